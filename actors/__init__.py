@@ -1,0 +1,1 @@
+"""How Quorate behaves: actors that drive the machines of `protocols` through ports."""

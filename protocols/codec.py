@@ -1,0 +1,136 @@
+"""msgpack in and out: bounded, typed, canonical.
+
+The library `msgpack` reads the bytes under limits, `msgspec` checks the result against the
+message types: unknown, missing and mistyped fields are refused, as are repeated keys.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypeVar
+
+import msgpack
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import PeerViolation
+
+VERSION = 1
+MAX_MESSAGE_BYTES = 16 * 2**20
+_MAX_ITEMS = 1 << 20
+
+Schema = TypeVar("Schema")
+
+
+class Undecodable(ValueError):
+    """Bytes that are not a message of ours; the text says why, never what they held."""
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What travels: who sends, and the exact bytes of the message."""
+
+    v: int
+    sender: str
+    body: bytes
+
+    def __repr__(self) -> str:
+        return f"Envelope(sender={self.sender!r}, <{len(self.body)} bytes>)"
+
+
+def canonical(value: Any) -> bytes:
+    """Encode a struct; equal values give equal bytes, as fields keep their declared order."""
+    plain = msgspec.to_builtins(value, builtin_types=(bytes,))
+    packed: bytes = msgpack.packb(plain, use_bin_type=True)
+    return packed
+
+
+def parse(data: bytes, schema: type[Schema]) -> Schema:
+    """Decode bytes of anybody into `schema`.
+
+    Raises:
+        Undecodable: too long, not msgpack, repeated keys, or not of the schema.
+    """
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise Undecodable(f"{len(data)} bytes are above the limit of {MAX_MESSAGE_BYTES}")
+    try:
+        plain = msgpack.unpackb(
+            data,
+            object_pairs_hook=_without_repeats,
+            strict_map_key=True,
+            max_str_len=4096,
+            max_bin_len=MAX_MESSAGE_BYTES,
+            max_array_len=_MAX_ITEMS,
+            max_map_len=256,
+            max_ext_len=0,
+        )
+        return msgspec.convert(plain, schema, builtin_types=(bytes,))
+    # The schema library's own text names the place, and never the value.
+    except msgspec.ValidationError as error:
+        raise Undecodable(str(error)) from None
+    except (ValueError, TypeError, RecursionError, msgpack.exceptions.UnpackException) as error:
+        raise Undecodable(f"not msgpack: {type(error).__name__}") from None
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("repeated key")
+    return fields
+
+
+def seal(sender: str, message: msgspec.Struct) -> bytes:
+    """Return the bytes that travel for a message."""
+    return canonical(Envelope(v=VERSION, sender=sender, body=canonical(message)))
+
+
+def unseal(data: bytes, schema: type[Schema]) -> tuple[str, Schema]:
+    """Return the sender and the message.
+
+    Raises:
+        Undecodable: the envelope itself can't be read, so nobody can be named.
+        PeerViolation: the named sender speaks another version or sent a bad message.
+    """
+    envelope = parse(data, Envelope)
+    if envelope.v != VERSION:
+        raise PeerViolation(envelope.sender, f"speaks version {envelope.v}, we speak {VERSION}")
+    try:
+        return envelope.sender, parse(envelope.body, schema)
+    except Undecodable as error:
+        raise PeerViolation(envelope.sender, str(error)) from None
+
+
+class Tensor(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A numpy array on the wire: raw little-endian bytes, shape and type."""
+
+    dtype: Literal["<u4", "<u8", "<i8", "<f4", "<f8"]
+    shape: tuple[int, ...]
+    data: bytes
+
+    def __repr__(self) -> str:
+        return f"Tensor({self.dtype}, {self.shape})"
+
+
+def to_tensor(array: NDArray[Any]) -> Tensor:
+    """Copy an array into its wire form; it must have one of the five types."""
+    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    return msgspec.convert(
+        {"dtype": little.dtype.str, "shape": array.shape, "data": little.tobytes()},
+        Tensor,
+        builtin_types=(bytes,),
+    )
+
+
+def from_tensor(tensor: Tensor) -> NDArray[Any]:
+    """Return the array (read-only, no copy).
+
+    Raises:
+        Undecodable: the shape and the number of bytes disagree.
+    """
+    items = 1
+    for extent in tensor.shape:
+        if extent < 0:
+            raise Undecodable("a negative extent")
+        items *= extent
+    if len(tensor.shape) > 8 or items * np.dtype(tensor.dtype).itemsize != len(tensor.data):
+        raise Undecodable("the shape does not fit the number of bytes")
+    return np.frombuffer(tensor.data, dtype=tensor.dtype).reshape(tensor.shape)

@@ -1,0 +1,138 @@
+"""What a machine wants done, as data.
+
+An actor performs the effects of one decision in this order: store chunks, commit all records
+at once, then send and start work, then acknowledge what was received.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .messages import (
+    AnswerHeader,
+    Announce,
+    Contribution,
+    ContributionHeader,
+    Message,
+)
+from .round_config import RoundConfig
+
+
+@dataclass(frozen=True, slots=True)
+class Send:
+    """Send a control message; it may be repeated by a later decision."""
+
+    to: str
+    message: Message
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Write (or, with None, delete) a journal key before anything of this decision leaves."""
+
+    key: str
+    value: bytes | None = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Forget:
+    """Delete every journal key that begins with `prefix`."""
+
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class StoreChunk:
+    """Make one chunk of a stream durable before the message is acknowledged."""
+
+    stream: str
+    index: int
+    payload: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Erase:
+    """Delete all streams below `prefix`, after the records are durable."""
+
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckStream:
+    """Hash the `chunks` chunks of a stream; report whether they are `digest`."""
+
+    stream: str
+    chunks: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """Trainer: compute, encode and protect; spool the finished upload; report its header."""
+
+    announce: Announce
+
+
+@dataclass(frozen=True, slots=True)
+class CancelWork:
+    """Trainer: stop computing or uploading for this round."""
+
+    cid: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Trainer: send the spooled share to one holder, chunk by chunk."""
+
+    config: RoundConfig
+    header: ContributionHeader
+    holder: str
+
+
+@dataclass(frozen=True, slots=True)
+class SumShares:
+    """Holder: add the stored shares of `chosen`; spool the result; report its header."""
+
+    config: RoundConfig
+    chosen: tuple[Contribution, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Holder: send the spooled answer to the coordinator, chunk by chunk."""
+
+    config: RoundConfig
+    header: AnswerHeader
+
+
+@dataclass(frozen=True, slots=True)
+class OpenSum:
+    """Coordinator: rebuild the sum from these holders' answers; report it."""
+
+    config: RoundConfig
+    answers: dict[str, AnswerHeader]
+    chosen: tuple[Contribution, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """Tell the monitor."""
+
+    event: object
+
+
+Effect = (
+    Send
+    | Record
+    | Forget
+    | StoreChunk
+    | Erase
+    | CheckStream
+    | Prepare
+    | CancelWork
+    | Upload
+    | SumShares
+    | Answer
+    | OpenSum
+    | Report
+)

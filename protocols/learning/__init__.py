@@ -1,0 +1,1 @@
+"""Jobs: what is summed over the owners and what becomes of the sum."""

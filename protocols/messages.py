@@ -1,0 +1,219 @@
+"""Every message, in the order of a round.
+
+All are frozen, all arrive through `codec`, and none shows a payload in its `repr`.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from .round_config import Digest, Name, RoundConfig
+
+MAX_CHUNK_BYTES = 4 * 2**20
+MAX_TRAINERS = 100_000
+MAX_HOLDERS = 64
+
+Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+Size = Annotated[int, msgspec.Meta(ge=0, lt=2**40)]
+Text = Annotated[str, msgspec.Meta(max_length=500)]
+Payload = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES)]
+RoundNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag=True):
+    """Base of all messages: immutable, strict, silent about bytes."""
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={_brief(getattr(self, name))}" for name in self.__struct_fields__)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _brief(value: Any) -> str:
+    # A payload is long and may be a share; a digest is only told apart by its first bytes.
+    if isinstance(value, bytes):
+        return value[:4].hex() if len(value) == 32 else f"<{len(value)} bytes>"
+    if isinstance(value, tuple):
+        return f"<{len(value)} items>"
+    return repr(value)
+
+
+# --- presence -------------------------------------------------------------------------
+
+
+class Hello(Message):
+    """Any actor → coordinator: I started, or started again."""
+
+    role: Literal["trainer", "holder"]
+
+
+class Welcome(Message):
+    """Coordinator → the greeter: rounds of `job` below `number` no longer interest us."""
+
+    job: Name
+    number: RoundNumber
+
+
+# --- announce -------------------------------------------------------------------------
+
+
+class OpenRound(Message):
+    """Coordinator → holders: keep shares for this round."""
+
+    config: RoundConfig
+
+
+class RoundOpened(Message):
+    """Holder → coordinator: the round is open here."""
+
+    cid: Digest
+
+
+class Announce(Message):
+    """Coordinator → trainers: contribute to this round, one share to each of `holders`."""
+
+    config: RoundConfig
+    holders: Annotated[tuple[Name, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
+
+
+class Accepted(Message):
+    """Trainer → coordinator: I take part and begin to compute."""
+
+    cid: Digest
+
+
+class Declined(Message):
+    """Trainer → coordinator: not this round. Only the kind is told: texts may quote data."""
+
+    cid: Digest
+    kind: Text
+
+
+# --- contribute -----------------------------------------------------------------------
+
+
+class ContributionHeader(Message):
+    """What a trainer fixes before the first byte leaves: one digest for each roster holder.
+
+    `share_digests[i]` belongs to the holder at place i of the round's roster; the digest of
+    this header names the contribution.
+    """
+
+    cid: Digest
+    trainer: Name
+    share_bytes: Size
+    share_digests: Annotated[tuple[Digest, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
+
+
+class ShareChunk(Message):
+    """Trainer → one holder: a piece of that holder's share, with the header it belongs to."""
+
+    header: ContributionHeader
+    index: Index
+    payload: Payload
+
+
+class Contribution(Message):
+    """A trainer and the digest of its header: what sets are made of."""
+
+    trainer: Name
+    digest: Digest
+
+
+Contributions = Annotated[tuple[Contribution, ...], msgspec.Meta(max_length=MAX_TRAINERS)]
+
+
+class Have(Message):
+    """Holder → coordinator and trainer: these contributions are complete and durable here."""
+
+    cid: Digest
+    contributions: Contributions
+
+
+class Excluded(Message):
+    """Holder → coordinator: this trainer broke the rules of the round and is left out."""
+
+    cid: Digest
+    trainer: Name
+    reason: Text
+
+
+class Refused(Message):
+    """Anyone → a sender whose message for `cid` came late or was not allowed."""
+
+    cid: Digest
+    what: Text
+    reason: Text
+
+
+# --- vote and release -----------------------------------------------------------------
+
+
+class Propose(Message):
+    """Coordinator → holders: sum these contributions, sorted by trainer."""
+
+    cid: Digest
+    chosen: Contributions
+
+
+class Vote(Message):
+    """Holder → coordinator: for this set, and never another in this round."""
+
+    cid: Digest
+    set_digest: Digest
+
+
+class Release(Message):
+    """Coordinator → holders: a quorum voted for the same set; open it."""
+
+    cid: Digest
+    chosen: Contributions
+    voters: Annotated[tuple[Name, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
+
+
+class AnswerHeader(Message):
+    """What a holder fixes before it answers: the digest of its share of the sum."""
+
+    cid: Digest
+    set_digest: Digest
+    answer_bytes: Size
+    answer_digest: Digest
+
+
+class AnswerChunk(Message):
+    """Holder → coordinator: a piece of the holder's share of the sum."""
+
+    header: AnswerHeader
+    index: Index
+    payload: Payload
+
+
+class CloseRound(Message):
+    """Coordinator → all: the round is over; erase what was kept for it."""
+
+    cid: Digest
+    job: Name
+    number: RoundNumber
+    complete: bool
+    reason: Text
+
+
+Wire = (
+    Hello
+    | Welcome
+    | OpenRound
+    | RoundOpened
+    | Announce
+    | Accepted
+    | Declined
+    | ShareChunk
+    | Have
+    | Excluded
+    | Refused
+    | Propose
+    | Vote
+    | Release
+    | AnswerChunk
+    | CloseRound
+)

@@ -1,0 +1,1 @@
+"""Secure aggregation: arithmetic, suites, and the machines of a round."""

@@ -1,0 +1,133 @@
+"""What a coordinator tells about its rounds: public facts, for people, logs and metrics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Step(Enum):
+    """The steps of a round, in order."""
+
+    OPENING = "opening"
+    COLLECTING = "collecting"
+    VOTING = "voting"
+    RELEASING = "releasing"
+    UPDATING = "updating"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundBegan:
+    """A round was announced to the holders."""
+
+    job: str
+    number: int
+    dimension: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """Where a round stands: told at every step and whenever something came in.
+
+    `receipts` of `expected` count pairs (trainer, holder) while collecting, and holders'
+    messages in the other steps. `survivors` are the trainers that are complete at enough
+    holders. `deadline_s` is how long the step will still wait without any progress.
+    """
+
+    job: str
+    number: int
+    step: Step
+    receipts: int
+    expected: int
+    survivors: int
+    waiting_for: tuple[str, ...]
+    deadline_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainerLeft:
+    """A trainer took no part in a round that went on without it; `step` is where it was lost."""
+
+    number: int
+    trainer: str
+    step: Step
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainerReturned:
+    """A trainer that had left takes part again."""
+
+    number: int
+    trainer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HolderLeft:
+    """A share-holder did not answer in a step and the round went on without it."""
+
+    number: int
+    holder: str
+    step: Step
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HolderReturned:
+    """A share-holder that had left answers again."""
+
+    number: int
+    holder: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundComplete:
+    """The sum over `survivors` was opened from the answers of `answered`."""
+
+    job: str
+    number: int
+    survivors: tuple[str, ...]
+    answered: tuple[str, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundAbandoned:
+    """No sum was opened in this round, and none ever will be."""
+
+    job: str
+    number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateUpdated:
+    """The job took in a sum. `metrics` are secure sums too, divided by the total weight."""
+
+    job: str
+    number: int
+    completed: int
+    metrics: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEnded:
+    """The job is over: `converged`, `max rounds`, `stopped`, or `failed` with the reason."""
+
+    job: str
+    outcome: str
+    reason: str
+    completed: int
+
+
+Event = (
+    RoundBegan
+    | Progress
+    | TrainerLeft
+    | TrainerReturned
+    | HolderLeft
+    | HolderReturned
+    | RoundComplete
+    | RoundAbandoned
+    | StateUpdated
+    | JobEnded
+)

@@ -1,1 +1,1 @@
-"""What Quorate decides: messages, arithmetic, state machines and jobs, without any input or output."""
+"""What Quorate decides: messages, arithmetic, state machines, jobs; no input, no output."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from .messages import (
-    AnswerHeader,
     Announce,
+    AnswerHeader,
     Contribution,
     ContributionHeader,
     Message,
@@ -75,9 +75,10 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class CancelWork:
-    """Trainer: stop computing or uploading for this round."""
+    """Trainer: stop computing and uploading for this round, or uploading to one holder."""
 
     cid: bytes
+    holder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ class SumShares:
 
     config: RoundConfig
     chosen: tuple[Contribution, ...]
+    stream: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,13 +42,13 @@ def _brief(value: Any) -> str:
 # --- presence -------------------------------------------------------------------------
 
 
-class Hello(Message):
+class Hello(Message, frozen=True):
     """Any actor → coordinator: I started, or started again."""
 
     role: Literal["trainer", "holder"]
 
 
-class Welcome(Message):
+class Welcome(Message, frozen=True):
     """Coordinator → the greeter: rounds of `job` below `number` no longer interest us."""
 
     job: Name
@@ -58,32 +58,32 @@ class Welcome(Message):
 # --- announce -------------------------------------------------------------------------
 
 
-class OpenRound(Message):
+class OpenRound(Message, frozen=True):
     """Coordinator → holders: keep shares for this round."""
 
     config: RoundConfig
 
 
-class RoundOpened(Message):
+class RoundOpened(Message, frozen=True):
     """Holder → coordinator: the round is open here."""
 
     cid: Digest
 
 
-class Announce(Message):
+class Announce(Message, frozen=True):
     """Coordinator → trainers: contribute to this round, one share to each of `holders`."""
 
     config: RoundConfig
     holders: Annotated[tuple[Name, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
 
 
-class Accepted(Message):
+class Accepted(Message, frozen=True):
     """Trainer → coordinator: I take part and begin to compute."""
 
     cid: Digest
 
 
-class Declined(Message):
+class Declined(Message, frozen=True):
     """Trainer → coordinator: not this round. Only the kind is told: texts may quote data."""
 
     cid: Digest
@@ -93,7 +93,7 @@ class Declined(Message):
 # --- contribute -----------------------------------------------------------------------
 
 
-class ContributionHeader(Message):
+class ContributionHeader(Message, frozen=True):
     """What a trainer fixes before the first byte leaves: one digest for each roster holder.
 
     `share_digests[i]` belongs to the holder at place i of the round's roster; the digest of
@@ -106,7 +106,7 @@ class ContributionHeader(Message):
     share_digests: Annotated[tuple[Digest, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
 
 
-class ShareChunk(Message):
+class ShareChunk(Message, frozen=True):
     """Trainer → one holder: a piece of that holder's share, with the header it belongs to."""
 
     header: ContributionHeader
@@ -114,7 +114,7 @@ class ShareChunk(Message):
     payload: Payload
 
 
-class Contribution(Message):
+class Contribution(Message, frozen=True):
     """A trainer and the digest of its header: what sets are made of."""
 
     trainer: Name
@@ -124,14 +124,14 @@ class Contribution(Message):
 Contributions = Annotated[tuple[Contribution, ...], msgspec.Meta(max_length=MAX_TRAINERS)]
 
 
-class Have(Message):
+class Have(Message, frozen=True):
     """Holder → coordinator and trainer: these contributions are complete and durable here."""
 
     cid: Digest
     contributions: Contributions
 
 
-class Excluded(Message):
+class Excluded(Message, frozen=True):
     """Holder → coordinator: this trainer broke the rules of the round and is left out."""
 
     cid: Digest
@@ -139,7 +139,7 @@ class Excluded(Message):
     reason: Text
 
 
-class Refused(Message):
+class Refused(Message, frozen=True):
     """Anyone → a sender whose message for `cid` came late or was not allowed."""
 
     cid: Digest
@@ -150,21 +150,21 @@ class Refused(Message):
 # --- vote and release -----------------------------------------------------------------
 
 
-class Propose(Message):
+class Propose(Message, frozen=True):
     """Coordinator → holders: sum these contributions, sorted by trainer."""
 
     cid: Digest
     chosen: Contributions
 
 
-class Vote(Message):
+class Vote(Message, frozen=True):
     """Holder → coordinator: for this set, and never another in this round."""
 
     cid: Digest
     set_digest: Digest
 
 
-class Release(Message):
+class Release(Message, frozen=True):
     """Coordinator → holders: a quorum voted for the same set; open it."""
 
     cid: Digest
@@ -172,7 +172,7 @@ class Release(Message):
     voters: Annotated[tuple[Name, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
 
 
-class AnswerHeader(Message):
+class AnswerHeader(Message, frozen=True):
     """What a holder fixes before it answers: the digest of its share of the sum."""
 
     cid: Digest
@@ -181,7 +181,7 @@ class AnswerHeader(Message):
     answer_digest: Digest
 
 
-class AnswerChunk(Message):
+class AnswerChunk(Message, frozen=True):
     """Holder → coordinator: a piece of the holder's share of the sum."""
 
     header: AnswerHeader
@@ -189,7 +189,7 @@ class AnswerChunk(Message):
     payload: Payload
 
 
-class CloseRound(Message):
+class CloseRound(Message, frozen=True):
     """Coordinator → all: the round is over; erase what was kept for it."""
 
     cid: Digest

@@ -1,0 +1,75 @@
+"""What machines keep in their journals, and under which keys."""
+
+from __future__ import annotations
+
+from .messages import AnswerHeader, Contribution, ContributionHeader
+from .messages import Message as Value
+from .round_config import Digest, Name, RoundConfig
+
+
+class LastRound(Value, frozen=True):
+    """Holder, key `last/<job>`: the highest round ever opened or closed; none below it again."""
+
+    number: int
+    cid: Digest
+
+
+class HeldConfig(Value, frozen=True):
+    """Holder, key `round/<cid>/config`: this round is open."""
+
+    config: RoundConfig
+
+
+class HeldShare(Value, frozen=True):
+    """Holder, key `round/<cid>/share/<trainer>`: the first header seen; `complete` once checked."""
+
+    header: ContributionHeader
+    complete: bool
+
+
+class HeldExclusion(Value, frozen=True):
+    """Holder, key `round/<cid>/excluded/<trainer>`."""
+
+    reason: str
+
+
+class HeldVote(Value, frozen=True):
+    """Holder, key `round/<cid>/vote`: the one set this holder will ever answer for."""
+
+    chosen: tuple[Contribution, ...]
+
+
+class HeldAnswer(Value, frozen=True):
+    """Holder, key `round/<cid>/answer`: released; the header once the answer is spooled."""
+
+    chosen: tuple[Contribution, ...]
+    header: AnswerHeader | None
+
+
+class Contributed(Value, frozen=True):
+    """Trainer, key `job/<job>`: the last round contributed to, and to whom it must still go."""
+
+    config: RoundConfig
+    holders: tuple[Name, ...]
+    header: ContributionHeader
+    open: bool
+
+
+class RunRecord(Value, frozen=True):
+    """Coordinator, key `run`: where the job stands between two rounds."""
+
+    number: int
+    state: Digest
+    dimension: int
+    completed: int
+    abandoned: int
+    over: bool
+    reason: str
+
+
+class RoundRecord(Value, frozen=True):
+    """Coordinator, key `round`: the round under way, as far as others were told of it."""
+
+    config: RoundConfig
+    announced: tuple[Name, ...]
+    chosen: tuple[Contribution, ...]

@@ -1,0 +1,333 @@
+"""The coordinator's side of a job: one round after the other until the job is over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from protocols.codec import canonical, parse
+from protocols.effects import Effect, Erase, Record, Report, Send
+from protocols.errors import Misuse, PeerViolation
+from protocols.messages import Accepted, CloseRound, Have, Hello, RoundOpened, Welcome, Wire
+from protocols.records import RoundRecord, RunRecord
+from protocols.reports import (
+    JobEnded,
+    RoundAbandoned,
+    RoundBegan,
+    RoundComplete,
+    StateUpdated,
+    Step,
+)
+from protocols.round_config import Roster, RoundConfig
+
+from .attendance import Attendance
+from .gathering import Gathering, Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What all rounds of a job share."""
+
+    job: str
+    suite: str
+    field: str
+    fraction_bits: int
+    threshold: int
+    vote: bool
+    quorum: int
+    minimum: int
+    chunk_bytes: int
+    abandoned_rounds: int
+    timing: Timing
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobStep:
+    """Where a job stands after it took in a sum: the digest of its durable state, and more."""
+
+    state: bytes
+    dimension: int
+    over: bool
+    reason: str
+    metrics: dict[str, float]
+
+
+class Coordinating:
+    """Feed it messages, results and the time; perform what it returns; read `ended`."""
+
+    def __init__(self, roster: Roster, plan: Plan) -> None:
+        self.ended: JobEnded | None = None
+        self._roster = roster
+        self._plan = plan
+        self._attendance = Attendance(roster)
+        self._run: RunRecord | None = None
+        self._round: Gathering | None = None
+        self._stored: RoundRecord | None = None
+        self._stopping = False
+
+    # --- life -------------------------------------------------------------------------
+
+    def restore(self, records: Mapping[str, bytes]) -> None:
+        """Take up what the journal remembers."""
+        if "run" in records:
+            self._run = parse(records["run"], RunRecord)
+        if "round" in records:
+            self._stored = parse(records["round"], RoundRecord)
+
+    @property
+    def run(self) -> RunRecord | None:
+        """Return where the job stands, None before its very first start."""
+        return self._run
+
+    def start(self, now_s: float, initial: JobStep | None) -> list[Effect]:
+        """Begin the job from `initial`, or go on where the journal says, in the same round."""
+        if self._run is None:
+            if initial is None:
+                raise Misuse("a job that was never begun needs its initial state")
+            self._run = self._record_of(initial, number=1, completed=0)
+            return [Record("run", canonical(self._run)), *self._next_round(now_s)]
+        if self._run.over:
+            return self._end("converged" if self._run.reason == "converged" else "max rounds")
+        stored = self._stored
+        if stored is None:
+            return self._next_round(now_s)
+        # Limits may have changed since; who is asked for what in this round has not.
+        self._round = Gathering(
+            stored.config,
+            self._roster,
+            self._plan.timing,
+            expected=self._attendance.present(),
+            now_s=now_s,
+        )
+        return [self._began(), *self._round.resume(stored.announced, stored.chosen)]
+
+    def stop(self) -> list[Effect]:
+        """Start no further round; the one under way is finished."""
+        self._stopping = True
+        return [] if self._round is not None else self._end("stopped")
+
+    def next_wake_s(self) -> float | None:
+        """Return when `advance` is due even if nothing comes in."""
+        return None if self._round is None else self._round.next_wake_s()
+
+    def _record_of(self, step: JobStep, *, number: int, completed: int) -> RunRecord:
+        return RunRecord(
+            number=number,
+            state=step.state,
+            dimension=step.dimension,
+            completed=completed,
+            abandoned=0,
+            over=step.over,
+            reason=step.reason,
+        )
+
+    def _current(self) -> tuple[RunRecord, Gathering]:
+        if self._run is None or self._round is None:
+            raise Misuse("no round is under way")
+        return self._run, self._round
+
+    # --- rounds -----------------------------------------------------------------------
+
+    def _next_round(self, now_s: float) -> list[Effect]:
+        if self._run is None:
+            raise Misuse("the job was never begun")
+        if self._run.over:
+            return self._end(self._run.reason)
+        if self._stopping:
+            return self._end("stopped")
+        self._round = Gathering(
+            self._config(self._run),
+            self._roster,
+            self._plan.timing,
+            expected=self._attendance.present(),
+            now_s=now_s,
+        )
+        return [self._began(), *self._keep_round(), *self._round.start()]
+
+    def _config(self, run: RunRecord) -> RoundConfig:
+        plan = self._plan
+        if plan.suite != "shamir" or plan.field not in ("p31", "p61"):
+            raise Misuse(f"unknown suite {plan.suite} over {plan.field}")
+        return RoundConfig(
+            job=plan.job,
+            number=run.number,
+            suite="shamir",
+            field="p31" if plan.field == "p31" else "p61",
+            dimension=run.dimension,
+            fraction_bits=plan.fraction_bits,
+            holders=len(self._roster.holders),
+            trainers=len(self._roster.trainers),
+            threshold=plan.threshold,
+            vote=plan.vote,
+            quorum=plan.quorum,
+            minimum=plan.minimum,
+            chunk_bytes=plan.chunk_bytes,
+            state=run.state,
+            roster=self._roster.digest(),
+        )
+
+    def _began(self) -> Report:
+        _, gathering = self._current()
+        config = gathering.config
+        return Report(RoundBegan(job=config.job, number=config.number, dimension=config.dimension))
+
+    def _keep_round(self) -> list[Effect]:
+        """Make what others are about to be told of this round outlive a crash."""
+        _, gathering = self._current()
+        record = RoundRecord(
+            config=gathering.config, announced=gathering.announced, chosen=gathering.chosen
+        )
+        if record == self._stored:
+            return []
+        self._stored = record
+        return [Record("round", canonical(record))]
+
+    def receive(self, now_s: float, sender: str, message: Wire) -> list[Effect]:
+        """Decide on one message; raise `PeerViolation` if its sender broke a rule."""
+        if self._roster.role(sender) not in ("trainer", "holder"):
+            raise PeerViolation(sender, "is not of this federation")
+        if isinstance(message, Hello):
+            return self._on_hello(sender)
+        cid = _cid_of(message)
+        if cid is None:
+            raise PeerViolation(sender, f"may not send {type(message).__name__}")
+        if self._round is None or cid != self._round.cid:
+            return []  # of another round: late, and harmless
+        effects = self._signs_of_life(sender, message)
+        return effects + self._after(now_s, self._round.receive(now_s, sender, message))
+
+    def _on_hello(self, sender: str) -> list[Effect]:
+        run, gathering = self._run, self._round
+        if run is None or gathering is None:
+            return []
+        welcome = Send(sender, Welcome(job=self._plan.job, number=run.number))
+        return [*self._seen(sender), welcome, *gathering.catch_up(sender)]
+
+    def _signs_of_life(self, sender: str, message: Wire) -> list[Effect]:
+        return self._seen(sender) if isinstance(message, RoundOpened | Accepted | Have) else []
+
+    def _seen(self, sender: str) -> list[Effect]:
+        number = 0 if self._run is None else self._run.number
+        return [Report(event) for event in self._attendance.seen(sender, number)]
+
+    def advance(self, now_s: float) -> list[Effect]:
+        """Let the time pass."""
+        return [] if self._round is None else self._after(now_s, self._round.advance(now_s))
+
+    def checked(self, now_s: float, stream: str, *, ok: bool) -> list[Effect]:
+        """Take the result of a `CheckStream`."""
+        cid, _, holder = stream.split("/")
+        if self._round is None or self._round.cid.hex() != cid:
+            return []
+        return self._after(now_s, self._round.checked(now_s, holder, ok=ok))
+
+    def _after(self, now_s: float, effects: list[Effect]) -> list[Effect]:
+        """Put what must be durable first, and go on when the round has ended."""
+        _, gathering = self._current()
+        told = [] if gathering.abandoned is not None else self._absences(gathering)
+        kept = [] if gathering.abandoned is not None else self._keep_round()
+        if gathering.abandoned is not None:
+            return [*effects, *self._abandoned(now_s, gathering, gathering.abandoned)]
+        return [*kept, *told, *effects]
+
+    def _absences(self, gathering: Gathering) -> list[Effect]:
+        stored, number = self._stored, gathering.config.number
+        events = []
+        if gathering.announced and (stored is None or not stored.announced):
+            away = [n for n in self._roster.holders if n not in gathering.opened]
+            events += self._attendance.holders_left(away, number, Step.OPENING)
+        if gathering.chosen and (stored is None or not stored.chosen):
+            events += self._attendance.trainers_left(gathering.left_out(), number)
+            events += self._attendance.holders_left(gathering.silent(), number, Step.COLLECTING)
+        return [Report(event) for event in events]
+
+    # --- ends -------------------------------------------------------------------------
+
+    def _close(self, *, complete: bool, reason: str) -> list[Effect]:
+        _, gathering = self._current()
+        config = gathering.config
+        message = CloseRound(
+            cid=gathering.cid,
+            job=config.job,
+            number=config.number,
+            complete=complete,
+            reason=reason[:500],
+        )
+        everybody = (*self._roster.holders, *self._roster.trainers)
+        self._round, self._stored = None, None
+        return [
+            Record("round", None),
+            *(Send(name, message) for name in everybody),
+            Erase(gathering.cid.hex()),
+        ]
+
+    def _abandoned(self, now_s: float, gathering: Gathering, reason: str) -> list[Effect]:
+        run, _ = self._current()
+        config = gathering.config
+        left = self._attendance.trainers_left(gathering.left_out(), config.number)
+        self._run = _changed(run, number=run.number + 1, abandoned=run.abandoned + 1)
+        effects: list[Effect] = [
+            *(Report(event) for event in left),
+            Record("run", canonical(self._run)),
+            *self._close(complete=False, reason=reason),
+            Report(RoundAbandoned(job=config.job, number=config.number, reason=reason)),
+        ]
+        if self._run.abandoned >= self._plan.abandoned_rounds:
+            text = (
+                f"{self._run.abandoned} rounds in a row were abandoned, the last because {reason}"
+            )
+            return effects + self._end("failed", text)
+        return effects + self._next_round(now_s)
+
+    def opened(self, now_s: float, step: JobStep) -> list[Effect]:
+        """Take the job's next state, durable by now, and close the round."""
+        run, gathering = self._current()
+        config = gathering.config
+        completed = run.completed + 1
+        self._run = self._record_of(step, number=run.number + 1, completed=completed)
+        complete = RoundComplete(
+            job=config.job,
+            number=config.number,
+            survivors=tuple(c.trainer for c in gathering.chosen),
+            answered=tuple(gathering.answers),
+            seconds=now_s - gathering.began_s,
+        )
+        updated = StateUpdated(
+            job=config.job, number=config.number, completed=completed, metrics=step.metrics
+        )
+        return [
+            Record("run", canonical(self._run)),
+            *self._close(complete=True, reason=""),
+            Report(complete),
+            Report(updated),
+            *self._next_round(now_s),
+        ]
+
+    def failed(self, reason: str) -> list[Effect]:
+        """End the job: its algorithm can't go on from this sum."""
+        return [*self._close(complete=False, reason="the job failed"), *self._end("failed", reason)]
+
+    def _end(self, outcome: str, reason: str = "") -> list[Effect]:
+        completed = 0 if self._run is None else self._run.completed
+        self.ended = JobEnded(
+            job=self._plan.job, outcome=outcome, reason=reason, completed=completed
+        )
+        return [Report(self.ended)]
+
+
+def _changed(run: RunRecord, *, number: int, abandoned: int) -> RunRecord:
+    return RunRecord(
+        number=number,
+        state=run.state,
+        dimension=run.dimension,
+        completed=run.completed,
+        abandoned=abandoned,
+        over=run.over,
+        reason=run.reason,
+    )
+
+
+def _cid_of(message: Wire) -> bytes | None:
+    header = getattr(message, "header", None)
+    cid = getattr(message if header is None else header, "cid", None)
+    return cid if isinstance(cid, bytes) else None

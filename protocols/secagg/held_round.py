@@ -1,0 +1,94 @@
+"""What a share-holder knows of one open round, and how it is found again in the journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from protocols.codec import canonical, parse
+from protocols.effects import Record
+from protocols.messages import AnswerHeader, Contribution, ContributionHeader, Message
+from protocols.records import HeldAnswer, HeldConfig, HeldExclusion, HeldShare, HeldVote
+from protocols.round_config import RoundConfig
+
+from .chunks import share_stream
+from .sets import contribution_digest
+
+
+@dataclass(slots=True)
+class Partial:
+    """A contribution that is still coming in."""
+
+    header: ContributionHeader
+    digest: bytes
+    stored: dict[int, None] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class HeldRound:
+    """One open round; `vote` and `answered_set` are each set once and never changed."""
+
+    config: RoundConfig
+    cid: bytes = field(init=False)
+    partial: dict[str, Partial] = field(default_factory=dict)
+    complete: dict[str, bytes] = field(default_factory=dict)
+    excluded: dict[str, str] = field(default_factory=dict)
+    vote: tuple[Contribution, ...] | None = None
+    answered_set: tuple[Contribution, ...] | None = None
+    answer: AnswerHeader | None = None
+
+    def __post_init__(self) -> None:
+        self.cid = self.config.cid()
+
+    @property
+    def prefix(self) -> str:
+        """Return what all journal keys of this round begin with."""
+        return f"round/{self.cid.hex()}/"
+
+    def record(self, key: str, value: Message) -> Record:
+        """Return the journal write for one fact of this round."""
+        return Record(self.prefix + key, canonical(value))
+
+    def digest_of(self, trainer: str) -> bytes | None:
+        """Return the digest of the first contribution seen from a trainer."""
+        partial = self.partial.get(trainer)
+        return self.complete.get(trainer) if partial is None else partial.digest
+
+    def restore(self, key: str, value: bytes, stored: Mapping[str, frozenset[int]]) -> None:
+        """Take up one record."""
+        kind, _, trainer = key.partition("/")
+        match kind:
+            case "share":
+                self._restore_share(trainer, parse(value, HeldShare), stored)
+            case "excluded":
+                self.excluded[trainer] = parse(value, HeldExclusion).reason
+            case "vote":
+                self.vote = parse(value, HeldVote).chosen
+            case "answer":
+                record = parse(value, HeldAnswer)
+                self.answered_set, self.answer = record.chosen, record.header
+
+    def _restore_share(
+        self, trainer: str, share: HeldShare, stored: Mapping[str, frozenset[int]]
+    ) -> None:
+        digest = contribution_digest(share.header)
+        if share.complete:
+            self.complete[trainer] = digest
+            return
+        indices: Iterable[int] = sorted(stored.get(share_stream(self.cid, trainer), ()))
+        self.partial[trainer] = Partial(share.header, digest, dict.fromkeys(indices))
+
+
+def restore_rounds(
+    records: Mapping[str, bytes], stored: Mapping[str, frozenset[int]]
+) -> dict[bytes, HeldRound]:
+    """Rebuild all open rounds from the journal and the indices of stored chunks."""
+    split = [key.split("/", 2)[1:] for key in records if key.startswith("round/")]
+    rounds: dict[bytes, HeldRound] = {}
+    for cid, kind in split:
+        if kind == "config":
+            config = parse(records[f"round/{cid}/config"], HeldConfig).config
+            rounds[bytes.fromhex(cid)] = HeldRound(config)
+    for cid, key in split:
+        rounds[bytes.fromhex(cid)].restore(key, records[f"round/{cid}/{key}"], stored)
+    return rounds

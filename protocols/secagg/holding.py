@@ -1,0 +1,325 @@
+"""The share-holder's side: keep shares, vote for one set a round, answer for that set only.
+
+The rules and their order follow the state machine of a holder in the design of secure
+aggregation: whatever binds the holder is a `Record`, and an actor makes records durable
+before anything of the same decision leaves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from protocols.codec import canonical, parse
+from protocols.effects import (
+    Answer,
+    CheckStream,
+    Effect,
+    Erase,
+    Forget,
+    Record,
+    Send,
+    StoreChunk,
+    SumShares,
+)
+from protocols.errors import PeerViolation
+from protocols.messages import (
+    AnswerHeader,
+    CloseRound,
+    Contribution,
+    Excluded,
+    Have,
+    Hello,
+    OpenRound,
+    Propose,
+    Refused,
+    Release,
+    RoundOpened,
+    ShareChunk,
+    Vote,
+    Welcome,
+    Wire,
+)
+from protocols.records import HeldAnswer, HeldConfig, HeldExclusion, HeldShare, HeldVote, LastRound
+from protocols.round_config import MINIMUM_FLOOR, Roster, RoundConfig
+
+from .chunks import answer_stream, chunk_count, chunk_size, share_bytes, share_stream
+from .held_round import HeldRound, Partial, restore_rounds
+from .sets import contribution_digest, set_digest, set_fault
+
+
+class Holding:
+    """Feed it messages and the results of its effects; perform what it returns."""
+
+    def __init__(self, name: str, roster: Roster, *, minimum: int = MINIMUM_FLOOR) -> None:
+        self._name = name
+        self._roster = roster
+        self._roster_digest = roster.digest()
+        self._minimum = minimum
+        self._rounds: dict[bytes, HeldRound] = {}
+        self._last: dict[str, LastRound] = {}
+
+    def restore(self, records: Mapping[str, bytes], stored: Mapping[str, frozenset[int]]) -> None:
+        """Take up what the journal and the spool remember."""
+        for key, value in records.items():
+            if key.startswith("last/"):
+                self._last[key.removeprefix("last/")] = parse(value, LastRound)
+        self._rounds = restore_rounds(records, stored)
+
+    def start(self) -> list[Effect]:
+        """Greet the coordinator and go on with checks and sums that a crash cut short."""
+        effects: list[Effect] = [Send(self._roster.coordinator, Hello(role="holder"))]
+        for held in self._rounds.values():
+            for trainer, partial in held.partial.items():
+                effects += self._check_if_whole(held, trainer, partial)
+            if held.answered_set is not None and held.answer is None:
+                effects += self._sum(held, held.answered_set)
+        return effects
+
+    def live_rounds(self) -> tuple[bytes, ...]:
+        """Return the ids of the rounds whose shares are still kept."""
+        return tuple(self._rounds)
+
+    def receive(self, sender: str, message: Wire) -> list[Effect]:
+        """Decide on one message; raise `PeerViolation` if its sender broke a rule."""
+        role = self._roster.role(sender)
+        match message:
+            case OpenRound() if role == "coordinator":
+                return self._on_open(sender, message.config)
+            case ShareChunk() if role == "trainer":
+                return self._on_chunk(sender, message)
+            case Propose() if role == "coordinator":
+                return self._on_propose(sender, message)
+            case Release() if role == "coordinator":
+                return self._on_release(sender, message)
+            case CloseRound() if role == "coordinator":
+                return self._on_close(message)
+            case Welcome() if role == "coordinator":
+                return []
+        raise PeerViolation(sender, f"a {role or 'stranger'} may not send {type(message).__name__}")
+
+    # --- open and close ---------------------------------------------------------------
+
+    def _on_open(self, sender: str, config: RoundConfig) -> list[Effect]:
+        cid = config.cid()
+        if cid in self._rounds:
+            return self._tell_opened(self._rounds[cid])
+        if config.roster != self._roster_digest or config.holders != len(self._roster.holders):
+            raise PeerViolation(sender, "opened a round for another roster")
+        if config.minimum < self._minimum:
+            return [_refuse(sender, cid, "open", f"minimum below ours of {self._minimum}")]
+        last = self._last.get(config.job)
+        if last is not None and config.number <= last.number:
+            return [_refuse(sender, cid, "open", f"round {last.number} was opened here already")]
+        effects: list[Effect] = []
+        for held in [h for h in self._rounds.values() if h.config.job == config.job]:
+            effects += self._drop(held)  # rounds of a job follow each other; the older is over
+        held = self._rounds[cid] = HeldRound(config)
+        return [
+            *effects,
+            self._mark_last(config.job, config.number, cid),
+            held.record("config", HeldConfig(config=config)),
+            *self._tell_opened(held),
+        ]
+
+    def _tell_opened(self, held: HeldRound) -> list[Effect]:
+        coordinator = self._roster.coordinator
+        effects: list[Effect] = [Send(coordinator, RoundOpened(cid=held.cid))]
+        effects += [
+            Send(coordinator, Excluded(cid=held.cid, trainer=trainer, reason=reason))
+            for trainer, reason in held.excluded.items()
+        ]
+        if held.complete:
+            effects.append(Send(coordinator, _have(held.cid, held.complete)))
+        return effects
+
+    def _mark_last(self, job: str, number: int, cid: bytes) -> Record:
+        last = self._last[job] = LastRound(number=number, cid=cid)
+        return Record(f"last/{job}", canonical(last))
+
+    def _on_close(self, message: CloseRound) -> list[Effect]:
+        effects: list[Effect] = []
+        last = self._last.get(message.job)
+        if last is None or last.number < message.number:
+            # Closed before it was opened here: the queue promises no order. Never open it now.
+            effects.append(self._mark_last(message.job, message.number, message.cid))
+        held = self._rounds.get(message.cid)
+        return effects if held is None else effects + self._drop(held)
+
+    def _drop(self, held: HeldRound) -> list[Effect]:
+        del self._rounds[held.cid]
+        return [Forget(held.prefix), Erase(held.cid.hex())]
+
+    # --- collect ----------------------------------------------------------------------
+
+    def _on_chunk(self, sender: str, message: ShareChunk) -> list[Effect]:
+        header = message.header
+        held = self._rounds.get(header.cid)
+        if header.trainer != sender:
+            raise PeerViolation(sender, f"sent a share in the name of {header.trainer}")
+        if held is None:
+            return [_refuse(sender, header.cid, "share", "the round is not open here")]
+        if sender in held.excluded:
+            return [_refuse(sender, header.cid, "share", "excluded from the round")]
+        self._check_shape(sender, held, message)
+        digest = contribution_digest(header)
+        known = held.digest_of(sender)
+        if known is not None and known != digest:
+            return self._exclude(held, sender, "sent two different contributions")
+        if sender in held.complete:
+            return self._repeat_receipt(held, message)
+        if held.vote is not None or held.answered_set is not None:
+            return [_refuse(sender, header.cid, "share", "the set of the round is fixed")]
+        return self._store(held, message, digest)
+
+    def _check_shape(self, sender: str, held: HeldRound, message: ShareChunk) -> None:
+        config, header = held.config, message.header
+        if (
+            header.share_bytes != share_bytes(config)
+            or len(header.share_digests) != config.holders
+            or message.index >= chunk_count(config)
+            or len(message.payload) != chunk_size(config, message.index)
+        ):
+            raise PeerViolation(sender, "sent a share of the wrong shape")
+
+    def _repeat_receipt(self, held: HeldRound, message: ShareChunk) -> list[Effect]:
+        # Once per repeated upload, not once per chunk.
+        if message.index != chunk_count(held.config) - 1:
+            return []
+        return self._receipts(held, message.header.trainer)
+
+    def _store(self, held: HeldRound, message: ShareChunk, digest: bytes) -> list[Effect]:
+        header = message.header
+        effects: list[Effect] = []
+        partial = held.partial.get(header.trainer)
+        if partial is None:
+            partial = held.partial[header.trainer] = Partial(header, digest)
+            share = HeldShare(header=header, complete=False)
+            effects.append(held.record(f"share/{header.trainer}", share))
+        if message.index in partial.stored:
+            return effects
+        partial.stored[message.index] = None
+        stream = share_stream(held.cid, header.trainer)
+        effects.append(StoreChunk(stream, message.index, message.payload))
+        return effects + self._check_if_whole(held, header.trainer, partial)
+
+    def _check_if_whole(self, held: HeldRound, trainer: str, partial: Partial) -> list[Effect]:
+        chunks = chunk_count(held.config)
+        if len(partial.stored) < chunks:
+            return []
+        place = self._roster.holders.index(self._name)
+        digest = partial.header.share_digests[place]
+        return [CheckStream(share_stream(held.cid, trainer), chunks, digest)]
+
+    def checked(self, stream: str, *, ok: bool) -> list[Effect]:
+        """Take the result of a `CheckStream`: complete, or not what the trainer announced."""
+        cid, _, trainer = stream.split("/")
+        held = self._rounds.get(bytes.fromhex(cid))
+        partial = held.partial.get(trainer) if held is not None else None
+        if held is None or partial is None:
+            return []
+        if not ok:
+            return self._exclude(held, trainer, "the share does not have the announced digest")
+        del held.partial[trainer]
+        held.complete[trainer] = partial.digest
+        share = HeldShare(header=partial.header, complete=True)
+        return [held.record(f"share/{trainer}", share), *self._receipts(held, trainer)]
+
+    def _receipts(self, held: HeldRound, trainer: str) -> list[Effect]:
+        have = _have(held.cid, {trainer: held.complete[trainer]})
+        return [Send(self._roster.coordinator, have), Send(trainer, have)]
+
+    def _exclude(self, held: HeldRound, trainer: str, reason: str) -> list[Effect]:
+        if held.vote is not None or held.answered_set is not None:
+            # Too late to leave anybody out: the set is fixed by digests, not by names.
+            return [_refuse(trainer, held.cid, "share", reason)]
+        held.excluded[trainer] = reason
+        held.complete.pop(trainer, None)
+        held.partial.pop(trainer, None)
+        coordinator = self._roster.coordinator
+        return [
+            held.record(f"excluded/{trainer}", HeldExclusion(reason=reason)),
+            Record(f"{held.prefix}share/{trainer}", None),
+            Send(coordinator, Excluded(cid=held.cid, trainer=trainer, reason=reason)),
+            _refuse(trainer, held.cid, "share", reason),
+            Erase(share_stream(held.cid, trainer)),
+        ]
+
+    # --- vote and release -------------------------------------------------------------
+
+    def _on_propose(self, sender: str, message: Propose) -> list[Effect]:
+        held = self._rounds.get(message.cid)
+        if held is None:
+            return [_refuse(sender, message.cid, "proposal", "the round is not open here")]
+        refusal = self._refusal(sender, held, message.chosen)
+        if refusal is not None:
+            return [_refuse(sender, held.cid, "proposal", refusal)]
+        effects: list[Effect] = []
+        if held.vote is None:
+            held.vote = message.chosen
+            effects.append(held.record("vote", HeldVote(chosen=message.chosen)))
+        if not held.config.vote:
+            return effects + self._answer(held, message.chosen)
+        vote = Vote(cid=held.cid, set_digest=set_digest(held.cid, message.chosen))
+        return [*effects, Send(sender, vote)]
+
+    def _on_release(self, sender: str, message: Release) -> list[Effect]:
+        held = self._rounds.get(message.cid)
+        if held is None:
+            return [_refuse(sender, message.cid, "release", "the round is not open here")]
+        if not held.config.vote:
+            raise PeerViolation(sender, "asked for a release in a round without votes")
+        voters = {name for name in message.voters if self._roster.role(name) == "holder"}
+        if len(voters) < held.config.quorum:
+            raise PeerViolation(sender, f"asked for a release with {len(voters)} votes")
+        refusal = self._refusal(sender, held, message.chosen)
+        if refusal is not None:
+            return [_refuse(sender, held.cid, "release", refusal)]
+        return self._answer(held, message.chosen)
+
+    def _refusal(
+        self, sender: str, held: HeldRound, chosen: tuple[Contribution, ...]
+    ) -> str | None:
+        """Say why this holder can't go along with a set now; raise if nobody ever should."""
+        fault = set_fault(held.config, self._roster, chosen)
+        if fault is not None:
+            raise PeerViolation(sender, fault)
+        if held.vote is not None and held.vote != chosen:
+            raise PeerViolation(sender, "proposed a second set in one round")
+        if held.answered_set is not None and held.answered_set != chosen:
+            raise PeerViolation(sender, "asked for a second set in one round")
+        lacking = sum(held.complete.get(c.trainer) != c.digest for c in chosen)
+        return (
+            f"{lacking} of {len(chosen)} contributions are not complete here" if lacking else None
+        )
+
+    def _answer(self, held: HeldRound, chosen: tuple[Contribution, ...]) -> list[Effect]:
+        if held.answer is not None:
+            return [Answer(held.config, held.answer)]
+        if held.answered_set is not None:
+            return []  # the sum is on its way
+        held.answered_set = chosen
+        mark = held.record("answer", HeldAnswer(chosen=chosen, header=None))
+        return [mark, *self._sum(held, chosen)]
+
+    def _sum(self, held: HeldRound, chosen: tuple[Contribution, ...]) -> list[Effect]:
+        return [SumShares(held.config, chosen, answer_stream(held.cid, self._name))]
+
+    def summed(self, header: AnswerHeader) -> list[Effect]:
+        """Take the finished share of the sum and send it; the same bytes whenever asked again."""
+        held = self._rounds.get(header.cid)
+        if held is None or held.answered_set is None:
+            return [Erase(header.cid.hex())]
+        held.answer = header
+        record = HeldAnswer(chosen=held.answered_set, header=header)
+        return [held.record("answer", record), Answer(held.config, header)]
+
+
+def _have(cid: bytes, complete: Mapping[str, bytes]) -> Have:
+    contributions = tuple(
+        Contribution(trainer=trainer, digest=complete[trainer]) for trainer in sorted(complete)
+    )
+    return Have(cid=cid, contributions=contributions)
+
+
+def _refuse(to: str, cid: bytes, what: str, reason: str) -> Send:
+    return Send(to, Refused(cid=cid, what=what, reason=reason))

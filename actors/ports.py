@@ -202,6 +202,18 @@ class Worker(Protocol):
         ...
 
 
+class Checkpoints(Protocol):
+    """The coordinator's model states, durable and readable without us."""
+
+    async def save(self, completed: int, state: bytes) -> bytes:
+        """Return the SHA-256 of `state` once it is durable as the result of that many rounds."""
+        ...
+
+    async def load(self, digest: bytes) -> bytes:
+        """Return the state with this SHA-256. Raises `StorageFailed` if it is gone or damaged."""
+        ...
+
+
 class Monitor(Protocol):
     """Where an actor tells what happens, for people and for metrics. Never any secret."""
 

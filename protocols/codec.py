@@ -84,7 +84,7 @@ def seal(sender: str, message: msgspec.Struct) -> bytes:
 
 
 def unseal(data: bytes, schema: type[Schema]) -> tuple[str, Schema]:
-    """Return the sender and the message.
+    """Return the sender and the message; `schema` may be a union of tagged types.
 
     Raises:
         Undecodable: the envelope itself can't be read, so nobody can be named.

@@ -59,10 +59,10 @@ class Erase:
 
 @dataclass(frozen=True, slots=True)
 class CheckStream:
-    """Hash the `chunks` chunks of a stream; report whether they are `digest`."""
+    """Hash a whole stream; report whether it has this digest and holds residues only."""
 
+    config: RoundConfig
     stream: str
-    chunks: int
     digest: bytes
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from .codec import unseal
 from .round_config import Digest, Name, RoundConfig
 
 MAX_CHUNK_BYTES = 4 * 2**20
@@ -217,3 +218,10 @@ Wire = (
     | AnswerChunk
     | CloseRound
 )
+
+
+def read(data: bytes) -> tuple[str, Wire]:
+    """Return the sender and the message of bytes that came in; see `codec.unseal`."""
+    schema: Any = Wire  # a union is no `type` to the type checker
+    sender, message = unseal(data, schema)
+    return sender, message

@@ -119,6 +119,32 @@ class JobEnded:
     completed: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerFault:
+    """`actor` dropped a message of `peer` that broke a rule."""
+
+    actor: str
+    peer: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActorRestarted:
+    """`actor` crashed and was built again from its journal."""
+
+    actor: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerTrouble:
+    """For the owner's own eyes: why `actor` declined a round; the text may speak of its data."""
+
+    actor: str
+    kind: str
+    text: str
+
+
 Event = (
     RoundBegan
     | Progress
@@ -130,4 +156,7 @@ Event = (
     | RoundAbandoned
     | StateUpdated
     | JobEnded
+    | PeerFault
+    | ActorRestarted
+    | OwnerTrouble
 )

@@ -1,32 +1,16 @@
-"""Streams of chunks: how long a share is, how it is cut, and where it is kept."""
+"""Streams of chunks: how many a share has, and under which names they are kept."""
 
 from __future__ import annotations
 
 from protocols.messages import Contribution
 from protocols.round_config import RoundConfig
 
-_WORD_BYTES = {"p31": 4, "p61": 8}
-
-
-def share_bytes(config: RoundConfig) -> int:
-    """Return the bytes of one holder's share, which are those of an answer too."""
-    return config.dimension * _WORD_BYTES[config.field]
+from .suites import SUITES
 
 
 def chunk_count(config: RoundConfig) -> int:
-    """Return the number of chunks that a share is cut into."""
-    return -(-share_bytes(config) // _whole_chunk(config))
-
-
-def chunk_size(config: RoundConfig, index: int) -> int:
-    """Return the bytes of chunk `index`; all but the last are of one size."""
-    whole = _whole_chunk(config)
-    return min(whole, share_bytes(config) - index * whole)
-
-
-def _whole_chunk(config: RoundConfig) -> int:
-    word = _WORD_BYTES[config.field]
-    return config.chunk_bytes // word * word
+    """Return the number of chunks of a share, which is that of an answer too."""
+    return SUITES[config.suite].chunks(config)
 
 
 def upload_stream(cid: bytes, holder: str) -> str:
@@ -47,3 +31,15 @@ def answer_stream(cid: bytes, holder: str) -> str:
 def chosen_streams(cid: bytes, chosen: tuple[Contribution, ...]) -> list[str]:
     """Name the stored shares of a set, in its order."""
     return [share_stream(cid, contribution.trainer) for contribution in chosen]
+
+
+def shape_fault(config: RoundConfig, total_bytes: int, index: int, payload: bytes) -> str | None:
+    """Say what is wrong with a chunk of a share or an answer, None if it fits the round."""
+    suite = SUITES[config.suite]
+    if total_bytes != suite.share_bytes(config):
+        return f"{total_bytes} bytes where {suite.share_bytes(config)} belong"
+    if index >= suite.chunks(config):
+        return f"chunk {index} of {suite.chunks(config)}"
+    if len(payload) != suite.payload_bytes(config, index):
+        return f"chunk {index} is {len(payload)} bytes long"
+    return None

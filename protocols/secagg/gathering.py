@@ -28,8 +28,9 @@ from protocols.messages import (
 from protocols.reports import Progress, Step
 from protocols.round_config import Roster, RoundConfig
 
-from .chunks import answer_stream, chunk_count, chunk_size, share_bytes
-from .sets import choose, set_digest
+from .chunks import answer_stream, chunk_count, shape_fault
+from .collected import Collected
+from .sets import set_digest
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,16 +82,12 @@ class Gathering:
         self.announced: tuple[str, ...] = ()
         self.chosen: tuple[Contribution, ...] = ()
         self.opened: dict[str, None] = {}
-        self.accepted: dict[str, None] = {}
-        self.declined: dict[str, str] = {}
-        self.excluded: dict[str, str] = {}
         self.answers: dict[str, AnswerHeader] = {}
         self.began_s = now_s
         self._roster = roster
         self._timing = timing
         self._expected = dict.fromkeys(expected)
-        self._have: dict[str, dict[str, bytes]] = {}
-        self._receipts: dict[str, int] = {}
+        self._collected = Collected(roster.trainers, need=self.need())
         self._votes: dict[str, None] = {}
         self._parts: dict[str, AnswerParts] = {}
         self._progress_s = self._step_s = self._sent_s = now_s
@@ -117,7 +114,7 @@ class Gathering:
         ]
         if self.step is Step.OPENING:
             return opens
-        return opens + self._resend(announced if chosen else self._trainers())
+        return opens + self._resend(announced if chosen else self._roster.trainers)
 
     def next_wake_s(self) -> float | None:
         """Return when `advance` is due even if nothing comes in; None when it never is."""
@@ -135,7 +132,7 @@ class Gathering:
             return effects
         if now_s >= self._sent_s + self._timing.resend_s:
             self._sent_s = now_s
-            effects += self._resend(self.waiting_for())
+            effects += self._resend(self._asked())
             if self.step is Step.COLLECTING:
                 effects += self._ask_receipts()
         return effects
@@ -207,7 +204,7 @@ class Gathering:
         if enough and (everybody or waited):
             self.announced = tuple(name for name in self._roster.holders if name in self.opened)
             self._enter(Step.COLLECTING, now_s)
-            return self._resend(self._trainers())
+            return self._resend(self._roster.trainers)
         if not enough and self._out_of_patience(now_s):
             return self._abandon(
                 f"{len(self.opened)} of {len(self._roster.holders)} holders opened the round, "
@@ -216,33 +213,35 @@ class Gathering:
         return []
 
     def _leave_collecting(self, now_s: float) -> list[Effect]:
-        awaited = self._awaited()
-        waiting = [n for n in awaited if self._receipts.get(n, 0) < len(self.announced)]
-        if self._ready_s is None and self._all_can_be_opened(awaited):
+        waiting = self.waiting_for()
+        if self._ready_s is None and self._all_can_be_opened():
             # Further receipts would only add redundancy: wait for them, but not for long.
             self._ready_s = now_s
         waited = self._ready_s is not None and now_s >= self._ready_s + self._timing.grace_s
         overdue = now_s >= self._step_s + self._timing.round_s or self._out_of_patience(now_s)
         if waiting and not waited and not overdue:
             return []
-        chosen = choose(self._have, need=self.need())
+        chosen = self._collected.choose()
         if len(chosen) >= self.config.minimum:
             self.chosen = chosen
             self._enter(Step.VOTING if self.config.vote else Step.RELEASING, now_s)
             return self._resend(self.announced)
         # Trainers that were not expected may yet accept; only time tells that they won't.
-        may_come = any(n not in self.accepted for n in self._trainers())
-        if not overdue and (waiting or may_come):
+        if not overdue and self._incomplete():
             return []
         return self._abandon(
             f"{len(chosen)} survivors are below the minimum of {self.config.minimum}"
         )
 
-    def _all_can_be_opened(self, awaited: list[str]) -> bool:
-        if not awaited or any(self._receipts.get(name, 0) < self.need() for name in awaited):
+    def _all_can_be_opened(self) -> bool:
+        awaited = self._awaited()
+        if self._collected.incomplete(awaited, at=self.need()):
             return False
-        chosen = choose(self._have, need=self.need())
-        return {c.trainer for c in chosen}.issuperset(awaited)
+        chosen = {contribution.trainer for contribution in self._collected.choose()}
+        return chosen.issuperset(awaited) and len(chosen) >= self.config.minimum
+
+    def _incomplete(self) -> tuple[str, ...]:
+        return self._collected.incomplete(self._collected.candidates(), at=len(self.announced))
 
     def _leave_voting(self, now_s: float) -> list[Effect]:
         if len(self._votes) >= self.config.quorum:
@@ -281,8 +280,7 @@ class Gathering:
             case Step.OPENING:
                 return tuple(n for n in self._known_holders() if n not in self.opened)
             case Step.COLLECTING:
-                whole = len(self.announced)
-                return tuple(n for n in self._awaited() if self._receipts.get(n, 0) < whole)
+                return self._collected.incomplete(self._awaited(), at=len(self.announced))
             case Step.VOTING:
                 return tuple(n for n in self.announced if n not in self._votes)
             case Step.RELEASING:
@@ -295,34 +293,33 @@ class Gathering:
         return known if len(known) >= self.need() else list(self._roster.holders)
 
     def _awaited(self) -> list[str]:
-        known = {**self._expected, **self.accepted}
-        return [name for name in self._trainers() if name in known]
+        known = {**self._expected, **self._collected.accepted}
+        return [name for name in self._collected.candidates() if name in known]
 
-    def _trainers(self) -> tuple[str, ...]:
-        lost = {**self.declined, **self.excluded}
-        return tuple(name for name in self._roster.trainers if name not in lost)
-
-    def survivors(self) -> int:
-        """Count the trainers that are complete at enough holders to be opened."""
-        if self.chosen:
-            return len(self.chosen)
-        return sum(count >= self.need() for count in self._receipts.values())
+    def _asked(self) -> tuple[str, ...]:
+        """Name whom to repeat the request to: also those who are not waited for may answer."""
+        match self.step:
+            case Step.OPENING:
+                return tuple(n for n in self._roster.holders if n not in self.opened)
+            case Step.COLLECTING:
+                return self._incomplete()
+            case _:
+                return self.waiting_for()
 
     def left_out(self) -> dict[str, str]:
         """Name the trainers that took part or were expected and are not in the set, with why."""
         chosen = {contribution.trainer for contribution in self.chosen}
         reasons = {
             name: "no complete contribution in time"
-            for name in (*self._expected, *self.accepted)
+            for name in (*self._expected, *self._collected.accepted)
             if self._roster.role(name) == "trainer"
         }
-        reasons |= self.declined | self.excluded
+        reasons |= self._collected.declined | self._collected.excluded
         return {name: reason for name, reason in reasons.items() if name not in chosen}
 
     def silent(self) -> list[str]:
         """Name the announced holders that acknowledged nothing while others did."""
-        heard = any(self._have.values())
-        return [n for n in self.announced if heard and not self._have.get(n)]
+        return self._collected.silent(self.announced)
 
     def progress(self, now_s: float) -> Progress:
         """Return where the round stands."""
@@ -333,7 +330,7 @@ class Gathering:
             step=self.step,
             receipts=received,
             expected=expected,
-            survivors=self.survivors(),
+            survivors=len(self.chosen) or self._collected.survivors(),
             waiting_for=self.waiting_for(),
             deadline_s=max(0.0, self._deadline_s() - now_s),
         )
@@ -343,7 +340,7 @@ class Gathering:
             case Step.OPENING:
                 return len(self.opened), len(self._known_holders())
             case Step.COLLECTING:
-                got = sum(self._receipts.values())
+                got = self._collected.receipts()
                 return got, max(got, len(self._awaited()) * len(self.announced))
             case Step.VOTING:
                 return len(self._votes), self.config.quorum
@@ -381,7 +378,7 @@ class Gathering:
         if self.abandoned is not None:
             return []
         if self._roster.role(name) == "trainer":
-            self.declined.pop(name, None)
+            self._collected.declined.pop(name, None)
             return self._resend([name]) if self.step is Step.COLLECTING else []
         effects: list[Effect] = [Send(name, OpenRound(config=self.config))]
         asked = self.step in (Step.VOTING, Step.RELEASING) and name in self.announced
@@ -396,53 +393,27 @@ class Gathering:
         return []
 
     def _on_accepted(self, sender: str, _message: Accepted) -> list[Effect] | None:
-        if sender in self.accepted:
-            return None
-        self.declined.pop(sender, None)
-        self.accepted[sender] = None
-        return []
+        return [] if self._collected.accept(sender) else None
 
     def _on_declined(self, sender: str, message: Declined) -> list[Effect] | None:
-        if self.step is not Step.COLLECTING or sender in self.declined:
-            return None
-        self.declined[sender] = message.kind
-        self.accepted.pop(sender, None)
-        return []
-
-    def _exclude(self, trainer: str, reason: str) -> list[Effect] | None:
-        if self.step is not Step.COLLECTING or trainer in self.excluded:
-            return None
-        self.excluded[trainer] = reason
-        self._receipts.pop(trainer, None)
-        for held in self._have.values():
-            held.pop(trainer, None)
-        return []
+        new = self.step is Step.COLLECTING and self._collected.decline(sender, message.kind)
+        return [] if new else None
 
     def _on_have(self, sender: str, message: Have) -> list[Effect] | None:
         if self.step is not Step.COLLECTING or sender not in self.announced:
             return None
-        held = self._have.setdefault(sender, {})
-        before = len(held), len(self.excluded)
-        for contribution in message.contributions:
-            self._add_receipt(sender, held, contribution)
-        return [] if (len(held), len(self.excluded)) != before else None
-
-    def _add_receipt(self, sender: str, held: dict[str, bytes], new: Contribution) -> None:
-        trainer = new.trainer
-        if self._roster.role(trainer) != "trainer":
-            raise PeerViolation(sender, f"has a contribution of {trainer}, who is no trainer")
-        if trainer in self.excluded or held.get(trainer) == new.digest:
-            return
-        if any(other.get(trainer, new.digest) != new.digest for other in self._have.values()):
-            self._exclude(trainer, "sent different contributions to different holders")
-            return
-        held[trainer] = new.digest
-        self._receipts[trainer] = self._receipts.get(trainer, 0) + 1
+        names = [contribution.trainer for contribution in message.contributions]
+        if strangers := [n for n in names if self._roster.role(n) != "trainer"]:
+            raise PeerViolation(sender, f"has a contribution of {strangers[0]}, who is no trainer")
+        changed = [self._collected.receive(sender, c) for c in message.contributions]
+        return [] if any(changed) else None
 
     def _on_excluded(self, sender: str, message: Excluded) -> list[Effect] | None:
         if self._roster.role(message.trainer) != "trainer":
             raise PeerViolation(sender, f"excluded {message.trainer}, who is no trainer")
-        return self._exclude(message.trainer, f"{sender}: {message.reason}")
+        reason = f"{sender}: {message.reason}"
+        new = self.step is Step.COLLECTING and self._collected.exclude(message.trainer, reason)
+        return [] if new else None
 
     def _on_refused(self, _sender: str, _message: Refused) -> list[Effect] | None:
         return None  # counted by the actor; the request is repeated until the step's end
@@ -468,21 +439,17 @@ class Gathering:
         parts.stored[message.index] = None
         stream = answer_stream(self.cid, sender)
         effects: list[Effect] = [StoreChunk(stream, message.index, message.payload)]
-        chunks = chunk_count(self.config)
-        if len(parts.stored) == chunks:
-            effects.append(CheckStream(stream, chunks, header.answer_digest))
+        if len(parts.stored) == chunk_count(self.config):
+            effects.append(CheckStream(self.config, stream, header.answer_digest))
         return effects
 
     def _check_answer(self, sender: str, message: AnswerChunk) -> None:
-        header, config = message.header, self.config
+        header = message.header
         if header.set_digest != set_digest(self.cid, self.chosen):
             raise PeerViolation(sender, "answered for a set that was never proposed")
-        if (
-            header.answer_bytes != share_bytes(config)
-            or message.index >= chunk_count(config)
-            or len(message.payload) != chunk_size(config, message.index)
-        ):
-            raise PeerViolation(sender, "sent an answer of the wrong shape")
+        fault = shape_fault(self.config, header.answer_bytes, message.index, message.payload)
+        if fault is not None:
+            raise PeerViolation(sender, f"sent an answer of the wrong shape: {fault}")
 
     def checked(self, now_s: float, holder: str, *, ok: bool) -> list[Effect]:
         """Take the result of a `CheckStream` of one holder's answer."""

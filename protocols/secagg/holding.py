@@ -42,7 +42,7 @@ from protocols.messages import (
 from protocols.records import HeldAnswer, HeldConfig, HeldExclusion, HeldShare, HeldVote, LastRound
 from protocols.round_config import MINIMUM_FLOOR, Roster, RoundConfig
 
-from .chunks import answer_stream, chunk_count, chunk_size, share_bytes, share_stream
+from .chunks import answer_stream, chunk_count, shape_fault, share_stream
 from .held_round import HeldRound, Partial, restore_rounds
 from .sets import contribution_digest, set_digest, set_fault
 
@@ -172,14 +172,12 @@ class Holding:
         return self._store(held, message, digest)
 
     def _check_shape(self, sender: str, held: HeldRound, message: ShareChunk) -> None:
-        config, header = held.config, message.header
-        if (
-            header.share_bytes != share_bytes(config)
-            or len(header.share_digests) != config.holders
-            or message.index >= chunk_count(config)
-            or len(message.payload) != chunk_size(config, message.index)
-        ):
-            raise PeerViolation(sender, "sent a share of the wrong shape")
+        header = message.header
+        fault = shape_fault(held.config, header.share_bytes, message.index, message.payload)
+        if len(header.share_digests) != held.config.holders:
+            fault = f"{len(header.share_digests)} digests for {held.config.holders} holders"
+        if fault is not None:
+            raise PeerViolation(sender, f"sent a share of the wrong shape: {fault}")
 
     def _repeat_receipt(self, held: HeldRound, message: ShareChunk) -> list[Effect]:
         # Once per repeated upload, not once per chunk.
@@ -208,7 +206,7 @@ class Holding:
             return []
         place = self._roster.holders.index(self._name)
         digest = partial.header.share_digests[place]
-        return [CheckStream(share_stream(held.cid, trainer), chunks, digest)]
+        return [CheckStream(held.config, share_stream(held.cid, trainer), digest)]
 
     def checked(self, stream: str, *, ok: bool) -> list[Effect]:
         """Take the result of a `CheckStream`: complete, or not what the trainer announced."""

@@ -1,0 +1,295 @@
+"""What all actors do: receive, decide, make durable, send, acknowledge, in this order."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from dataclasses import dataclass
+from functools import partial
+
+from protocols.codec import Undecodable, seal
+from protocols.effects import (
+    CheckStream,
+    Effect,
+    Erase,
+    Forget,
+    Record,
+    Report,
+    Send,
+    StoreChunk,
+)
+from protocols.errors import PeerViolation
+from protocols.messages import Message, Wire, read
+from protocols.reports import PeerFault
+from protocols.round_config import RoundConfig
+from protocols.secagg.chunks import chunk_count
+from protocols.secagg.suites import SUITES
+
+from .outbox import Outbox
+from .ports import (
+    Clock,
+    Delivery,
+    Journal,
+    Lane,
+    LinkLost,
+    Monitor,
+    Offload,
+    Spool,
+    Transport,
+)
+
+log = logging.getLogger(__name__)
+
+_BATCH = 64  # decisions that share one commit
+_RETRY_S = 0.5
+
+Decide = Callable[[], list[Effect]]
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """What every actor needs."""
+
+    transport: Transport
+    clock: Clock
+    journal: Journal
+    spool: Spool
+    offload: Offload
+    monitor: Monitor
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """Something to decide on, and what to acknowledge once the decision is durable."""
+
+    decide: Decide
+    delivery: Delivery | None = None
+
+
+class Actor(ABC):
+    """Runs one machine. Subclasses say how to restore it and how to perform its own effects."""
+
+    def __init__(self, name: str, ports: Ports) -> None:
+        self.name = name
+        self.ports = ports
+        self._outbox = Outbox(ports.transport, ports.clock)
+        # Bounded by the transport's prefetch and by the number of jobs under way.
+        self._inbox: asyncio.Queue[_Item] = asyncio.Queue()
+        self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._keys: dict[str, None] = {}
+        self._stopping = False
+
+    # --- what subclasses say ----------------------------------------------------------
+
+    @abstractmethod
+    async def restore(self, records: dict[str, bytes]) -> list[Effect]:
+        """Rebuild the machine from the journal; return what to do first."""
+
+    @abstractmethod
+    def decide(self, sender: str, message: Wire) -> list[Effect]:
+        """Let the machine decide on a message."""
+
+    @abstractmethod
+    def perform(self, effect: Effect) -> None:
+        """Begin an effect of this kind of actor."""
+
+    @abstractmethod
+    def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
+        """Tell the machine the result of a `CheckStream`."""
+
+    def next_wake_s(self) -> float | None:
+        """Return when `advance` is due, on this actor's clock."""
+        return None
+
+    def advance(self) -> list[Effect]:
+        """Let the machine look at the time."""
+        return []
+
+    def finished(self) -> bool:
+        """Return whether the actor has nothing more to do."""
+        return self._stopping
+
+    def stop(self) -> None:
+        """Ask for a clean end: what was decided is made durable and sent, nothing new begun."""
+        self._stopping = True
+        self._inbox.put_nowait(_Item(list))
+
+    # --- the loop ---------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Work until stopped; everything needed to go on after a crash is in the journal.
+
+        Raises whatever is our own fault or the disk's: the supervisor builds the actor anew.
+        """
+        records = await self.ports.journal.load()
+        self._keys = dict.fromkeys(records)
+        await self._perform_all(await self.restore(records))
+        self._begin("receive", self._receive())
+        try:
+            while not self.finished():
+                await self._turn()
+            if not await self._outbox.flush(within_s=5.0):
+                log.warning(
+                    "%s: ended with unsent messages; their requests are repeated", self.name
+                )
+        finally:
+            await self._end_tasks()
+
+    async def _turn(self) -> None:
+        batch = await self._next_batch()
+        effects: list[Effect] = []
+        for item in batch:
+            effects += item.decide()
+        wake_s = self.next_wake_s()
+        if wake_s is not None and self.ports.clock.now_s() >= wake_s:
+            effects += self.advance()
+        await self._perform_all(effects)
+        for item in batch:
+            if item.delivery is not None:
+                await item.delivery.ack()
+
+    async def _next_batch(self) -> list[_Item]:
+        wake_s = self.next_wake_s()
+        delay = None if wake_s is None else max(0.0, wake_s - self.ports.clock.now_s())
+        try:
+            async with asyncio.timeout(delay):
+                batch = [await self._inbox.get()]
+        except TimeoutError:
+            return []
+        while len(batch) < _BATCH and not self._inbox.empty():
+            batch.append(self._inbox.get_nowait())
+        return batch
+
+    async def _receive(self) -> None:
+        async for delivery in self.ports.transport.deliveries():
+            self._inbox.put_nowait(_Item(partial(self._read, delivery), delivery))
+        if not self._stopping:
+            raise LinkLost(f"{self.name}: the transport was closed")
+
+    def _read(self, delivery: Delivery) -> list[Effect]:
+        try:
+            sender, message = read(delivery.body)
+            return self.decide(sender, message)
+        except PeerViolation as violation:
+            fault = PeerFault(actor=self.name, peer=violation.peer, reason=violation.reason)
+        except Undecodable as error:
+            fault = PeerFault(actor=self.name, peer="unknown", reason=str(error))
+        log.warning("%s: dropped a message of %s: %s", self.name, fault.peer, fault.reason)
+        return [Report(fault)]
+
+    # --- effects ----------------------------------------------------------------------
+
+    async def _perform_all(self, effects: Iterable[Effect]) -> None:
+        """Store, then record, then the rest in order. Nothing leaves before it is durable."""
+        todo = list(effects)
+        chunks = [effect for effect in todo if isinstance(effect, StoreChunk)]
+        spool = self.ports.spool
+        await asyncio.gather(*(spool.put(c.stream, c.index, c.payload) for c in chunks))
+        await self._commit(todo)
+        for effect in todo:
+            await self._perform_one(effect)
+
+    async def _commit(self, effects: list[Effect]) -> None:
+        writes: dict[str, bytes | None] = {}
+        for effect in effects:
+            if isinstance(effect, Record):
+                writes[effect.key] = effect.value
+            elif isinstance(effect, Forget):
+                known = {**self._keys, **writes}
+                writes |= {key: None for key in known if key.startswith(effect.prefix)}
+        if not writes:
+            return
+        await self.ports.journal.commit(list(writes.items()))
+        for key, value in writes.items():
+            if value is None:
+                self._keys.pop(key, None)
+            else:
+                self._keys[key] = None
+
+    async def _perform_one(self, effect: Effect) -> None:
+        match effect:
+            case StoreChunk() | Record() | Forget():
+                pass  # done above
+            case Send():
+                self._outbox.post(effect.to, seal(self.name, effect.message))
+            case Report():
+                self.ports.monitor.emit(effect.event)
+            case Erase():
+                await self.ports.spool.erase(effect.prefix)
+            case CheckStream():
+                self.begin(f"check {effect.stream}", self._check(effect))
+            case _:
+                self.perform(effect)
+
+    async def _check(self, effect: CheckStream) -> Decide:
+        config, digest = effect.config, hashlib.sha256()
+        suite = SUITES[config.suite]
+        ok = True
+        for index in range(chunk_count(config)):
+            chunk = await self.ports.spool.get(effect.stream, index)
+            await self.ports.offload.run(digest.update, chunk)
+            try:
+                await self.ports.offload.run(suite.add, config, None, chunk)
+            except Undecodable:
+                ok = False
+        ok = ok and digest.digest() == effect.digest
+        return lambda: self.stream_checked(effect.stream, ok=ok)
+
+    async def send_stream(
+        self, config: RoundConfig, stream: str, to: str, wrap: Callable[[int, bytes], Message]
+    ) -> None:
+        """Send a spooled stream chunk by chunk; each is in memory only while it is sent."""
+        for index in range(chunk_count(config)):
+            body = seal(self.name, wrap(index, await self.ports.spool.get(stream, index)))
+            while not await self._sent(to, body):
+                await self.ports.clock.sleep(_RETRY_S)
+
+    async def _sent(self, to: str, body: bytes) -> bool:
+        try:
+            await self.ports.transport.send(to, body, lane=Lane.BULK)
+        except LinkLost:
+            return False
+        return True
+
+    # --- jobs -------------------------------------------------------------------------
+
+    def begin(self, key: str, work: Coroutine[None, None, Decide]) -> None:
+        """Do long work beside the loop; what it returns is decided on in the loop."""
+
+        async def finish(work: Awaitable[Decide]) -> None:
+            self._inbox.put_nowait(_Item(await work))
+
+        self._begin(key, finish(work))
+
+    def _begin(self, key: str, work: Coroutine[None, None, None]) -> None:
+        if key in self._jobs:
+            work.close()
+            return
+        task = self._jobs[key] = asyncio.create_task(work, name=f"{self.name}: {key}")
+        task.add_done_callback(lambda done: self._job_done(key, done))
+
+    def _job_done(self, key: str, task: asyncio.Task[None]) -> None:
+        if self._jobs.get(key) is task:
+            del self._jobs[key]
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._inbox.put_nowait(_Item(lambda: _raise(error)))
+
+    def cancel(self, key: str) -> None:
+        """Cancel the jobs of this key and of those below it."""
+        for name in [k for k in self._jobs if k == key or k.startswith(key + "/")]:
+            self._jobs.pop(name).cancel()
+
+    async def _end_tasks(self) -> None:
+        tasks = list(self._jobs.values())
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self._outbox.close()
+
+
+def _raise(error: BaseException) -> list[Effect]:
+    raise error

@@ -1,0 +1,154 @@
+"""The coordinator: drives the rounds of a job and sees only sums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.effects import Effect, OpenSum
+from protocols.errors import Misuse
+from protocols.learning.job import Algorithm, JobFailed, Opened
+from protocols.learning.state import State
+from protocols.messages import Wire
+from protocols.reports import JobEnded
+from protocols.round_config import Roster
+from protocols.secagg.chunks import answer_stream, chunk_count
+from protocols.secagg.coordinating import Coordinating, JobStep, Plan
+from protocols.secagg.fixed_point import FixedPoint
+from protocols.secagg.suites import SUITES
+
+from .actor import Actor, Decide, Ports
+from .ports import Blobs, Checkpoints
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a coordinator is to do: the rounds' plan, the algorithm, and where it begins."""
+
+    plan: Plan
+    algorithm: Algorithm[Never]
+    initial: State
+
+
+class Coordinator(Actor):
+    """Runs `Coordinating`, and the algorithm's update on every opened sum."""
+
+    def __init__(
+        self,
+        roster: Roster,
+        ports: Ports,
+        assignment: Assignment,
+        *,
+        blobs: Blobs,
+        checkpoints: Checkpoints,
+    ) -> None:
+        super().__init__(roster.coordinator, ports)
+        self._roster = roster
+        self._assignment = assignment
+        self._algorithm = assignment.algorithm
+        self._machine = Coordinating(roster, assignment.plan)
+        self._blobs = blobs
+        self._checkpoints = checkpoints
+        self.state = assignment.initial
+
+    @property
+    def ended(self) -> JobEnded | None:
+        """Return how the job ended, None while it has not."""
+        return self._machine.ended
+
+    async def restore(self, records: dict[str, bytes]) -> list[Effect]:
+        """Rebuild the machine and go on with the same round, or begin the job."""
+        self._machine.restore(records)
+        run = self._machine.run
+        now_s = self.ports.clock.now_s()
+        if run is None:
+            await self.ports.spool.erase("")
+            return self._machine.start(now_s, await self._keep(self.state, completed=0))
+        data = await self._checkpoints.load(run.state)
+        self.state = State.from_bytes(data)
+        await self._blobs.publish(data)
+        # Answers are cheap to ask for again, and then none is ever half old, half new.
+        for stream in await self.ports.spool.streams():
+            await self.ports.spool.erase(stream)
+        return self._machine.start(now_s, None)
+
+    def decide(self, sender: str, message: Wire) -> list[Effect]:
+        """Let the machine decide."""
+        return self._machine.receive(self.ports.clock.now_s(), sender, message)
+
+    def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
+        """Tell the machine whether an answer is what its holder announced."""
+        return self._machine.checked(self.ports.clock.now_s(), stream, ok=ok)
+
+    def next_wake_s(self) -> float | None:
+        """Return when the machine wants to look at the time."""
+        return self._machine.next_wake_s()
+
+    def advance(self) -> list[Effect]:
+        """Let the machine look at the time."""
+        return self._machine.advance(self.ports.clock.now_s())
+
+    def finished(self) -> bool:
+        """Return whether the job is over."""
+        return self._machine.ended is not None
+
+    def stop(self) -> None:
+        """Finish the round under way, begin no other."""
+        self.begin("stop", self._stop())
+        super().stop()
+
+    async def _stop(self) -> Decide:
+        return self._machine.stop
+
+    def perform(self, effect: Effect) -> None:
+        """Begin opening a sum."""
+        if not isinstance(effect, OpenSum):
+            raise Misuse(f"a coordinator can't perform {type(effect).__name__}")
+        self.begin(f"open {effect.config.cid().hex()}", self._open(effect))
+
+    async def _open(self, effect: OpenSum) -> Decide:
+        total = await self._sum(effect)
+        survivors = tuple(contribution.trainer for contribution in effect.chosen)
+        opened = Opened(total=total, survivors=survivors)
+        offload, algorithm = self.ports.offload, self._algorithm
+        try:
+            state = await offload.run(algorithm.update, self.state, opened)
+        except JobFailed as error:
+            reason = str(error)
+            return lambda: self._machine.failed(reason)
+        run = self._machine.run
+        completed = 0 if run is None else run.completed
+        step = await self._keep(state, completed=completed + 1)
+        self.state = state
+        return lambda: self._machine.opened(self.ports.clock.now_s(), step)
+
+    async def _sum(self, effect: OpenSum) -> NDArray[np.float64]:
+        config, cid = effect.config, effect.config.cid()
+        suite, pieces = SUITES[config.suite], []
+        for index in range(chunk_count(config)):
+            answers = {
+                self._roster.holders.index(name): await self.ports.spool.get(
+                    answer_stream(cid, name), index
+                )
+                for name in effect.answers
+            }
+            pieces.append(await self.ports.offload.run(suite.open, config, answers))
+        return FixedPoint.of(config).decode(np.concatenate(pieces))
+
+    async def _keep(self, state: State, *, completed: int) -> JobStep:
+        """Make a state durable, then public, and say where the job stands with it."""
+        data = state.to_bytes()
+        digest = await self._checkpoints.save(completed, data)
+        await self._blobs.publish(data)
+        await self._blobs.retain([digest])
+        verdict = self._algorithm.verdict(state)
+        return JobStep(
+            state=digest,
+            dimension=self._algorithm.dimension(state),
+            over=verdict.over,
+            reason=verdict.reason,
+            metrics=self._algorithm.metrics(state),
+        )

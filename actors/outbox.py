@@ -1,0 +1,70 @@
+"""Control messages on their way out: a queue for each recipient, so that none holds up another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+from .ports import Clock, Lane, LinkLost, Transport
+
+_RETRY_S = 0.5
+
+
+class Outbox:
+    """Sends in the background, in order for each recipient; repeats what a lost link may have lost.
+
+    At most `limit` messages wait for one recipient; beyond that the oldest is dropped and
+    counted. Every control message is repeated by its sender until it is answered, so a drop
+    costs time and never correctness.
+    """
+
+    def __init__(self, transport: Transport, clock: Clock, *, limit: int = 1000) -> None:
+        self.dropped = 0
+        self._transport = transport
+        self._clock = clock
+        self._limit = limit
+        self._waiting: dict[str, deque[bytes]] = {}
+        self._senders: dict[str, asyncio.Task[None]] = {}
+        self._idle = asyncio.Event()
+        self._idle.set()
+
+    def post(self, to: str, body: bytes) -> None:
+        """Take a message; returns at once."""
+        queue = self._waiting.setdefault(to, deque())
+        if len(queue) >= self._limit:
+            queue.popleft()
+            self.dropped += 1
+        queue.append(body)
+        if to not in self._senders:
+            self._idle.clear()
+            self._senders[to] = asyncio.create_task(self._drain(to), name=f"outbox to {to}")
+
+    async def _drain(self, to: str) -> None:
+        queue = self._waiting[to]
+        while queue:
+            body = queue[0]
+            try:
+                await self._transport.send(to, body, lane=Lane.CONTROL)
+            except LinkLost:
+                await self._clock.sleep(_RETRY_S)
+                continue
+            if queue and queue[0] is body:
+                queue.popleft()
+        del self._senders[to], self._waiting[to]
+        if not self._senders:
+            self._idle.set()
+
+    async def flush(self, *, within_s: float) -> bool:
+        """Wait until everything is out, but not longer; say whether it is."""
+        try:
+            async with asyncio.timeout(within_s):
+                await self._idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    async def close(self) -> None:
+        """Stop sending; what still waits is lost with the process, as in a crash."""
+        for task in self._senders.values():
+            task.cancel()
+        await asyncio.gather(*self._senders.values(), return_exceptions=True)

@@ -1,0 +1,97 @@
+"""The share-holder: keeps shares, votes once a round, answers for that set only."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.effects import Answer, Effect, SumShares
+from protocols.errors import Misuse
+from protocols.messages import AnswerChunk, AnswerHeader, Wire
+from protocols.round_config import Roster, RoundConfig
+from protocols.secagg.chunks import answer_stream, chosen_streams, chunk_count
+from protocols.secagg.holding import Holding
+from protocols.secagg.sets import set_digest
+from protocols.secagg.suites import SUITES
+
+from .actor import Actor, Decide, Ports
+
+
+class ShareHolder(Actor):
+    """Runs `Holding`."""
+
+    def __init__(self, name: str, roster: Roster, ports: Ports) -> None:
+        super().__init__(name, ports)
+        self._roster = roster
+        self._machine = Holding(name, roster)
+
+    async def restore(self, records: dict[str, bytes]) -> list[Effect]:
+        """Rebuild the machine; drop stored chunks of rounds that are over."""
+        spool = self.ports.spool
+        streams = await spool.streams()
+        stored = {stream: await spool.indices(stream) for stream in streams}
+        self._machine.restore(records, stored)
+        live = {cid.hex() for cid in self._machine.live_rounds()}
+        for stream in streams:
+            if stream.split("/")[0] not in live:
+                await spool.erase(stream)
+        return self._machine.start()
+
+    def decide(self, sender: str, message: Wire) -> list[Effect]:
+        """Let the machine decide."""
+        return self._machine.receive(sender, message)
+
+    def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
+        """Tell the machine whether a share is what its trainer announced."""
+        return self._machine.checked(stream, ok=ok)
+
+    def perform(self, effect: Effect) -> None:
+        """Begin summing or answering."""
+        match effect:
+            case SumShares():
+                self.begin(f"sum {effect.stream}", self._sum(effect))
+            case Answer():
+                self.begin(f"answer {effect.header.cid.hex()}", self._answer(effect))
+            case _:
+                raise Misuse(f"a share-holder can't perform {type(effect).__name__}")
+
+    async def _sum(self, effect: SumShares) -> Decide:
+        """Add the shares chunk by chunk: one chunk of one share is in memory at a time."""
+        config, cid = effect.config, effect.config.cid()
+        suite, digest = SUITES[config.suite], hashlib.sha256()
+        for index in range(chunk_count(config)):
+            total = await self._sum_chunk(config, chosen_streams(cid, effect.chosen), index)
+            answer = await self.ports.offload.run(suite.answer, config, total)
+            digest.update(answer)
+            await self.ports.spool.put(effect.stream, index, answer)
+        header = AnswerHeader(
+            cid=cid,
+            set_digest=set_digest(cid, effect.chosen),
+            answer_bytes=suite.share_bytes(config),
+            answer_digest=digest.digest(),
+        )
+        return lambda: self._machine.summed(header)
+
+    async def _sum_chunk(
+        self, config: RoundConfig, streams: list[str], index: int
+    ) -> NDArray[np.uint64]:
+        suite = SUITES[config.suite]
+        total: NDArray[np.uint64] | None = None
+        for stream in streams:
+            share = await self.ports.spool.get(stream, index)
+            total = await self.ports.offload.run(suite.add, config, total, share)
+        if total is None:
+            raise Misuse("summed an empty set")
+        return total
+
+    async def _answer(self, effect: Answer) -> Decide:
+        header = effect.header
+
+        def wrap(index: int, payload: bytes) -> AnswerChunk:
+            return AnswerChunk(header=header, index=index, payload=payload)
+
+        stream = answer_stream(header.cid, self.name)
+        await self.send_stream(effect.config, stream, self._roster.coordinator, wrap)
+        return list

@@ -1,0 +1,140 @@
+"""The trainer: computes on its owner's data, protects the vector, sends it once."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.effects import CancelWork, Effect, Prepare, Upload
+from protocols.errors import Misuse, Unfit
+from protocols.messages import Announce, ContributionHeader, ShareChunk, Wire
+from protocols.reports import OwnerTrouble
+from protocols.round_config import Roster, RoundConfig
+from protocols.secagg.chunks import chunk_count, upload_stream
+from protocols.secagg.contributing import Contributing
+from protocols.secagg.fixed_point import FixedPoint
+from protocols.secagg.suites import SUITES
+
+from .actor import Actor, Decide, Ports
+from .ports import Blobs, Entropy, Worker, WorkFailed
+
+log = logging.getLogger(__name__)
+
+
+class Trainer(Actor):
+    """Runs `Contributing`. The owner's code runs in the worker, never here."""
+
+    def __init__(
+        self,
+        name: str,
+        roster: Roster,
+        ports: Ports,
+        *,
+        blobs: Blobs,
+        entropy: Entropy,
+        worker: Worker,
+    ) -> None:
+        super().__init__(name, ports)
+        self._roster = roster
+        self._machine = Contributing(name, roster)
+        self._blobs = blobs
+        self._entropy = entropy
+        self._worker = worker
+
+    async def restore(self, records: dict[str, bytes]) -> list[Effect]:
+        """Rebuild the machine; drop spooled uploads that were never recorded, so never sent."""
+        self._machine.restore(records)
+        live = {cid.hex() for cid in self._machine.live_rounds()}
+        for stream in await self.ports.spool.streams():
+            if stream.split("/")[0] not in live:
+                await self.ports.spool.erase(stream)
+        return self._machine.start()
+
+    def decide(self, sender: str, message: Wire) -> list[Effect]:
+        """Let the machine decide."""
+        return self._machine.receive(sender, message)
+
+    def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
+        """Trainers check no streams."""
+        raise Misuse(f"a trainer checked {stream}: {ok}")
+
+    def perform(self, effect: Effect) -> None:
+        """Begin computing or uploading, or stop it."""
+        match effect:
+            case Prepare():
+                cid = effect.announce.config.cid()
+                self.begin(cid.hex(), self._prepare(effect.announce))
+            case Upload():
+                key = f"{effect.header.cid.hex()}/{effect.holder}"
+                self.begin(key, self._upload(effect))
+            case CancelWork():
+                key = effect.cid.hex()
+                self.cancel(key if effect.holder is None else f"{key}/{effect.holder}")
+            case _:
+                raise Misuse(f"a trainer can't perform {type(effect).__name__}")
+
+    async def _prepare(self, announce: Announce) -> Decide:
+        cid = announce.config.cid()
+        try:
+            header = await self._protected(announce)
+        except (WorkFailed, Unfit) as error:
+            kind, text = error.kind, str(error)
+            log.warning("%s: declined a round: %s: %s", self.name, kind, text)
+            self.ports.monitor.emit(OwnerTrouble(actor=self.name, kind=kind, text=text))
+            return lambda: self._machine.failed(cid, kind)
+        return lambda: self._machine.prepared(header)
+
+    async def _protected(self, announce: Announce) -> ContributionHeader:
+        """Compute, encode, protect and spool, chunk by chunk; return the header."""
+        config = announce.config
+        values = await self._values(config)
+        suite, seed = SUITES[config.suite], self._entropy.bytes(32)
+        step = suite.chunk_values(config)
+        digests = [hashlib.sha256() for _ in self._roster.holders]
+        for chunk in range(chunk_count(config)):
+            piece = values[chunk * step : (chunk + 1) * step]
+            payloads = await self.ports.offload.run(suite.protect, config, piece, seed, chunk)
+            for digest, payload in zip(digests, payloads, strict=True):
+                digest.update(payload)
+            await self._spool(announce, chunk, payloads)
+        return ContributionHeader(
+            cid=config.cid(),
+            trainer=self.name,
+            share_bytes=suite.share_bytes(config),
+            share_digests=tuple(digest.digest() for digest in digests),
+        )
+
+    async def _values(self, config: RoundConfig) -> NDArray[np.int64]:
+        state = await self._blobs.fetch(config.state)
+        vector = await self._worker.compute(state, config.number)
+        if vector.shape != (config.dimension,):
+            raise WorkFailed(
+                "bad result",
+                f"the vector has shape {vector.shape}, the round sums {config.dimension} values",
+            )
+        fixed_point = FixedPoint.of(config)
+        return await self.ports.offload.run(fixed_point.encode, vector)
+
+    async def _spool(self, announce: Announce, chunk: int, payloads: tuple[bytes, ...]) -> None:
+        cid = announce.config.cid()
+        await asyncio.gather(
+            *(
+                self.ports.spool.put(upload_stream(cid, holder), chunk, payload)
+                for holder, payload in zip(self._roster.holders, payloads, strict=True)
+                if holder in announce.holders
+            )
+        )
+
+    async def _upload(self, effect: Upload) -> Decide:
+        header, holder = effect.header, effect.holder
+        stream = upload_stream(header.cid, holder)
+
+        def wrap(index: int, payload: bytes) -> ShareChunk:
+            return ShareChunk(header=header, index=index, payload=payload)
+
+        await self.send_stream(effect.config, stream, holder, wrap)
+        return lambda: self._machine.uploaded(header.cid, holder)

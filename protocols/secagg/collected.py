@@ -1,0 +1,84 @@
+"""What a coordinator knows of the contributions of one round: who has what, who is out, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from protocols.messages import Contribution
+
+from .sets import choose
+
+
+class Collected:
+    """Receipts by holder and trainer; a trainer whose digests disagree is out of the round."""
+
+    def __init__(self, trainers: tuple[str, ...], *, need: int) -> None:
+        self.accepted: dict[str, None] = {}
+        self.declined: dict[str, str] = {}
+        self.excluded: dict[str, str] = {}
+        self._trainers = trainers
+        self._need = need
+        self._have: dict[str, dict[str, bytes]] = {}
+        self._receipts: dict[str, int] = {}
+
+    def accept(self, trainer: str) -> bool:
+        """Take note that a trainer takes part; say whether that is new."""
+        new = trainer not in self.accepted
+        self.declined.pop(trainer, None)
+        self.accepted[trainer] = None
+        return new
+
+    def decline(self, trainer: str, reason: str) -> bool:
+        """Take note that a trainer can't contribute; say whether that is new."""
+        new = trainer not in self.declined
+        self.accepted.pop(trainer, None)
+        self.declined[trainer] = reason
+        return new
+
+    def exclude(self, trainer: str, reason: str) -> bool:
+        """Leave a trainer out for the rest of the round; say whether that is new."""
+        if trainer in self.excluded:
+            return False
+        self.excluded[trainer] = reason
+        self._receipts.pop(trainer, None)
+        for held in self._have.values():
+            held.pop(trainer, None)
+        return True
+
+    def receive(self, holder: str, contribution: Contribution) -> bool:
+        """Add a receipt; say whether anything changed."""
+        trainer, digest = contribution.trainer, contribution.digest
+        held = self._have.setdefault(holder, {})
+        if trainer in self.excluded or held.get(trainer) == digest:
+            return False
+        if any(other.get(trainer, digest) != digest for other in self._have.values()):
+            return self.exclude(trainer, "sent different contributions to different holders")
+        held[trainer] = digest
+        self._receipts[trainer] = self._receipts.get(trainer, 0) + 1
+        return True
+
+    def receipts(self) -> int:
+        """Count all pairs of a trainer and a holder that has its contribution."""
+        return sum(self._receipts.values())
+
+    def candidates(self) -> list[str]:
+        """Name the trainers that neither declined nor broke a rule."""
+        out = {**self.declined, **self.excluded}
+        return [name for name in self._trainers if name not in out]
+
+    def incomplete(self, names: Iterable[str], *, at: int) -> tuple[str, ...]:
+        """Name those whose contribution is complete at fewer than `at` holders."""
+        return tuple(name for name in names if self._receipts.get(name, 0) < at)
+
+    def survivors(self) -> int:
+        """Count the trainers that are complete at enough holders."""
+        return sum(count >= self._need for count in self._receipts.values())
+
+    def choose(self) -> tuple[Contribution, ...]:
+        """Choose the largest set that enough holders hold in full."""
+        return choose(self._have, need=self._need)
+
+    def silent(self, holders: Iterable[str]) -> list[str]:
+        """Name the holders that acknowledged nothing while others did."""
+        heard = any(self._have.values())
+        return [name for name in holders if heard and not self._have.get(name)]

@@ -1,0 +1,229 @@
+"""Compiled loops over residues of the two primes: share, combine, add, reduce.
+
+All loops release the interpreter lock and run over blocks of `BLOCK` columns, so that the
+rows of a block are read from memory once and from the cache for every further holder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from .field import P31, P61, Residues
+
+BLOCK = 4096  # 32 KB of partial sums: they stay in the L1 cache, the rows in L2
+
+_U32, _U64 = np.uint32, np.uint64
+_M31, _S31 = np.uint64(P31.modulus), np.uint64(31)
+_M31_WORD = np.uint32(P31.modulus)
+_M61, _S61 = np.uint64(P61.modulus), np.uint64(61)
+_LOW32, _S32 = np.uint64(2**32 - 1), np.uint64(32)
+_LOW29, _S29 = np.uint64(2**29 - 1), np.uint64(29)
+_S3 = np.uint64(3)
+
+Loop = TypeVar("Loop", bound=Callable[..., object])
+
+
+def _compiled(function: Loop) -> Loop:
+    # Compiled at the first call; the machine code is kept beside the module for later starts.
+    try:
+        return cast(Loop, numba.njit(nogil=True, cache=True)(function))
+    except RuntimeError:  # a read-only installation has no place for numba's cache
+        return cast(Loop, numba.njit(nogil=True)(function))
+
+
+# --- p31 ------------------------------------------------------------------------------
+# Three products below 2^62 and a folded rest below 2^34 fit in 64 bits; folding keeps the
+# value modulo p, as 2^31 = 1 there.
+
+
+@_compiled
+def _fold31(value: np.uint64) -> np.uint64:
+    return (value & _M31) + (value >> _S31)
+
+
+@_compiled
+def _reduced31(value: np.uint64) -> np.uint32:
+    # Two folds leave at most p + 8; of x and x - p (which wraps) the smaller is the residue.
+    word = _U32(_fold31(_fold31(value)))
+    return min(word, _U32(word - _M31_WORD))
+
+
+@_compiled
+def _combine31(weights: Residues, rows: Residues, out: Residues) -> None:
+    # weights (m, T), T a multiple of three, zero from the t-th column; rows (t, d); out (m, d).
+    last, d = rows.shape[0] - 1, rows.shape[1]
+    partial = np.empty(BLOCK, np.uint64)
+    for start in range(0, d, BLOCK):
+        stop = min(start + BLOCK, d)
+        for i in range(weights.shape[0]):
+            partial[:] = 0
+            shares = out[i, start:stop]
+            for k in range(0, weights.shape[1], 3):
+                w0, w1, w2 = _U64(weights[i, k]), _U64(weights[i, k + 1]), _U64(weights[i, k + 2])
+                r0 = rows[k, start:stop]
+                r1 = rows[min(k + 1, last), start:stop]
+                r2 = rows[min(k + 2, last), start:stop]
+                if k + 3 < weights.shape[1]:
+                    for j in range(stop - start):
+                        products = _U64(r0[j]) * w0 + _U64(r1[j]) * w1 + _U64(r2[j]) * w2
+                        partial[j] = _fold31(partial[j]) + products
+                else:
+                    for j in range(stop - start):
+                        products = _U64(r0[j]) * w0 + _U64(r1[j]) * w1 + _U64(r2[j]) * w2
+                        shares[j] = _reduced31(_fold31(partial[j]) + products)
+
+
+@_compiled
+def _add31(accumulator: NDArray[np.uint64], row: Residues) -> None:
+    for j in range(row.size):
+        accumulator[j] += _U64(row[j])
+
+
+@_compiled
+def _reduce31(accumulator: NDArray[np.uint64], out: Residues) -> None:
+    for j in range(out.size):
+        out[j] = _reduced31(_fold31(accumulator[j]))
+
+
+def _padded31(weights: Sequence[Sequence[int]]) -> Residues:
+    terms = len(weights[0])
+    padded = np.zeros((len(weights), -(-terms // 3) * 3), dtype=np.uint32)
+    padded[:, :terms] = weights
+    return padded
+
+
+def _split31(rows: Residues, holders: int) -> Residues:
+    t, d = rows.shape
+    powers = [[pow(point, k, P31.modulus) for k in range(t)] for point in range(1, holders + 1)]
+    shares = np.empty((holders, d), dtype=np.uint32)
+    _combine31(_padded31(powers), rows, shares)
+    return shares
+
+
+def _sum31(weights: Sequence[int], rows: Residues) -> Residues:
+    total = np.empty((1, rows.shape[1]), dtype=np.uint32)
+    _combine31(_padded31([weights]), rows, total)
+    row: Residues = total[0]
+    return row
+
+
+# --- p61 ------------------------------------------------------------------------------
+# Halves of 32 and 29 bits: 2^32 · m = (m >> 29) + ((m mod 2^29) << 32) modulo p.
+
+
+@_compiled
+def _fold61(value: np.uint64) -> np.uint64:
+    return (value & _M61) + (value >> _S61)
+
+
+@_compiled
+def _reduced61(value: np.uint64) -> np.uint64:
+    word = _fold61(value)
+    return min(word, word - _M61)
+
+
+@_compiled
+def _horner61(rows: Residues, out: Residues) -> None:
+    # rows (t, d), out (n, d). Points up to 64: the step stays below 2^61 + 2^61 + 2^39.
+    t, d = rows.shape
+    for start in range(0, d, BLOCK):
+        stop = min(start + BLOCK, d)
+        for i in range(out.shape[0]):
+            point = _U64(i + 1)
+            shares = out[i, start:stop]
+            row = rows[t - 1, start:stop]
+            # Not `shares[:] = row`: numba takes a second and a half to compile that.
+            for j in range(stop - start):
+                shares[j] = row[j]
+            for k in range(t - 2, -1, -1):
+                row = rows[k, start:stop]
+                for j in range(stop - start):
+                    high = (shares[j] >> _S32) * point
+                    low = (shares[j] & _LOW32) * point
+                    step = (high >> _S29) + ((high & _LOW29) << _S32) + low + row[j]
+                    shares[j] = _fold61(step)
+            for j in range(stop - start):
+                shares[j] = _reduced61(shares[j])
+
+
+@_compiled
+def _combine61(weights: Residues, rows: Residues, out: Residues) -> None:
+    # weights (t,), rows (t, d), out (d,): five terms of at most 2^61 or so fit in 64 bits.
+    t, d = rows.shape
+    out[:] = 0
+    for start in range(0, d, BLOCK):
+        stop = min(start + BLOCK, d)
+        total = out[start:stop]
+        for k in range(t):
+            row = rows[k, start:stop]
+            w0, w1 = weights[k] & _LOW32, weights[k] >> _S32
+            for j in range(stop - start):
+                r0, r1 = row[j] & _LOW32, row[j] >> _S32
+                middle = r1 * w0 + r0 * w1
+                high = ((r1 * w1) << _S3) + (middle >> _S29) + ((middle & _LOW29) << _S32)
+                total[j] = _fold61(total[j] + high + _fold61(r0 * w0))
+        for j in range(stop - start):
+            total[j] = _reduced61(total[j])
+
+
+@_compiled
+def _add61(accumulator: NDArray[np.uint64], row: Residues) -> None:
+    for j in range(row.size):
+        accumulator[j] = _reduced61(accumulator[j] + row[j])
+
+
+def _split61(rows: Residues, holders: int) -> Residues:
+    shares = np.empty((holders, rows.shape[1]), dtype=np.uint64)
+    _horner61(rows, shares)
+    return shares
+
+
+def _sum61(weights: Sequence[int], rows: Residues) -> Residues:
+    total = np.empty(rows.shape[1], dtype=np.uint64)
+    _combine61(np.array(weights, dtype=np.uint64), rows, total)
+    return total
+
+
+def _reduced_copy31(accumulator: NDArray[np.uint64]) -> Residues:
+    reduced = np.empty(accumulator.size, dtype=np.uint32)
+    _reduce31(accumulator, reduced)
+    return reduced
+
+
+def _reduced_copy61(accumulator: NDArray[np.uint64]) -> Residues:
+    return accumulator.copy()
+
+
+@dataclass(frozen=True, slots=True)
+class Kernels:
+    """The loops of one field. They check nothing: `shamir` and `suites` do that.
+
+    Attributes:
+        split: (rows residues[t, d], n <= 64) -> residues[n, d]; row i is the polynomial with
+            the coefficients `rows` (constant first) at i + 1. Time O(n·t·d).
+        combine: (weights < p [t <= 64], rows residues[t, d]) -> residues[d], the weighted sum.
+        add: (accumulator uint64[d], row residues[d]), in place. For p31 it is not reduced and
+            takes 2^33 rows, far above any round; for p61 it stays reduced.
+        reduce: accumulator uint64[d] -> residues[d].
+    """
+
+    split: Callable[[Residues, int], Residues]
+    combine: Callable[[Sequence[int], Residues], Residues]
+    add: Callable[[NDArray[np.uint64], Residues], None]
+    reduce: Callable[[NDArray[np.uint64]], Residues]
+
+
+KERNELS: Mapping[str, Kernels] = MappingProxyType(
+    {
+        P31.name: Kernels(_split31, _sum31, _add31, _reduced_copy31),
+        P61.name: Kernels(_split61, _sum61, _add61, _reduced_copy61),
+    }
+)
+"""By the name of the field."""

@@ -59,20 +59,24 @@ class Coordinator(Actor):
         """Return how the job ended, None while it has not."""
         return self._machine.ended
 
+    @property
+    def digest(self) -> bytes | None:
+        """Return the SHA-256 of the job's current durable state, None before the first."""
+        return None if self._machine.run is None else self._machine.run.state
+
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
         """Rebuild the machine and go on with the same round, or begin the job."""
         self._machine.restore(records)
         run = self._machine.run
         now_s = self.ports.clock.now_s()
+        # Answers are cheap to ask for again, and then none is ever half old, half new.
+        for stream in await self.ports.spool.streams():
+            await self.ports.spool.erase(stream)
         if run is None:
-            await self.ports.spool.erase("")
             return self._machine.start(now_s, await self._keep(self.state, completed=0))
         data = await self._checkpoints.load(run.state)
         self.state = State.from_bytes(data)
         await self._blobs.publish(data)
-        # Answers are cheap to ask for again, and then none is ever half old, half new.
-        for stream in await self.ports.spool.streams():
-            await self.ports.spool.erase(stream)
         return self._machine.start(now_s, None)
 
     def decide(self, sender: str, message: Wire) -> list[Effect]:

@@ -1,0 +1,146 @@
+"""From a job file to a cast: who takes part, the plan of the rounds, and where the job begins."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+
+from actors.coordinator import Assignment
+from actors.ports import WorkFailed
+from protocols.codec import canonical
+from protocols.learning.algorithms import build
+from protocols.learning.logistic import Logistic
+from protocols.learning.state import State
+from protocols.round_config import majority
+from protocols.secagg.coordinating import Plan
+from protocols.secagg.gathering import Timing
+
+from .config import ConfigError, FedAvgSettings, Job, LogisticSettings
+from .federation import Casting
+from .tables import read_header
+from .workers import WorkSpec, initial_state
+
+
+async def cast(job: Job) -> Casting:
+    """Prepare a job to run.
+
+    Raises:
+        ConfigError: the owners' files or the task make it impossible for everybody.
+    """
+    options = _options(job)
+    try:
+        algorithm = build(job.algorithm, options)
+    except ValueError as error:
+        raise ConfigError([f"job: {error}"]) from None
+    specs = {owner.name: _spec(job, options, owner.name) for owner in job.owners}
+    if isinstance(algorithm, Logistic):
+        initial = algorithm.start()
+    else:
+        initial = await _initial_model(next(iter(specs.values())))
+    return Casting(
+        roster=job.roster(),
+        assignment=Assignment(plan=plan_of(job), algorithm=algorithm, initial=initial),
+        workers=specs,
+    )
+
+
+async def _initial_model(spec: WorkSpec) -> State:
+    try:
+        return State.from_bytes(await initial_state(spec))
+    except WorkFailed as error:
+        raise ConfigError([f"model.task: {error.kind}: {error}"]) from None
+
+
+def plan_of(job: Job) -> Plan:
+    """Return what all rounds of the job share."""
+    federation, secure_sum, limits = job.federation, job.secure_sum, job.limits
+    return Plan(
+        job=job.name,
+        suite="shamir",
+        field=secure_sum.field,
+        fraction_bits=secure_sum.fraction_bits,
+        threshold=federation.threshold,
+        vote=federation.vote,
+        quorum=majority(federation.holders),
+        minimum=federation.minimum,
+        chunk_bytes=limits.chunk_bytes,
+        abandoned_rounds=limits.abandoned_rounds,
+        timing=Timing(
+            grace_s=limits.opening_s,
+            patience_s=limits.patience_s,
+            round_s=limits.round_s,
+            resend_s=limits.resend_s,
+        ),
+    )
+
+
+def fingerprint(job: Job) -> str:
+    """Return a digest of everything that must not change between a run and its resumption."""
+    fixed = {
+        "algorithm": job.algorithm,
+        "federation": job.federation.model_dump(mode="json"),
+        "learning": job.learning.model_dump(mode="json", exclude={"task"}),
+        "owners": [owner.name for owner in job.owners],
+        "secure_sum": job.secure_sum.model_dump(mode="json"),
+    }
+    return hashlib.sha256(canonical(fixed)).hexdigest()
+
+
+def _options(job: Job) -> dict[str, object]:
+    options: dict[str, object] = {"max_rounds": job.max_rounds}
+    if job.tolerance is not None:
+        options["tolerance"] = job.tolerance
+    match job.learning:
+        case FedAvgSettings() as fedavg:
+            options |= {
+                "metric_names": list(fedavg.metrics),
+                "clip": job.secure_sum.clip,
+                "largest_weight": float(job.secure_sum.largest_weight),
+                "local_epochs": fedavg.epochs,
+                "batch_size": fedavg.batch_size,
+                "learning_rate": fedavg.learning_rate,
+            }
+        case LogisticSettings() as logistic:
+            features = logistic.features or _common_features(job, logistic.target)
+            options |= {"features": list(features), "target": logistic.target, "C": logistic.C}
+    return options
+
+
+def _common_features(job: Job, target: str) -> tuple[str, ...]:
+    """Return the columns that most owners have; the others are told what differs at theirs."""
+    headers: Counter[tuple[str, ...]] = Counter()
+    problems = []
+    for owner in job.owners:
+        try:
+            header = read_header(str(owner.data))
+        except WorkFailed as error:
+            problems.append(f"owner {owner.name}: {error}")
+            continue
+        if target in header:
+            headers[tuple(name for name in header if name != target)] += 1
+        else:
+            problems.append(f"owner {owner.name}: {owner.data} has no column {target!r}")
+    if not headers:
+        raise ConfigError([*problems, "data.features: no owner's file says what the columns are"])
+    return headers.most_common(1)[0][0]
+
+
+def _spec(job: Job, options: dict[str, object], owner: str) -> WorkSpec:
+    data = next(o.data for o in job.owners if o.name == owner)
+    learning = job.learning
+    fedavg = isinstance(learning, FedAvgSettings)
+    return WorkSpec(
+        kind=job.algorithm,
+        options=options,  # type: ignore[arg-type]
+        owner=owner,
+        task=str(_absolute(learning.task)) if isinstance(learning, FedAvgSettings) else "",
+        data="" if data is None else str(_absolute(data)),
+        seed=learning.seed if fedavg and isinstance(learning, FedAvgSettings) else 0,
+        memory_mb=job.limits.memory_mb,
+        compute_s=job.limits.compute_s,
+    )
+
+
+def _absolute(path: Path) -> Path:
+    return path.resolve()

@@ -1,0 +1,219 @@
+"""A whole federation in one process on the memory bus: for trying, for tests, for the demo."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from actors.actor import Actor, Ports
+from actors.coordinator import Assignment, Coordinator
+from actors.ports import Lane, Monitor, PortError
+from actors.shareholder import ShareHolder
+from actors.supervision import GaveUp, RestartPolicy, Supervisor
+from actors.trainer import Trainer
+from protocols.learning.state import State
+from protocols.reports import JobEnded
+from protocols.round_config import Roster
+
+from .checkpoints import FileCheckpoints
+from .file_spool import FileSpool
+from .memory_bus import MemoryBus
+from .sqlite_journal import SqliteJournal
+from .system import SystemClock, SystemEntropy, ThreadOffload
+from .witness import WatchedWorker, Witness
+from .workers import ProcessWorker, WorkSpec
+
+log = logging.getLogger(__name__)
+
+_SETTLE_S = 3.0
+_CALM_POLL_S = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Casting:
+    """Who plays, what the coordinator is to do, and with what each trainer works."""
+
+    roster: Roster
+    assignment: Assignment
+    workers: dict[str, WorkSpec]
+
+
+class Federation:
+    """Runs all actors of a job under supervision; each keeps its own home below `home`."""
+
+    def __init__(self, casting: Casting, home: Path, monitor: Monitor, witness: Witness) -> None:
+        self.casting = casting
+        self.bus = MemoryBus(observer=witness.observe)
+        self.ended: JobEnded | None = None
+        self.state: State = casting.assignment.initial
+        self.checkpoint: Path | None = None
+        self._home = home
+        self._monitor = monitor
+        self._witness = witness
+        self._clock = SystemClock()
+        self._supervisors: dict[str, Supervisor] = {}
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._workers: dict[str, ProcessWorker] = {}
+        self._offload = ThreadOffload(workers=2, name="arithmetic")
+
+    # --- life -------------------------------------------------------------------------
+
+    async def run(self) -> JobEnded:
+        """Run the job to its end.
+
+        Raises `GaveUp` when the coordinator can't be kept alive. Whatever happens, all actors
+        have ended and all child processes are gone afterwards.
+        """
+        roster = self.casting.roster
+        for name in (roster.coordinator, *roster.holders, *roster.trainers):
+            self.bus.declare(name)
+        try:
+            await self._warm_up()
+            for name in (*roster.holders, *roster.trainers, roster.coordinator):
+                self.start(name)
+            await self._tasks[roster.coordinator]
+            await self._settle()
+        finally:
+            await self._end()
+        if self.ended is None:
+            raise GaveUp(roster.coordinator, 0, PortError("it ended without a result"))
+        return self.ended
+
+    def start(self, name: str) -> None:
+        """Bring an actor to life, from its home if it has lived before."""
+        supervisor = Supervisor(
+            name, self._build(name), clock=self._clock, monitor=self._monitor,
+            policy=RestartPolicy(most=5),
+        )
+        self._supervisors[name] = supervisor
+        task = asyncio.create_task(supervisor.run(), name=f"supervisor of {name}")
+        task.add_done_callback(lambda done: self._log_end(name, done))
+        self._tasks[name] = task
+
+    async def kill(self, name: str) -> None:
+        """End an actor at once, as a power cut would; its home and its queues stay."""
+        task = self._tasks.pop(name, None)
+        if task is None:
+            return
+        worker = self._workers.get(name)
+        if worker is not None:
+            worker.kill()
+        task.cancel()
+        with suppress(asyncio.CancelledError, GaveUp):
+            await task
+
+    def stop(self) -> None:
+        """Finish the round under way and end; the run can be resumed."""
+        supervisor = self._supervisors.get(self.casting.roster.coordinator)
+        if supervisor is not None:
+            supervisor.stop()
+
+    def kill_children(self) -> None:
+        """Kill every child process at once; for an end that can't wait."""
+        for worker in self._workers.values():
+            worker.kill()
+
+    def _log_end(self, name: str, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            log.error("%s is gone for good: %s", name, error)
+
+    async def _warm_up(self) -> None:
+        """Start all child processes before the first round, so that it is not timed with them.
+
+        An owner whose data can't be read is told here; its trainer declines every round.
+        """
+        for name, spec in self.casting.workers.items():
+            self._workers[name] = ProcessWorker(spec)
+        await asyncio.gather(*(self._describe(name) for name in self.casting.workers))
+
+    async def _describe(self, name: str) -> None:
+        try:
+            warnings = await self._workers[name].describe()
+        except PortError as error:
+            log.warning("%s: %s", name, error)
+            return
+        for warning in warnings:
+            log.warning("%s: %s", name, warning)
+
+    async def _settle(self) -> None:
+        """Let everybody hear that the last round is over, and erase what they kept for it."""
+        alive = [name for name, task in self._tasks.items() if not task.done()]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SETTLE_S):
+                while any(self.bus.depth(name, Lane.CONTROL) for name in alive):
+                    await self._clock.sleep(_CALM_POLL_S)
+
+    async def _end(self) -> None:
+        for supervisor in self._supervisors.values():
+            supervisor.stop()
+        tasks = list(self._tasks.values())
+        if tasks:
+            await asyncio.wait(tasks, timeout=_SETTLE_S)
+        for name in list(self._tasks):
+            await self.kill(name)
+        for worker in self._workers.values():
+            await worker.close()
+        await self._offload.close()
+
+    # --- building ---------------------------------------------------------------------
+
+    def _build(self, name: str) -> Callable[[], AbstractAsyncContextManager[Actor]]:
+        match self.casting.roster.role(name):
+            case "coordinator":
+                return self._coordinator
+            case "holder":
+                return lambda: self._holder(name)
+            case _:
+                return lambda: self._trainer(name)
+
+    async def _ports(self, name: str, stack: AsyncExitStack) -> Ports:
+        home = self._home / name
+        journal = await SqliteJournal.open(home / "journal.sqlite")
+        stack.push_async_callback(journal.close)
+        spool = FileSpool(home / "spool")
+        stack.push_async_callback(spool.close)
+        transport = self.bus.connect(name, prefetch=32)
+        stack.push_async_callback(transport.close)
+        return Ports(transport, self._clock, journal, spool, self._offload, self._monitor)
+
+    @asynccontextmanager
+    async def _holder(self, name: str) -> AsyncIterator[Actor]:
+        async with AsyncExitStack() as stack:
+            yield ShareHolder(name, self.casting.roster, await self._ports(name, stack))
+
+    @asynccontextmanager
+    async def _trainer(self, name: str) -> AsyncIterator[Actor]:
+        async with AsyncExitStack() as stack:
+            ports = await self._ports(name, stack)
+            yield Trainer(
+                name,
+                self.casting.roster,
+                ports,
+                blobs=self.bus.blobs(name),
+                entropy=SystemEntropy(),
+                worker=WatchedWorker(self._workers[name], self._witness),
+            )
+
+    @asynccontextmanager
+    async def _coordinator(self) -> AsyncIterator[Actor]:
+        casting, name = self.casting, self.casting.roster.coordinator
+        async with AsyncExitStack() as stack:
+            ports = await self._ports(name, stack)
+            folder = self._home / name / "checkpoints"
+            checkpoints = FileCheckpoints(folder, self._offload)
+            coordinator = Coordinator(
+                casting.roster,
+                ports,
+                casting.assignment,
+                blobs=self.bus.blobs(name),
+                checkpoints=checkpoints,
+            )
+            yield coordinator
+            self.ended, self.state = coordinator.ended, coordinator.state
+            if coordinator.digest is not None:
+                self.checkpoint = checkpoints.path(coordinator.digest)

@@ -1,0 +1,104 @@
+"""Looks at everything that is sent in a run and counts the private vectors in it: there are none.
+
+Only a run in one process can have such a witness: it sees each owner's vector where it is
+computed, and every message on the bus.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.ports import Worker
+from protocols.round_config import Roster
+from protocols.secagg.field import FIELDS
+
+from .memory_queue import Sent
+
+_WINDOWS = 8  # places in a vector that are looked for
+_VALUES = 4  # consecutive values that make a window: 16 to 32 bytes, never there by chance
+_REMEMBERED = 3  # rounds whose vectors are still looked for, for late messages
+
+
+class Witness:
+    """Counts bytes by role, and messages that hold a piece of any owner's vector.
+
+    A vector is looked for as it would stand in a message unprotected: as float64 and float32,
+    as fixed-point integers, and as residues of either field.
+    """
+
+    def __init__(self, roster: Roster, *, fraction_bits: int) -> None:
+        self.bytes_by_role: Counter[str] = Counter()
+        self.messages_by_recipient: Counter[str] = Counter()
+        self.cleartext_by_recipient: Counter[str] = Counter()
+        self.vectors_watched = 0
+        self._roster = roster
+        self._fraction_bits = fraction_bits
+        self._probes: deque[bytes] = deque(
+            maxlen=_REMEMBERED * len(roster.trainers) * _WINDOWS * 6
+        )
+
+    def observe(self, sent: Sent) -> None:
+        """Take one message that the bus accepted."""
+        self.bytes_by_role[self._roster.role(sent.sender) or "stranger"] += len(sent.body)
+        self.messages_by_recipient[sent.recipient] += 1
+        if any(probe in sent.body for probe in self._probes):
+            self.cleartext_by_recipient[sent.recipient] += 1
+
+    def watch(self, vector: NDArray[np.float64]) -> None:
+        """Look out for this vector from now on."""
+        self.vectors_watched += 1
+        self._probes.extend(self._probes_of(vector))
+
+    def _probes_of(self, vector: NDArray[np.float64]) -> Iterator[bytes]:
+        with np.errstate(invalid="ignore", over="ignore"):
+            scaled = np.rint(vector * 2.0**self._fraction_bits)
+            forms = [
+                vector.astype("<f8"),
+                vector.astype("<f4"),
+                *(self._integer_forms(scaled) if np.isfinite(scaled).all() else []),
+            ]
+        for place in _places(vector):
+            for form in forms:
+                yield form[place : place + _VALUES].tobytes()
+
+    def _integer_forms(self, scaled: NDArray[np.float64]) -> Iterator[NDArray[np.generic]]:
+        if np.abs(scaled).max(initial=0) >= 2.0**62:
+            return
+        integers = scaled.astype("<i8")
+        yield integers
+        for field in FIELDS.values():
+            yield (integers % field.modulus).astype(field.dtype)
+
+
+def _places(vector: NDArray[np.float64]) -> list[int]:
+    """Choose windows that say something: a run of zeros stands in many an innocent message."""
+    if vector.size < _VALUES:
+        return []
+    windows = np.lib.stride_tricks.sliding_window_view(vector, _VALUES)
+    telling = np.flatnonzero((np.abs(windows) > 1e-6).all(axis=1) & (np.ptp(windows, axis=1) > 0))
+    if telling.size == 0:
+        return []
+    spread = np.linspace(0, telling.size - 1, min(_WINDOWS, telling.size)).astype(int)
+    return [int(place) for place in telling[spread]]
+
+
+class WatchedWorker:
+    """A worker whose vectors the witness knows; the `Worker` port."""
+
+    def __init__(self, worker: Worker, witness: Witness) -> None:
+        self._worker = worker
+        self._witness = witness
+
+    async def compute(self, state: bytes, number: int) -> NDArray[np.float64]:
+        """Compute, and show the vector to the witness."""
+        vector = await self._worker.compute(state, number)
+        self._witness.watch(vector)
+        return vector
+
+    async def close(self) -> None:
+        """End the child process."""
+        await self._worker.close()

@@ -139,7 +139,10 @@ class ShamirSuite:
     def protect(
         self, config: RoundConfig, values: NDArray[np.int64], seed: bytes, chunk: int
     ) -> tuple[bytes, ...]:
-        """Share one chunk under fresh coefficients; time O(n·t·chunk_length)."""
+        """Share one chunk under fresh coefficients.
+
+        Time O(n·t·chunk_length), memory O((n + t)·chunk_length).
+        """
         field, length = _field(config), self.chunk_length(config, chunk)
         if values.shape != (length,):
             raise Misuse(f"chunk {chunk} has {length} values, not {values.shape}")

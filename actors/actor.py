@@ -226,15 +226,10 @@ class Actor(ABC):
 
     async def _check(self, effect: CheckStream) -> Decide:
         config, digest = effect.config, hashlib.sha256()
-        suite = SUITES[config.suite]
         ok = True
         for index in range(chunk_count(config)):
             chunk = await self.ports.spool.get(effect.stream, index)
-            await self.ports.offload.run(digest.update, chunk)
-            try:
-                await self.ports.offload.run(suite.add, config, None, chunk)
-            except Undecodable:
-                ok = False
+            ok = await self.ports.offload.run(_take, config, digest, chunk) and ok
         ok = ok and digest.digest() == effect.digest
         return lambda: self.stream_checked(effect.stream, ok=ok)
 
@@ -289,6 +284,15 @@ class Actor(ABC):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._outbox.close()
+
+
+def _take(config: RoundConfig, digest: hashlib._Hash, chunk: bytes) -> bool:
+    digest.update(chunk)
+    try:
+        SUITES[config.suite].add(config, None, chunk)
+    except Undecodable:
+        return False
+    return True
 
 
 def _raise(error: BaseException) -> list[Effect]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 
 import numpy as np
@@ -17,6 +18,8 @@ from protocols.secagg.sets import set_digest
 from protocols.secagg.suites import SUITES
 
 from .actor import Actor, Decide, Ports
+
+_AT_ONCE = 16  # shares that are read and added together
 
 
 class ShareHolder(Actor):
@@ -58,7 +61,7 @@ class ShareHolder(Actor):
                 raise Misuse(f"a share-holder can't perform {type(effect).__name__}")
 
     async def _sum(self, effect: SumShares) -> Decide:
-        """Add the shares chunk by chunk: one chunk of one share is in memory at a time."""
+        """Add the shares chunk by chunk: a chunk of a few shares is in memory at a time."""
         config, cid = effect.config, effect.config.cid()
         suite, digest = SUITES[config.suite], hashlib.sha256()
         for index in range(chunk_count(config)):
@@ -77,11 +80,13 @@ class ShareHolder(Actor):
     async def _sum_chunk(
         self, config: RoundConfig, streams: list[str], index: int
     ) -> NDArray[np.uint64]:
-        suite = SUITES[config.suite]
+        """Add chunk `index` of all streams, a few in memory at a time."""
+        spool, offload = self.ports.spool, self.ports.offload
         total: NDArray[np.uint64] | None = None
-        for stream in streams:
-            share = await self.ports.spool.get(stream, index)
-            total = await self.ports.offload.run(suite.add, config, total, share)
+        for first in range(0, len(streams), _AT_ONCE):
+            some = streams[first : first + _AT_ONCE]
+            shares = await asyncio.gather(*(spool.get(stream, index) for stream in some))
+            total = await offload.run(_add_all, config, total, shares)
         if total is None:
             raise Misuse("summed an empty set")
         return total
@@ -95,3 +100,11 @@ class ShareHolder(Actor):
         stream = answer_stream(header.cid, self.name)
         await self.send_stream(effect.config, stream, self._roster.coordinator, wrap)
         return list
+
+
+def _add_all(
+    config: RoundConfig, total: NDArray[np.uint64] | None, shares: list[bytes]
+) -> NDArray[np.uint64] | None:
+    for share in shares:
+        total = SUITES[config.suite].add(config, total, share)
+    return total

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -76,23 +75,26 @@ class Supervisor:
         crashes = 0
         while not self._stopping:
             began_s = self._clock.now_s()
-            try:
-                await self._run_once()
+            error = await self._run_once()
+            if error is None:
                 return
-            except Exception as error:  # noqa: BLE001 - whatever it was, the journal is whole
-                calm = self._clock.now_s() - began_s >= self._policy.calm_s
-                crashes = 1 if calm else crashes + 1
-                await self._after_crash(crashes, error)
+            calm = self._clock.now_s() - began_s >= self._policy.calm_s
+            crashes = 1 if calm else crashes + 1
+            await self._after_crash(crashes, error)
 
-    async def _run_once(self) -> None:
-        async with self._build() as actor:
-            self.actor = actor
-            if self._stopping:
-                actor.stop()
-            try:
+    async def _run_once(self) -> Exception | None:
+        """Return what the actor died of, None if it ended by itself."""
+        try:
+            async with self._build() as actor:
+                self.actor = actor
+                if self._stopping:
+                    actor.stop()
                 await actor.run()
-            finally:
-                self.actor = None
+        except Exception as error:  # noqa: BLE001 - whatever it was, the journal is whole
+            return error
+        finally:
+            self.actor = None
+        return None
 
     async def _after_crash(self, crashes: int, error: Exception) -> None:
         log.error("%s crashed: %s", self.name, error, exc_info=error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,25 +26,23 @@ from .ports import Blobs, Entropy, Worker, WorkFailed
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
+class TrainerPorts:
+    """What a trainer needs beyond what every actor needs."""
+
+    blobs: Blobs
+    entropy: Entropy
+    worker: Worker
+
+
 class Trainer(Actor):
     """Runs `Contributing`. The owner's code runs in the worker, never here."""
 
-    def __init__(
-        self,
-        name: str,
-        roster: Roster,
-        ports: Ports,
-        *,
-        blobs: Blobs,
-        entropy: Entropy,
-        worker: Worker,
-    ) -> None:
+    def __init__(self, name: str, roster: Roster, ports: Ports, own: TrainerPorts) -> None:
         super().__init__(name, ports)
         self._roster = roster
         self._machine = Contributing(name, roster)
-        self._blobs = blobs
-        self._entropy = entropy
-        self._worker = worker
+        self._own = own
 
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
         """Rebuild the machine; drop spooled uploads that were never recorded, so never sent."""
@@ -92,7 +91,7 @@ class Trainer(Actor):
         """Compute, encode, protect and spool, chunk by chunk; return the header."""
         config = announce.config
         values = await self._values(config)
-        suite, seed = SUITES[config.suite], self._entropy.bytes(32)
+        suite, seed = SUITES[config.suite], self._own.entropy.bytes(32)
         step = suite.chunk_values(config)
         digests = [hashlib.sha256() for _ in self._roster.holders]
         for chunk in range(chunk_count(config)):
@@ -109,8 +108,8 @@ class Trainer(Actor):
         )
 
     async def _values(self, config: RoundConfig) -> NDArray[np.int64]:
-        state = await self._blobs.fetch(config.state)
-        vector = await self._worker.compute(state, config.number)
+        state = await self._own.blobs.fetch(config.state)
+        vector = await self._own.worker.compute(state, config.number)
         if vector.shape != (config.dimension,):
             raise WorkFailed(
                 "bad result",

@@ -14,7 +14,7 @@ from actors.coordinator import Assignment, Coordinator
 from actors.ports import Lane, Monitor, PortError
 from actors.shareholder import ShareHolder
 from actors.supervision import GaveUp, RestartPolicy, Supervisor
-from actors.trainer import Trainer
+from actors.trainer import Trainer, TrainerPorts
 from protocols.learning.state import State
 from protocols.reports import JobEnded
 from protocols.round_config import Roster
@@ -22,6 +22,7 @@ from protocols.round_config import Roster
 from .checkpoints import FileCheckpoints
 from .file_spool import FileSpool
 from .memory_bus import MemoryBus
+from .memory_queue import Sent
 from .sqlite_journal import SqliteJournal
 from .system import SystemClock, SystemEntropy, ThreadOffload
 from .witness import WatchedWorker, Witness
@@ -47,7 +48,8 @@ class Federation:
 
     def __init__(self, casting: Casting, home: Path, monitor: Monitor, witness: Witness) -> None:
         self.casting = casting
-        self.bus = MemoryBus(observer=witness.observe)
+        self._observers: list[Callable[[Sent], None]] = [witness.observe]
+        self.bus = MemoryBus(observer=self._observe)
         self.ended: JobEnded | None = None
         self.state: State = casting.assignment.initial
         self.checkpoint: Path | None = None
@@ -83,10 +85,21 @@ class Federation:
             raise GaveUp(roster.coordinator, 0, PortError("it ended without a result"))
         return self.ended
 
+    def watch(self, observer: Callable[[Sent], None]) -> None:
+        """Let somebody see every message that the bus accepts."""
+        self._observers.append(observer)
+
+    def _observe(self, sent: Sent) -> None:
+        for observer in self._observers:
+            observer(sent)
+
     def start(self, name: str) -> None:
         """Bring an actor to life, from its home if it has lived before."""
         supervisor = Supervisor(
-            name, self._build(name), clock=self._clock, monitor=self._monitor,
+            name,
+            self._build(name),
+            clock=self._clock,
+            monitor=self._monitor,
             policy=RestartPolicy(most=5),
         )
         self._supervisors[name] = supervisor
@@ -97,7 +110,7 @@ class Federation:
     async def kill(self, name: str) -> None:
         """End an actor at once, as a power cut would; its home and its queues stay."""
         task = self._tasks.pop(name, None)
-        if task is None:
+        if task is None or task.done():
             return
         worker = self._workers.get(name)
         if worker is not None:
@@ -190,14 +203,12 @@ class Federation:
     async def _trainer(self, name: str) -> AsyncIterator[Actor]:
         async with AsyncExitStack() as stack:
             ports = await self._ports(name, stack)
-            yield Trainer(
-                name,
-                self.casting.roster,
-                ports,
+            own = TrainerPorts(
                 blobs=self.bus.blobs(name),
                 entropy=SystemEntropy(),
                 worker=WatchedWorker(self._workers[name], self._witness),
             )
+            yield Trainer(name, self.casting.roster, ports, own)
 
     @asynccontextmanager
     async def _coordinator(self) -> AsyncIterator[Actor]:

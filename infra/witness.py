@@ -18,9 +18,9 @@ from protocols.secagg.field import FIELDS
 
 from .memory_queue import Sent
 
-_WINDOWS = 8  # places in a vector that are looked for
+_WINDOWS = 3  # places in a vector that are looked for
 _VALUES = 4  # consecutive values that make a window: 16 to 32 bytes, never there by chance
-_REMEMBERED = 3  # rounds whose vectors are still looked for, for late messages
+_REMEMBERED = 2  # rounds whose vectors are still looked for, for late messages
 
 
 class Witness:
@@ -37,9 +37,7 @@ class Witness:
         self.vectors_watched = 0
         self._roster = roster
         self._fraction_bits = fraction_bits
-        self._probes: deque[bytes] = deque(
-            maxlen=_REMEMBERED * len(roster.trainers) * _WINDOWS * 6
-        )
+        self._probes: deque[bytes] = deque(maxlen=_REMEMBERED * len(roster.trainers) * _WINDOWS * 6)
 
     def observe(self, sent: Sent) -> None:
         """Take one message that the bus accepted."""

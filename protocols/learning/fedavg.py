@@ -136,11 +136,11 @@ class FedAvg(Algorithm[Trainable]):
         if result.parameters.keys() != state.arrays.keys():
             odd = sorted(result.parameters.keys() ^ state.arrays.keys())
             raise Unfit("bad result", f"the trained model differs in its parameters: {odd[:5]}")
-        for name, array in state.arrays.items():
-            shape = result.parameters[name].shape
-            if shape != array.shape:
+        for name in sorted(state.arrays):
+            shape, before = result.parameters[name].shape, state.arrays[name].shape
+            if shape != before:
                 raise Unfit(
-                    "bad result", f"{name} has shape {shape} after training, before {array.shape}"
+                    "bad result", f"{name} has shape {shape} after training, before {before}"
                 )
         missing = [name for name in self.metric_names if name not in result.metrics]
         if missing:

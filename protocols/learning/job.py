@@ -67,6 +67,10 @@ class Algorithm(Protocol, Generic[Rows_contra]):
         """Return the latest public measurements by name; empty before the first."""
         ...
 
+    def result(self, state: State) -> dict[str, object]:
+        """Return what the job found, ready for JSON; a model is its checkpoint, so nothing."""
+        return {}
+
     def dimension(self, state: State) -> int:
         """Return the length d of the vector of the coming round."""
         return self.layout(state).size

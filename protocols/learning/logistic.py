@@ -143,6 +143,18 @@ class Logistic(Algorithm[Rows]):
         names = ("log_likelihood", "max_step")
         return {name: state.number(name) for name in names if name in state.facts}
 
+    def result(self, state: State) -> dict[str, object]:
+        if "coef" not in state.arrays:
+            return {}
+        return {
+            "features": list(self.features),
+            "coefficients": state.floats("coef").tolist(),
+            "intercept": float(state.floats("intercept")),
+            "mean": state.floats("mean").tolist(),
+            "scale": state.floats("scale").tolist(),
+            "notes": state.items("notes"),
+        }
+
     def _restarted(self, state: State, cohort: list[str]) -> State:
         before = state.items("cohort")
         left = ", ".join(sorted(str(name) for name in before if name not in cohort)) or "nobody"

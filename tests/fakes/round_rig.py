@@ -242,6 +242,11 @@ class Rig:
             case Erase():
                 for stream in [s for s in node.spool if (s + "/").startswith(effect.prefix + "/")]:
                     del node.spool[stream]
+            case _:
+                self._work(name, node, effect)
+
+    def _work(self, name: str, node: Node, effect: Effect) -> None:
+        match effect:
             case CheckStream():
                 self._check(name, node, effect)
             case Prepare():

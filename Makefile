@@ -1,0 +1,45 @@
+# `make demo`, `make test` and `make check` each set up what they need in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help venv check test demo bench clean
+
+help:  ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+venv: $(INSTALLED)  ## Create .venv with everything that demo, tests and checks need
+
+$(INSTALLED): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no $(PYTHON). Install Python 3.11 or newer, or name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is $$($(PYTHON) -V), and Quorate needs 3.11 or newer. Name one: make PYTHON=python3.12 ..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) can't make virtual environments. On Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+check: venv  ## Run all static checks: style, types, layers, sizes
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python tools/check_functions.py
+
+test: venv  ## Run the tests; ARGS="-k name" chooses
+	$(BIN)/pytest $(ARGS)
+
+demo: venv  ## Train on digits with five owners, losing a trainer and a share-holder on the way
+	$(BIN)/quorate demo $(ARGS)
+
+bench: venv  ## Measure the kernels against the memory bandwidth of this machine
+	$(BIN)/python benchmarks/kernels.py $(ARGS)
+
+clean:  ## Remove .venv and all that was generated, but no run's checkpoints
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find actors benchmarks examples infra protocols tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

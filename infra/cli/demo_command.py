@@ -1,0 +1,198 @@
+"""`quorate demo`: digits at five owners, a killed trainer, a lost share-holder, and the table."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from infra.casting import cast
+from infra.config import ConfigError, Job, load_job
+from infra.demo.comparison import accuracy, without_federation
+from infra.demo.mishaps import Fate, Mishaps
+from infra.federation import Federation
+from protocols.reports import Event
+from protocols.round_config import Roster
+
+from .display import Display, print_json
+from .session import USAGE, Result, run_federation, summary
+from .terminal import console, display_of, show_config_error
+
+_JOB = Path(__file__).parent.parent / "demo" / "digits.toml"
+MISHAPS = Mishaps(
+    trainer="site-3",
+    killed_in=3,
+    killed_after=8,
+    back_in=8,
+    holder="holder-4",
+    lost_in=5,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracies:
+    """On the held-out quarter."""
+
+    alone: dict[str, float]
+    federated: float
+    pooled: float
+
+
+class _FatedDisplay:
+    """Shows events, and lets fate hear them."""
+
+    def __init__(self, display: Display, fate: Fate) -> None:
+        self.log = display.log
+        self._display = display
+        self._fate = fate
+
+    def emit(self, event: Event) -> None:
+        self._display.emit(event)
+        self._fate.emit(event)
+
+    def note(self, text: str) -> None:
+        self._display.note(text)
+
+    @contextmanager
+    def showing(self) -> Iterator[None]:
+        with self._display.showing():
+            yield
+
+
+def run(*, output: str) -> int:
+    """Run the demonstration and return the exit code."""
+    display = display_of(output)
+    try:
+        job = load_job(_JOB)
+        with tempfile.TemporaryDirectory(prefix="quorate-demo-") as home:
+            result, accuracies = asyncio.run(_run(job, Path(home), display))
+            extra = _extra(job, result, accuracies)
+            if output == "json":
+                print_json(summary(result, display, extra))
+            else:
+                _show(job.roster(), result, display, extra)
+    except ConfigError as error:
+        show_config_error(error, output)
+        return USAGE
+    return result.exit_code
+
+
+async def _run(job: Job, home: Path, display: Display) -> tuple[Result, Accuracies | None]:
+    display.note(
+        f"{job.max_rounds} rounds of federated averaging over {len(job.owners)} owners; any "
+        f"{job.federation.threshold} of {job.federation.holders} share-holders open a sum.\n"
+        f"{MISHAPS.trainer} is killed in round {MISHAPS.killed_in} and comes back in round "
+        f"{MISHAPS.back_in}; {MISHAPS.holder} is gone from round {MISHAPS.lost_in} on."
+    )
+    casting = await cast(job)
+    fate = Fate(MISHAPS)
+
+    def prepare(federation: Federation) -> None:
+        fate.attach(federation)
+        federation.watch(fate.observe)
+
+    fated = _FatedDisplay(display, fate)
+    result = await run_federation(casting, home, fated, prepare=prepare)
+    if result.exit_code != 0:
+        return result, None
+    display.note("\nFor comparison: every owner alone, and all rows in one place …")
+    epochs = job.max_rounds * getattr(job.learning, "epochs", 1)
+    alone, pooled = await without_federation(casting.workers, epochs=epochs)
+    some = next(iter(casting.workers.values()))
+    federated = await accuracy(some, result.state.to_bytes())
+    return result, Accuracies(alone, federated, pooled)
+
+
+def _extra(job: Job, result: Result, accuracies: Accuracies | None) -> dict[str, Any]:
+    extra: dict[str, Any] = {"seen": _seen(job.roster(), result)}
+    if accuracies is not None:
+        extra["accuracy"] = {
+            "alone": accuracies.alone,
+            "federated": accuracies.federated,
+            "pooled": accuracies.pooled,
+        }
+    return extra
+
+
+def _seen(roster: Roster, result: Result) -> dict[str, dict[str, int]]:
+    """Count what each kind of party saw: messages, private vectors among them, and sums."""
+    witness = result.witness
+    seen = {
+        "coordinator": [roster.coordinator],
+        "each share-holder": list(roster.holders),
+        "the bus": [*roster.holders, *roster.trainers, roster.coordinator],
+    }
+    return {
+        party: {
+            "messages": sum(witness.messages_by_recipient[name] for name in names)
+            // (len(names) if party.startswith("each") else 1),
+            "vectors_in_clear": sum(witness.cleartext_by_recipient[name] for name in names),
+            "sums": result.rounds if party == "coordinator" else 0,
+        }
+        for party, names in seen.items()
+    }
+
+
+def _show(roster: Roster, result: Result, display: Display, extra: dict[str, Any]) -> None:
+    ended = result.ended
+    console.print()
+    if "accuracy" not in extra:
+        console.print(f"{ended.outcome}: {ended.reason}", markup=False)
+        return
+    console.print(_accuracy_table(extra["accuracy"]))
+    console.print(_absence_table(display))
+    console.print(_seen_table(extra["seen"], result))
+    facts = summary(result, display, {})
+    memory = facts["peak_memory_mb"]
+    console.print(
+        f"{result.rounds} rounds in {result.seconds:.1f} s; largest memory: {memory['actors']} MiB "
+        f"(all {1 + len(roster.holders) + len(roster.trainers)} actors), "
+        f"{memory['largest_child']} MiB (one owner's training process)"
+    )
+
+
+def _accuracy_table(reached: dict[str, Any]) -> Table:
+    table = Table(title="Accuracy on the held-out quarter", title_justify="left")
+    table.add_column("who")
+    table.add_column("accuracy", justify="right")
+    for name, value in reached["alone"].items():
+        table.add_row(f"{name} alone", f"{value:.4f}")
+    table.add_row("federated", f"{reached['federated']:.4f}", style="bold")
+    table.add_row("pooled (all rows in one place)", f"{reached['pooled']:.4f}")
+    return table
+
+
+def _absence_table(display: Display) -> Table:
+    table = Table(title="Who dropped out, and when", title_justify="left")
+    for column in ("who", "from round", "why", "back in round"):
+        table.add_column(column)
+    for absence in [*display.log.trainers, *display.log.holders]:
+        back = "never" if absence.returned is None else str(absence.returned)
+        table.add_row(absence.name, str(absence.left), absence.reason, back)
+    return table
+
+
+def _seen_table(seen: dict[str, dict[str, int]], result: Result) -> Table:
+    table = Table(title="What each party saw, and sent", title_justify="left")
+    for column in ("party", "messages in", "private vectors in clear", "sums", "bytes sent"):
+        table.add_column(column, justify="left" if column == "party" else "right")
+    sent = result.witness.bytes_by_role
+    roles = {"coordinator": "coordinator", "each share-holder": "holder", "the bus": ""}
+    for party, counts in seen.items():
+        role = roles[party]
+        total = f"{sent[role]:,}" + (" (all)" if role == "holder" else "") if role else "-"
+        table.add_row(
+            party,
+            f"{counts['messages']:,}",
+            str(counts["vectors_in_clear"]),
+            str(counts["sums"]),
+            total,
+        )
+    table.add_row("each trainer", "", "its own", "0", f"{sent['trainer']:,} (all)")
+    return table

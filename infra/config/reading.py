@@ -1,0 +1,185 @@
+"""One pass over a job file's sections: what is wrong, and every value that is right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from .problems import missing_section, nearest, sentence, shown, suggestion
+from .schema import (
+    Data,
+    FedAvgSettings,
+    Federation,
+    General,
+    Job,
+    Limits,
+    LogisticSettings,
+    Model,
+    Owner,
+    Penalty,
+    Section,
+    SecureSum,
+    Training,
+)
+
+SECTIONS: dict[str, type[Section]] = {
+    "job": General,
+    "model": Model,
+    "training": Training,
+    "data": Data,
+    "logistic": Penalty,
+    "federation": Federation,
+    "secure_sum": SecureSum,
+    "limits": Limits,
+    "owner": Owner,
+}
+_BELONGS_TO = {
+    "model": "fedavg",
+    "training": "fedavg",
+    "data": "logistic",
+    "logistic": "logistic",
+}
+
+AnySection = TypeVar("AnySection", bound=Section)
+
+
+class Reading:
+    """One pass over a document: what is wrong, and every value that is right."""
+
+    def __init__(self, document: dict[str, Any], folder: Path) -> None:
+        self._document = document
+        self._folder = folder
+        self.problems: list[str] = []
+        self.known: dict[str, Any] = {}
+
+    def job(self, path: Path) -> Job | None:
+        """Return the job, or None with the reasons in `problems`."""
+        self._unknown_sections()
+        general = self._section("job", General)
+        self._foreign_sections()
+        learning = self._learning()
+        federation = self._section("federation", Federation)
+        secure_sum = self._section("secure_sum", SecureSum)
+        limits = self._section("limits", Limits)
+        owners = self._owners()
+        if self.problems or not (general and learning and federation and secure_sum and limits):
+            return None
+        return Job(
+            **general.model_dump(),
+            path=path,
+            learning=learning,
+            federation=federation,
+            secure_sum=secure_sum,
+            limits=limits,
+            owners=owners,
+        )
+
+    def _unknown_sections(self) -> None:
+        for name in sorted(self._document.keys() - SECTIONS.keys()):
+            section = isinstance(self._document[name], dict | list)
+            advice = suggestion(name, SECTIONS) if section else _home_of(name)
+            self.problems.append(f"{name}: unknown at the top of the file; {advice}")
+
+    def _foreign_sections(self) -> None:
+        algorithm = self.known.get("job.algorithm")
+        for name, owner in _BELONGS_TO.items():
+            if name in self._document and algorithm not in (None, owner):
+                self.problems.append(
+                    f'{name}: the section [{name}] is for algorithm "{owner}", and job.algorithm '
+                    f'is "{algorithm}"; remove the section or change the algorithm'
+                )
+
+    def _learning(self) -> FedAvgSettings | LogisticSettings | None:
+        match self.known.get("job.algorithm"):
+            case "fedavg":
+                model = self._section("model", Model)
+                training = self._section("training", Training)
+                if model and training:
+                    return FedAvgSettings(**model.model_dump(), **training.model_dump())
+            case "logistic":
+                data = self._section("data", Data)
+                penalty = self._section("logistic", Penalty)
+                self._check_columns(data)
+                if data and penalty:
+                    return LogisticSettings(**data.model_dump(), **penalty.model_dump())
+            case _:
+                for name in sorted(_BELONGS_TO.keys() & self._document.keys()):
+                    self._section(name, SECTIONS[name])
+        return None
+
+    def _check_columns(self, data: Data | None) -> None:
+        if data and data.features and data.target in data.features:
+            self.problems.append(
+                f"data.features: names the target {shown(data.target)}; leave it out"
+            )
+
+    def _section(self, name: str, model: type[AnySection]) -> AnySection | None:
+        required = any(field.is_required() for field in model.model_fields.values())
+        if required and name not in self._document:
+            self.problems.append(missing_section(name, model))
+            return None
+        return self._table(name, model, self._document.get(name, {}))
+
+    def _table(self, place: str, model: type[AnySection], table: Any) -> AnySection | None:
+        if not isinstance(table, dict):
+            self.problems.append(
+                f"{place}: {shown(table)} is no section; write [{place}] on a line of its own"
+            )
+            return None
+        wrong: set[object] = set()
+        section = None
+        try:
+            section = model.model_validate(table, context=self._folder)
+        except ValidationError as error:
+            faults = error.errors(include_url=False)
+            self.problems += [sentence(fault, model, place) for fault in faults]
+            wrong = {fault["loc"][0] for fault in faults if fault["loc"]}
+        for key, field in model.model_fields.items():
+            if key not in wrong and (key in table or not field.is_required()):
+                self.known[f"{place}.{key}"] = table.get(key, field.default)
+        return section
+
+    def _owners(self) -> tuple[Owner, ...]:
+        tables = self._document.get("owner", [])
+        if not isinstance(tables, list):
+            self.problems.append("owner: write [[owner]], with two brackets, before each owner")
+            return ()
+        places = [f"owner[{number}]" for number in range(1, len(tables) + 1)]
+        owners = [
+            self._table(place, Owner, table) for place, table in zip(places, tables, strict=True)
+        ]
+        self._check_data(places)
+        if not tables:
+            self.problems.append('owner: nobody trains; add [[owner]] with name = "..." for each')
+        self.known["owner.count"] = len(tables)
+        if tables and self.known.get("job.algorithm") == "fedavg":
+            self.known["fedavg.owners"] = len(tables)
+        self.known["owner.names"] = [
+            (number, self.known[f"{place}.name"])
+            for number, place in enumerate(places, start=1)
+            if f"{place}.name" in self.known
+        ]
+        return tuple(owner for owner in owners if owner)
+
+    def _check_data(self, places: list[str]) -> None:
+        if self.known.get("job.algorithm") != "logistic":
+            return
+        for place in places:
+            path = self.known.get(f"{place}.data", "")
+            if path is None:
+                self.problems.append(
+                    f'{place}.data: missing; logistic needs a CSV file of each owner: data = "..."'
+                )
+            elif path and (self._folder / path).is_dir():
+                self.problems.append(f"{place}.data: {path} is a folder; name a CSV file")
+
+
+def _home_of(key: str) -> str:
+    """Advise on a key that stands before any section."""
+    homes = {name: home for home, model in SECTIONS.items() for name in model.model_fields}
+    near = nearest(key, homes)
+    if near is None:
+        return "remove it, or put it below the section it belongs to"
+    return f'did you mean "{near}" below [{homes[near]}]?'

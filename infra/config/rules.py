@@ -1,0 +1,97 @@
+"""What no single key of a job file shows: rules between sections.
+
+Each rule names the places it needs and runs where all of them hold valid values, so that one
+mistake never hides another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from protocols.round_config import MINIMUM_FLOOR, majority, threshold_faults
+from protocols.secagg.field import FIELDS
+from protocols.secagg.fixed_point import FixedPoint
+
+NamedOwners = Sequence[tuple[int, str]]  # the place in the file, from 1, and the name
+
+
+def cross_faults(known: Mapping[str, Any]) -> list[str]:
+    """Apply every rule whose places are all in `known`; return what each one found."""
+    return [
+        fault
+        for places, rule in _RULES
+        if all(place in known for place in places)
+        for fault in rule(*(known[place] for place in places))
+    ]
+
+
+def _thresholds(holders: int, threshold: int, vote: bool) -> list[str]:
+    faults = threshold_faults(
+        holders=holders, threshold=threshold, quorum=majority(holders), vote=vote
+    )
+    return [f"federation.threshold: {_with_cure(fault, holders)}" for fault in faults]
+
+
+def _with_cure(fault: str, holders: int) -> str:
+    # Some of the protocol's sentences already end in what to do.
+    if "; use " in fault:
+        return fault
+    return f"{fault}; use 2 to {holders}" if holders >= 2 else f"{fault}; set holders to 3 or more"
+
+
+def _enough_owners(minimum: int, owners: int) -> list[str]:
+    if owners >= minimum or owners == 0:
+        return []
+    way = "" if owners < MINIMUM_FLOOR else f" or set minimum to {owners}"
+    return [
+        f"federation.minimum: {minimum} is above the number of owners, {owners}, so no sum would "
+        f"ever be opened; add owners with [[owner]]{way}"
+    ]
+
+
+def _unique_names(named: NamedOwners) -> list[str]:
+    first: dict[str, int] = {}
+    faults = []
+    for place, name in named:
+        if name in first:
+            faults.append(
+                f'owner[{place}].name: "{name}" is the name of owner[{first[name]}] too; '
+                f"give each owner a name of its own"
+            )
+        first.setdefault(name, place)
+    return faults
+
+
+def _headroom(
+    owners: int, field: str, fraction_bits: int, largest_weight: int, clip: float
+) -> list[str]:
+    # The weights travel beside the clipped, weighted update and bound it where clip < 1.
+    largest = largest_weight * max(clip, 1.0)
+    try:
+        FixedPoint(field=FIELDS[field], fraction_bits=fraction_bits, trainers=owners).check_fits(
+            largest
+        )
+    except ValueError as error:
+        return [
+            f"secure_sum: largest_weight {largest_weight} times clip {clip:g} can overflow the "
+            f"sum: {error}"
+        ]
+    return []
+
+
+_RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
+    (("federation.holders", "federation.threshold", "federation.vote"), _thresholds),
+    (("federation.minimum", "owner.count"), _enough_owners),
+    (("owner.names",), _unique_names),
+    (
+        (
+            "fedavg.owners",
+            "secure_sum.field",
+            "secure_sum.fraction_bits",
+            "secure_sum.largest_weight",
+            "secure_sum.clip",
+        ),
+        _headroom,
+    ),
+)

@@ -1,0 +1,227 @@
+"""What a job file may hold: its sections, their bounds and defaults."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic_core import PydanticCustomError
+
+from protocols.messages import MAX_HOLDERS, MAX_TRAINERS
+from protocols.round_config import MINIMUM_FLOOR, NAME_PATTERN, Roster
+
+from .problems import shown
+
+COORDINATOR = "coordinator"
+_DAY_S = 86_400.0
+
+
+def _fault(text: str) -> PydanticCustomError:
+    # Braces would be read as a template.
+    return PydanticCustomError("job_file", "{text}", {"text": text})
+
+
+def _well_formed(name: str) -> str:
+    if not re.match(NAME_PATTERN, name):
+        raise _fault(
+            f"{shown(name)} is no name; use 1 to 63 of a-z, 0-9, _ and -, "
+            f"with a letter or a digit first"
+        )
+    return name
+
+
+def _not_reserved(name: str) -> str:
+    if name == COORDINATOR or re.fullmatch(r"holder-\d+", name):
+        raise _fault(f"{shown(name)} is the name of one of our own actors; choose another")
+    return name
+
+
+def _only_memory(broker: str) -> str:
+    if broker != "memory":
+        # An address may hold a password: it is never shown.
+        raise _fault(
+            'only "memory" (all actors in one process) is there in this version; '
+            'write broker = "memory"'
+        )
+    return broker
+
+
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            raise _fault(f"{shown(name)} is named twice; name it once")
+    return names
+
+
+def _beside_the_job(path: Path, info: ValidationInfo) -> Path:
+    return (info.context or Path()) / path
+
+
+def _readable(path: Path) -> Path:
+    try:
+        if not path.exists():
+            raise _fault(f"{path} is not there; create it or correct the path")
+        # A pipe would hang whoever opens it.
+        if not (path.is_file() or path.is_dir()):
+            raise _fault(f"{path} is neither a file nor a folder; name one")
+        if path.is_file():
+            path.open("rb").close()
+    except OSError as error:
+        raise _fault(
+            f"{path} can't be read ({error.strerror}); correct the path or its rights"
+        ) from None
+    return path
+
+
+def _python_file(path: Path) -> Path:
+    if path.is_dir() or path.suffix != ".py":
+        raise _fault(f"{path} is no Python file; name a file that ends in .py")
+    return path
+
+
+Name = Annotated[str, AfterValidator(_well_formed)]
+OwnerName = Annotated[Name, AfterValidator(_not_reserved)]
+Texts = Annotated[
+    tuple[Annotated[str, Field(min_length=1)], ...],
+    Field(strict=False),  # TOML has lists only
+    AfterValidator(_distinct),
+]
+ExistingPath = Annotated[
+    Path,
+    Field(strict=False),  # TOML has texts only
+    AfterValidator(_beside_the_job),
+    AfterValidator(_readable),
+]
+Seconds = Annotated[float, Field(gt=0, le=30 * _DAY_S, examples=[60.0])]
+
+
+class Section(BaseModel):
+    """A part of the job file: nothing unknown, nothing converted, nothing changed later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class General(Section):
+    """`[job]`: what is computed, and for how long at most.
+
+    Without a `tolerance` the algorithm's own is used; fedavg then runs all its rounds.
+    """
+
+    name: Name = Field(examples=['"my-job"'])
+    algorithm: Literal["fedavg", "logistic"] = Field(examples=['"fedavg"'])
+    max_rounds: int = Field(ge=1, le=1_000_000, examples=[40])
+    tolerance: float | None = Field(None, gt=0, le=1, examples=["1e-9"])
+
+
+class Model(Section):
+    """`[model]`: the owner's training code, for fedavg."""
+
+    task: Annotated[ExistingPath, AfterValidator(_python_file)] = Field(examples=['"task.py"'])
+    metrics: Texts = Field(("loss", "accuracy"), examples=['["loss", "accuracy"]'])
+
+
+class Training(Section):
+    """`[training]`: what each owner does in a round, for fedavg."""
+
+    epochs: int = Field(1, ge=1, le=10_000, examples=[1])
+    learning_rate: float = Field(0.1, gt=0, le=1e6, examples=[0.1])
+    batch_size: int = Field(32, ge=1, le=10_000_000, examples=[32])
+    seed: int = Field(0, ge=0, le=2**63 - 1, examples=[0])
+
+
+class Data(Section):
+    """`[data]`: the columns of the owners' CSV files, for logistic."""
+
+    target: str = Field(min_length=1, examples=['"benign"'])
+    features: Texts | None = Field(None, min_length=1, examples=['["age", "weight"]'])
+
+
+class Penalty(Section):
+    """`[logistic]`: `C` is the inverse strength of the L2 penalty, as in scikit-learn."""
+
+    C: float = Field(1.0, gt=0, le=1e12, examples=[1.0])
+
+
+class FedAvgSettings(Model, Training):
+    """All that algorithm "fedavg" needs: `[model]` and `[training]`."""
+
+
+class LogisticSettings(Data, Penalty):
+    """All that algorithm "logistic" needs: `[data]` and `[logistic]`."""
+
+
+class Federation(Section):
+    """`[federation]`: how many hold shares, and how many it takes to open a sum."""
+
+    broker: Annotated[str, AfterValidator(_only_memory)] = Field(examples=['"memory"'])
+    holders: int = Field(ge=1, le=MAX_HOLDERS, examples=[5])
+    threshold: int = Field(examples=[3])  # bounded by the rule between holders and threshold
+    vote: bool = Field(True, examples=["true"])
+    minimum: int = Field(
+        ge=MINIMUM_FLOOR,
+        le=MAX_TRAINERS,
+        examples=[3],
+        description="the fewest owners whose sum is ever opened; "
+        "with two, each learns the other's vector",
+    )
+
+
+class SecureSum(Section):
+    """`[secure_sum]`: how real numbers travel as integers of a prime field."""
+
+    field: Literal["p31", "p61"] = Field("p61", examples=['"p61"'])
+    fraction_bits: int = Field(30, ge=0, le=60, examples=[30])
+    largest_weight: int = Field(1_000_000, ge=1, le=2**40, examples=[1_000_000])
+    clip: float = Field(8.0, gt=0, le=1e9, examples=[8.0])
+
+
+class Limits(Section):
+    """`[limits]`: the bound of every wait, queue and attempt."""
+
+    patience_s: Seconds = 60.0
+    round_s: Seconds = 3600.0
+    opening_s: Seconds = 10.0
+    resend_s: Seconds = 5.0
+    compute_s: Seconds = 600.0
+    memory_mb: int = Field(4096, ge=256, le=2**24, examples=[4096])
+    chunk_kb: int = Field(256, ge=1, le=4096, examples=[256])
+    abandoned_rounds: int = Field(3, ge=1, le=1000, examples=[3])
+
+    @property
+    def chunk_bytes(self) -> int:
+        """The size of a chunk in bytes."""
+        return self.chunk_kb * 1024
+
+
+class Owner(Section):
+    """`[[owner]]`: a party that trains on data of its own."""
+
+    name: OwnerName = Field(examples=['"north"'])
+    data: ExistingPath | None = Field(None, examples=['"north.csv"'])
+
+
+class Job(General):
+    """A job file that is in order.
+
+    Attributes:
+        path: the job file, absolute; its folder is where relative paths begin.
+        learning: the settings of the chosen algorithm.
+    """
+
+    path: Path
+    learning: FedAvgSettings | LogisticSettings
+    federation: Federation
+    secure_sum: SecureSum
+    limits: Limits
+    owners: tuple[Owner, ...]
+
+    def roster(self) -> Roster:
+        """Return who takes part: the coordinator, `holder-1` and on, and the owners."""
+        return Roster(
+            federation=self.name,
+            coordinator=COORDINATOR,
+            holders=tuple(f"holder-{i + 1}" for i in range(self.federation.holders)),
+            trainers=tuple(owner.name for owner in self.owners),
+        )

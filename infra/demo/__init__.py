@@ -1,0 +1,1 @@
+"""The demonstration: digits at five owners, with a killed trainer and a lost share-holder."""

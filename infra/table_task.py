@@ -1,0 +1,60 @@
+"""A statistic over an owner's CSV table, inside the owner's child process; without torch."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.ports import WorkFailed
+from protocols.learning.algorithms import build
+from protocols.learning.job import Opened
+from protocols.learning.logistic import Logistic
+from protocols.learning.state import State
+
+from .tables import Table, load_table
+from .worker_frames import WorkSpec
+
+
+class TableTask:
+    """Logistic regression on the table at `spec.data`."""
+
+    def __init__(self, spec: WorkSpec) -> None:
+        try:
+            algorithm = build(spec.kind, spec.options)
+        except ValueError as error:
+            raise WorkFailed("bad options", str(error)) from None
+        if not isinstance(algorithm, Logistic):
+            raise WorkFailed("bad options", f"{spec.kind} does not work on tables")
+        self._algorithm = algorithm
+        self._spec = spec
+
+    @cached_property
+    def _table(self) -> Table:
+        return load_table(self._spec.data, self._algorithm.features, self._algorithm.target)
+
+    def describe(self) -> tuple[str, ...]:
+        return self._table.warnings
+
+    def initial(self) -> State:
+        return self._algorithm.start()
+
+    def compute(self, state: State) -> NDArray[np.float64]:
+        return self._algorithm.local(state, self._table)
+
+    def evaluate(self, state: State) -> dict[str, float]:
+        y = self._table.y
+        z = (self._table.x - state.floats("mean")) / state.floats("scale")
+        eta = z @ state.floats("coef") + float(state.floats("intercept"))
+        return {
+            "loss": float(np.mean(np.logaddexp(0.0, eta) - y * eta)),
+            "accuracy": float(np.mean((eta > 0) == (y == 1))),
+        }
+
+    def fit(self, epochs: int) -> State:  # a regression ends by itself
+        state = self._algorithm.start()
+        while not self._algorithm.verdict(state).over:
+            alone = Opened(total=self.compute(state), survivors=(self._spec.owner,))
+            state = self._algorithm.update(state, alone)
+        return state

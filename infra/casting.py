@@ -14,7 +14,7 @@ from protocols.learning.logistic import Logistic
 from protocols.learning.state import State
 from protocols.round_config import majority
 from protocols.secagg.coordinating import Plan
-from protocols.secagg.gathering import Timing
+from protocols.secagg.patience import Timing
 
 from .config import ConfigError, FedAvgSettings, Job, LogisticSettings
 from .federation import Casting

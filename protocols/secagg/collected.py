@@ -78,6 +78,16 @@ class Collected:
         """Choose the largest set that enough holders hold in full."""
         return choose(self._have, need=self._need)
 
+    def left_out(self, expected: Iterable[str], chosen: tuple[Contribution, ...]) -> dict[str, str]:
+        """Name the trainers that took part or were expected and are not chosen, with why."""
+        known = {**dict.fromkeys(expected), **self.accepted}
+        reasons = {
+            name: "no complete contribution in time" for name in self._trainers if name in known
+        }
+        reasons |= self.declined | self.excluded
+        inside = {contribution.trainer for contribution in chosen}
+        return {name: reason for name, reason in reasons.items() if name not in inside}
+
     def silent(self, holders: Iterable[str]) -> list[str]:
         """Name the holders that acknowledged nothing while others did."""
         heard = any(self._have.values())

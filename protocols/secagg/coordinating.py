@@ -21,7 +21,8 @@ from protocols.reports import (
 from protocols.round_config import Roster, RoundConfig
 
 from .attendance import Attendance
-from .gathering import Gathering, Timing
+from .gathering import Gathering
+from .patience import Timing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -289,7 +290,7 @@ class Coordinating:
             job=config.job,
             number=config.number,
             survivors=tuple(c.trainer for c in gathering.chosen),
-            answered=tuple(gathering.answers),
+            answered=gathering.answered,
             seconds=now_s - gathering.began_s,
         )
         updated = StateUpdated(

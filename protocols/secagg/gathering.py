@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
 
-from protocols.effects import CheckStream, Effect, OpenSum, Report, Send, StoreChunk
+from protocols.effects import Effect, OpenSum, Report, Send
 from protocols.errors import PeerViolation
 from protocols.messages import (
     Accepted,
     Announce,
     AnswerChunk,
-    AnswerHeader,
     Contribution,
     Declined,
     Excluded,
@@ -28,35 +26,10 @@ from protocols.messages import (
 from protocols.reports import Progress, Step
 from protocols.round_config import Roster, RoundConfig
 
-from .chunks import answer_stream, chunk_count, shape_fault
+from .answers import Answers
 from .collected import Collected
+from .patience import Patience, Timing
 from .sets import set_digest
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
-    """How long a coordinator waits. All are durations on its own clock.
-
-    Attributes:
-        grace_s: how long known holders are waited for when enough have answered already.
-        patience_s: a step without any progress for so long goes on without the missing, or
-            ends the round.
-        round_s: collecting ends after so long even while contributions still come in.
-        resend_s: requests are repeated to those who have not answered.
-    """
-
-    grace_s: float
-    patience_s: float
-    round_s: float
-    resend_s: float
-
-
-@dataclass(slots=True)
-class AnswerParts:
-    """An answer that is coming in."""
-
-    header: AnswerHeader
-    stored: dict[int, None] = field(default_factory=dict)
 
 
 class Gathering:
@@ -82,16 +55,19 @@ class Gathering:
         self.announced: tuple[str, ...] = ()
         self.chosen: tuple[Contribution, ...] = ()
         self.opened: dict[str, None] = {}
-        self.answers: dict[str, AnswerHeader] = {}
         self.began_s = now_s
         self._roster = roster
-        self._timing = timing
         self._expected = dict.fromkeys(expected)
+        self._patience = Patience(timing, now_s)
         self._collected = Collected(roster.trainers, need=self.need())
+        self._set_digest = b""
         self._votes: dict[str, None] = {}
-        self._parts: dict[str, AnswerParts] = {}
-        self._progress_s = self._step_s = self._sent_s = now_s
-        self._ready_s: float | None = None
+        self._answers = Answers(config)
+
+    @property
+    def answered(self) -> tuple[str, ...]:
+        """Name the holders whose answers are complete."""
+        return tuple(self._answers.complete)
 
     # --- life -------------------------------------------------------------------------
 
@@ -106,21 +82,21 @@ class Gathering:
             self.opened = dict.fromkeys(announced)
             self.step = Step.COLLECTING
         if chosen:
-            self.chosen = chosen
+            self._choose(chosen)
             self.step = Step.VOTING if self.config.vote else Step.RELEASING
-        # Holders tell again what they have when they are asked to open an open round.
-        opens: list[Effect] = [
-            Send(name, OpenRound(config=self.config)) for name in self._roster.holders
-        ]
+        opens = self._open_again(self._roster.holders)
         if self.step is Step.OPENING:
             return opens
         return opens + self._resend(announced if chosen else self._roster.trainers)
+
+    def _open_again(self, holders: Iterable[str]) -> list[Effect]:
+        return [Send(name, OpenRound(config=self.config)) for name in holders]
 
     def next_wake_s(self) -> float | None:
         """Return when `advance` is due even if nothing comes in; None when it never is."""
         if self.abandoned is not None or self.step is Step.UPDATING:
             return None
-        return min(self._deadline_s(), self._sent_s + self._timing.resend_s)
+        return self._patience.wake_s(bounded=self.step is not Step.COLLECTING)
 
     def advance(self, now_s: float) -> list[Effect]:
         """Let the time pass: end what has waited long enough, repeat what went unanswered."""
@@ -130,11 +106,12 @@ class Gathering:
         effects = self._leave_step(now_s)
         if self.step is not step or self.abandoned is not None:
             return effects
-        if now_s >= self._sent_s + self._timing.resend_s:
-            self._sent_s = now_s
+        if self._patience.ask_again(now_s):
+            self._patience.asked(now_s)
             effects += self._resend(self._asked())
             if self.step is Step.COLLECTING:
-                effects += self._ask_receipts()
+                # An open round's holder answers with all it has.
+                effects += self._open_again(self.announced)
         return effects
 
     def receive(self, now_s: float, sender: str, message: Wire) -> list[Effect]:
@@ -145,7 +122,7 @@ class Gathering:
         effects = handler(sender, message)
         if effects is None:
             return []
-        self._progress_s = now_s
+        self._patience.moved(now_s)
         return effects + self._go_on(now_s)
 
     def _handler(self, sender: str, message: Wire) -> Callable[[str, Message], list[Effect] | None]:
@@ -185,8 +162,11 @@ class Gathering:
 
     def _enter(self, step: Step, now_s: float) -> None:
         self.step = step
-        self._progress_s = self._step_s = self._sent_s = now_s
-        self._ready_s = None
+        self._patience.enter(now_s)
+
+    def _choose(self, chosen: tuple[Contribution, ...]) -> None:
+        self.chosen = chosen
+        self._set_digest = set_digest(self.cid, chosen)
 
     def _abandon(self, reason: str) -> list[Effect]:
         self.abandoned = reason
@@ -200,12 +180,12 @@ class Gathering:
     def _leave_opening(self, now_s: float) -> list[Effect]:
         everybody = all(name in self.opened for name in self._known_holders())
         enough = len(self.opened) >= self.need()
-        waited = now_s >= self._step_s + self._timing.grace_s
-        if enough and (everybody or waited):
+        self._patience.has_enough(enough, now_s)
+        if enough and (everybody or self._patience.over_grace(now_s)):
             self.announced = tuple(name for name in self._roster.holders if name in self.opened)
             self._enter(Step.COLLECTING, now_s)
             return self._resend(self._roster.trainers)
-        if not enough and self._out_of_patience(now_s):
+        if not enough and self._patience.exhausted(now_s):
             return self._abandon(
                 f"{len(self.opened)} of {len(self._roster.holders)} holders opened the round, "
                 f"{self.need()} are needed"
@@ -213,17 +193,15 @@ class Gathering:
         return []
 
     def _leave_collecting(self, now_s: float) -> list[Effect]:
-        waiting = self.waiting_for()
-        if self._ready_s is None and self._all_can_be_opened():
-            # Further receipts would only add redundancy: wait for them, but not for long.
-            self._ready_s = now_s
-        waited = self._ready_s is not None and now_s >= self._ready_s + self._timing.grace_s
-        overdue = now_s >= self._step_s + self._timing.round_s or self._out_of_patience(now_s)
-        if waiting and not waited and not overdue:
+        # Once everybody's contribution can be opened, further receipts only add redundancy:
+        # they are waited for, but not for long.
+        self._patience.has_enough(self._all_can_be_opened(), now_s)
+        overdue = self._patience.overlong(now_s) or self._patience.exhausted(now_s)
+        if self.waiting_for() and not self._patience.over_grace(now_s) and not overdue:
             return []
         chosen = self._collected.choose()
         if len(chosen) >= self.config.minimum:
-            self.chosen = chosen
+            self._choose(chosen)
             self._enter(Step.VOTING if self.config.vote else Step.RELEASING, now_s)
             return self._resend(self.announced)
         # Trainers that were not expected may yet accept; only time tells that they won't.
@@ -237,6 +215,8 @@ class Gathering:
         awaited = self._awaited()
         if self._collected.incomplete(awaited, at=self.need()):
             return False
+        if self._patience.knows_enough:
+            return self._collected.survivors() >= self.config.minimum
         chosen = {contribution.trainer for contribution in self._collected.choose()}
         return chosen.issuperset(awaited) and len(chosen) >= self.config.minimum
 
@@ -247,30 +227,18 @@ class Gathering:
         if len(self._votes) >= self.config.quorum:
             self._enter(Step.RELEASING, now_s)
             return self._resend(self.announced)
-        if self._out_of_patience(now_s):
+        if self._patience.exhausted(now_s):
             return self._abandon(f"{len(self._votes)} of {self.config.quorum} votes came in")
         return []
 
     def _leave_releasing(self, now_s: float) -> list[Effect]:
-        if len(self.answers) >= self.config.threshold:
+        complete = self._answers.complete
+        if len(complete) >= self.config.threshold:
             self._enter(Step.UPDATING, now_s)
-            return [OpenSum(self.config, dict(self.answers), self.chosen)]
-        if self._out_of_patience(now_s):
-            return self._abandon(f"{len(self.answers)} of {self.config.threshold} answers came in")
+            return [OpenSum(self.config, dict(complete), self.chosen)]
+        if self._patience.exhausted(now_s):
+            return self._abandon(f"{len(complete)} of {self.config.threshold} answers came in")
         return []
-
-    def _out_of_patience(self, now_s: float) -> bool:
-        return now_s >= self._progress_s + self._timing.patience_s
-
-    def _deadline_s(self) -> float:
-        deadlines = [self._progress_s + self._timing.patience_s]
-        if self.step is Step.OPENING and len(self.opened) >= self.need():
-            deadlines.append(self._step_s + self._timing.grace_s)
-        if self.step is Step.COLLECTING:
-            deadlines.append(self._step_s + self._timing.round_s)
-            if self._ready_s is not None:
-                deadlines.append(self._ready_s + self._timing.grace_s)
-        return min(deadlines)
 
     # --- who is waited for ------------------------------------------------------------
 
@@ -284,7 +252,7 @@ class Gathering:
             case Step.VOTING:
                 return tuple(n for n in self.announced if n not in self._votes)
             case Step.RELEASING:
-                return tuple(n for n in self.announced if n not in self.answers)
+                return tuple(n for n in self.announced if n not in self.answered)
             case Step.UPDATING:
                 return ()
 
@@ -308,14 +276,7 @@ class Gathering:
 
     def left_out(self) -> dict[str, str]:
         """Name the trainers that took part or were expected and are not in the set, with why."""
-        chosen = {contribution.trainer for contribution in self.chosen}
-        reasons = {
-            name: "no complete contribution in time"
-            for name in (*self._expected, *self._collected.accepted)
-            if self._roster.role(name) == "trainer"
-        }
-        reasons |= self._collected.declined | self._collected.excluded
-        return {name: reason for name, reason in reasons.items() if name not in chosen}
+        return self._collected.left_out(self._expected, self.chosen)
 
     def silent(self) -> list[str]:
         """Name the announced holders that acknowledged nothing while others did."""
@@ -335,6 +296,9 @@ class Gathering:
             deadline_s=max(0.0, self._deadline_s() - now_s),
         )
 
+    def _deadline_s(self) -> float:
+        return self._patience.deadline_s(bounded=self.step is not Step.COLLECTING)
+
     def _counts(self) -> tuple[int, int]:
         match self.step:
             case Step.OPENING:
@@ -345,7 +309,7 @@ class Gathering:
             case Step.VOTING:
                 return len(self._votes), self.config.quorum
             case Step.RELEASING | Step.UPDATING:
-                return len(self.answers), self.config.threshold
+                return len(self.answered), self.config.threshold
 
     # --- asking -----------------------------------------------------------------------
 
@@ -369,10 +333,6 @@ class Gathering:
             case Step.UPDATING:
                 return None
 
-    def _ask_receipts(self) -> list[Effect]:
-        """Repeat the opening: an open round's holder answers with all it has."""
-        return [Send(name, OpenRound(config=self.config)) for name in self.announced]
-
     def catch_up(self, name: str) -> list[Effect]:
         """Repeat to an actor that has just started whatever this step asks of it."""
         if self.abandoned is not None:
@@ -380,7 +340,7 @@ class Gathering:
         if self._roster.role(name) == "trainer":
             self._collected.declined.pop(name, None)
             return self._resend([name]) if self.step is Step.COLLECTING else []
-        effects: list[Effect] = [Send(name, OpenRound(config=self.config))]
+        effects = self._open_again([name])
         asked = self.step in (Step.VOTING, Step.RELEASING) and name in self.announced
         return effects + (self._resend([name]) if asked else [])
 
@@ -421,43 +381,21 @@ class Gathering:
     def _on_vote(self, sender: str, message: Vote) -> list[Effect] | None:
         if not self.chosen or sender in self._votes:
             return None
-        if message.set_digest != set_digest(self.cid, self.chosen):
+        if message.set_digest != self._set_digest:
             raise PeerViolation(sender, "voted for a set that was never proposed")
         self._votes[sender] = None
         return []
 
     def _on_answer(self, sender: str, message: AnswerChunk) -> list[Effect] | None:
-        header = message.header
-        if self.step is not Step.RELEASING or sender in self.answers:
+        if self.step is not Step.RELEASING:
             return None
-        self._check_answer(sender, message)
-        parts = self._parts.setdefault(sender, AnswerParts(header))
-        if parts.header != header:
-            raise PeerViolation(sender, "sent two different answers")
-        if message.index in parts.stored:
-            return None
-        parts.stored[message.index] = None
-        stream = answer_stream(self.cid, sender)
-        effects: list[Effect] = [StoreChunk(stream, message.index, message.payload)]
-        if len(parts.stored) == chunk_count(self.config):
-            effects.append(CheckStream(self.config, stream, header.answer_digest))
-        return effects
-
-    def _check_answer(self, sender: str, message: AnswerChunk) -> None:
-        header = message.header
-        if header.set_digest != set_digest(self.cid, self.chosen):
-            raise PeerViolation(sender, "answered for a set that was never proposed")
-        fault = shape_fault(self.config, header.answer_bytes, message.index, message.payload)
-        if fault is not None:
-            raise PeerViolation(sender, f"sent an answer of the wrong shape: {fault}")
+        return self._answers.receive(sender, message, self._set_digest)
 
     def checked(self, now_s: float, holder: str, *, ok: bool) -> list[Effect]:
         """Take the result of a `CheckStream` of one holder's answer."""
-        parts = self._parts.pop(holder, None)
-        if parts is None or self.step is not Step.RELEASING or not ok:
+        if self.step is not Step.RELEASING or not self._answers.checked(holder, ok=ok):
             return []
-        self.answers[holder] = parts.header
-        self._progress_s = now_s
+        self._patience.moved(now_s)
         return self._go_on(now_s)
 
 

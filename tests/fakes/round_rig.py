@@ -37,8 +37,8 @@ from protocols.round_config import Roster, RoundConfig, majority
 from protocols.secagg.chunks import answer_stream, chosen_streams, chunk_count, upload_stream
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.coordinating import Coordinating, JobStep, Plan
-from protocols.secagg.gathering import Timing
 from protocols.secagg.holding import Holding
+from protocols.secagg.patience import Timing
 from protocols.secagg.sets import set_digest
 from protocols.secagg.suites import SUITES
 

@@ -1,0 +1,86 @@
+"""How long a coordinator waits for whom, as arithmetic on its own clock."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timing:
+    """How long a coordinator waits. All are durations on its own clock.
+
+    Attributes:
+        grace_s: how long known holders are waited for when enough have answered already.
+        patience_s: a step without any progress for so long goes on without the missing, or
+            ends the round.
+        round_s: collecting ends after so long even while contributions still come in.
+        resend_s: requests are repeated to those who have not answered.
+    """
+
+    grace_s: float
+    patience_s: float
+    round_s: float
+    resend_s: float
+
+
+class Patience:
+    """The clockwork of one step: when it began, last moved, was last asked, and had enough."""
+
+    def __init__(self, timing: Timing, now_s: float) -> None:
+        self._timing = timing
+        self._enough_s: float | None = None
+        self.enter(now_s)
+
+    def enter(self, now_s: float) -> None:
+        """Begin a step, whose requests go out now."""
+        self._began_s = self._moved_s = self._asked_s = now_s
+        self._enough_s = None
+
+    def moved(self, now_s: float) -> None:
+        """Take note of progress."""
+        self._moved_s = now_s
+
+    def asked(self, now_s: float) -> None:
+        """Take note that requests were repeated."""
+        self._asked_s = now_s
+
+    def has_enough(self, enough: bool, now_s: float) -> None:
+        """Take note whether the step could go on with what it has; the first time counts."""
+        if not enough:
+            self._enough_s = None
+        elif self._enough_s is None:
+            self._enough_s = now_s
+
+    @property
+    def knows_enough(self) -> bool:
+        """Return whether the step could go on with what it has."""
+        return self._enough_s is not None
+
+    def over_grace(self, now_s: float) -> bool:
+        """Return whether enough is there and the rest was waited for long enough."""
+        return self._enough_s is not None and now_s >= self._enough_s + self._timing.grace_s
+
+    def exhausted(self, now_s: float) -> bool:
+        """Return whether nothing has moved for too long."""
+        return now_s >= self._moved_s + self._timing.patience_s
+
+    def overlong(self, now_s: float) -> bool:
+        """Return whether the step as a whole has taken too long."""
+        return now_s >= self._began_s + self._timing.round_s
+
+    def ask_again(self, now_s: float) -> bool:
+        """Return whether requests are due to be repeated."""
+        return now_s >= self._asked_s + self._timing.resend_s
+
+    def deadline_s(self, *, bounded: bool) -> float:
+        """Return when the step ends if nothing more comes in; `bounded` ones are never overlong."""
+        deadlines = [self._moved_s + self._timing.patience_s]
+        if self._enough_s is not None:
+            deadlines.append(self._enough_s + self._timing.grace_s)
+        if not bounded:
+            deadlines.append(self._began_s + self._timing.round_s)
+        return min(deadlines)
+
+    def wake_s(self, *, bounded: bool) -> float:
+        """Return when to look at the time again."""
+        return min(self.deadline_s(bounded=bounded), self._asked_s + self._timing.resend_s)

@@ -12,6 +12,7 @@ from functools import partial
 
 from protocols.codec import Undecodable, seal
 from protocols.effects import (
+    CancelWork,
     CheckStream,
     Effect,
     Erase,
@@ -38,6 +39,7 @@ from .ports import (
     Monitor,
     Offload,
     Spool,
+    StorageFailed,
     Transport,
 )
 
@@ -220,18 +222,27 @@ class Actor(ABC):
             case Erase():
                 await self.ports.spool.erase(effect.prefix)
             case CheckStream():
-                self.begin(f"check {effect.stream}", self._check(effect))
+                self.begin(f"{effect.stream}/check", self._check(effect))
+            case CancelWork():
+                self._cancel(effect.prefix)
             case _:
                 self.perform(effect)
 
     async def _check(self, effect: CheckStream) -> Decide:
+        try:
+            ok = await self._matches(effect)
+        except StorageFailed:
+            log.exception("%s: %s can't be read", self.name, effect.stream)
+            ok = False
+        return lambda: self.stream_checked(effect.stream, ok=ok)
+
+    async def _matches(self, effect: CheckStream) -> bool:
         config, digest = effect.config, hashlib.sha256()
         ok = True
         for index in range(chunk_count(config)):
             chunk = await self.ports.spool.get(effect.stream, index)
             ok = await self.ports.offload.run(_take, config, digest, chunk) and ok
-        ok = ok and digest.digest() == effect.digest
-        return lambda: self.stream_checked(effect.stream, ok=ok)
+        return ok and digest.digest() == effect.digest
 
     async def send_stream(
         self, config: RoundConfig, stream: str, to: str, wrap: Callable[[int, bytes], Message]
@@ -252,7 +263,11 @@ class Actor(ABC):
     # --- jobs -------------------------------------------------------------------------
 
     def begin(self, key: str, work: Coroutine[None, None, Decide]) -> None:
-        """Do long work beside the loop; what it returns is decided on in the loop."""
+        """Do long work beside the loop; what it returns is decided on in the loop.
+
+        The key is the stream worked on and the kind of work; a second start of the same is
+        ignored while the first is under way.
+        """
 
         async def finish(work: Awaitable[Decide]) -> None:
             self._inbox.put_nowait(_Item(await work))
@@ -273,10 +288,9 @@ class Actor(ABC):
         if error is not None:
             self._inbox.put_nowait(_Item(lambda: _raise(error)))
 
-    def cancel(self, key: str) -> None:
-        """Cancel the jobs of this key and of those below it."""
-        for name in [k for k in self._jobs if k == key or k.startswith(key + "/")]:
-            self._jobs.pop(name).cancel()
+    def _cancel(self, prefix: str) -> None:
+        for key in [key for key in self._jobs if key.startswith(prefix + "/")]:
+            self._jobs.pop(key).cancel()
 
     async def _end_tasks(self) -> None:
         tasks = list(self._jobs.values())

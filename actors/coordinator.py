@@ -111,7 +111,7 @@ class Coordinator(Actor):
         """Begin opening a sum."""
         if not isinstance(effect, OpenSum):
             raise Misuse(f"a coordinator can't perform {type(effect).__name__}")
-        self.begin(f"open {effect.config.cid().hex()}", self._open(effect))
+        self.begin(f"{effect.config.cid().hex()}/open", self._open(effect))
 
     async def _open(self, effect: OpenSum) -> Decide:
         total = await self._sum(effect)

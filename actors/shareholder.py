@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,9 @@ from protocols.secagg.sets import set_digest
 from protocols.secagg.suites import SUITES
 
 from .actor import Actor, Decide, Ports
+from .ports import StorageFailed
+
+log = logging.getLogger(__name__)
 
 _AT_ONCE = 16  # shares that are read and added together
 
@@ -54,13 +58,23 @@ class ShareHolder(Actor):
         """Begin summing or answering."""
         match effect:
             case SumShares():
-                self.begin(f"sum {effect.stream}", self._sum(effect))
+                self.begin(f"{effect.stream}/sum", self._sum(effect))
             case Answer():
-                self.begin(f"answer {effect.header.cid.hex()}", self._answer(effect))
+                stream = answer_stream(effect.header.cid, self.name)
+                self.begin(f"{stream}/send", self._answer(effect))
             case _:
                 raise Misuse(f"a share-holder can't perform {type(effect).__name__}")
 
     async def _sum(self, effect: SumShares) -> Decide:
+        """Sum, or stay silent in this round if a share can't be read: others will answer."""
+        try:
+            header = await self._summed(effect)
+        except StorageFailed:
+            log.exception("%s: can't answer in round %d", self.name, effect.config.number)
+            return list
+        return lambda: self._machine.summed(header)
+
+    async def _summed(self, effect: SumShares) -> AnswerHeader:
         """Add the shares chunk by chunk: a chunk of a few shares is in memory at a time."""
         config, cid = effect.config, effect.config.cid()
         suite, digest = SUITES[config.suite], hashlib.sha256()
@@ -69,13 +83,12 @@ class ShareHolder(Actor):
             answer = await self.ports.offload.run(suite.answer, config, total)
             digest.update(answer)
             await self.ports.spool.put(effect.stream, index, answer)
-        header = AnswerHeader(
+        return AnswerHeader(
             cid=cid,
             set_digest=set_digest(cid, effect.chosen),
             answer_bytes=suite.share_bytes(config),
             answer_digest=digest.digest(),
         )
-        return lambda: self._machine.summed(header)
 
     async def _sum_chunk(
         self, config: RoundConfig, streams: list[str], index: int

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.effects import CancelWork, Effect, Prepare, Upload
+from protocols.effects import Effect, Prepare, Upload
 from protocols.errors import Misuse, Unfit
 from protocols.messages import Announce, ContributionHeader, ShareChunk, Wire
 from protocols.reports import OwnerTrouble
@@ -62,17 +62,14 @@ class Trainer(Actor):
         raise Misuse(f"a trainer checked {stream}: {ok}")
 
     def perform(self, effect: Effect) -> None:
-        """Begin computing or uploading, or stop it."""
+        """Begin computing or uploading."""
         match effect:
             case Prepare():
                 cid = effect.announce.config.cid()
-                self.begin(cid.hex(), self._prepare(effect.announce))
+                self.begin(f"{cid.hex()}/prepare", self._prepare(effect.announce))
             case Upload():
-                key = f"{effect.header.cid.hex()}/{effect.holder}"
-                self.begin(key, self._upload(effect))
-            case CancelWork():
-                key = effect.cid.hex()
-                self.cancel(key if effect.holder is None else f"{key}/{effect.holder}")
+                stream = upload_stream(effect.header.cid, effect.holder)
+                self.begin(f"{stream}/send", self._upload(effect))
             case _:
                 raise Misuse(f"a trainer can't perform {type(effect).__name__}")
 

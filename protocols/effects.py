@@ -75,10 +75,9 @@ class Prepare:
 
 @dataclass(frozen=True, slots=True)
 class CancelWork:
-    """Trainer: stop computing and uploading for this round, or uploading to one holder."""
+    """Stop all work on streams below `prefix`: they are about to be erased, or not wanted."""
 
-    cid: bytes
-    holder: str | None = None
+    prefix: str
 
 
 @dataclass(frozen=True, slots=True)

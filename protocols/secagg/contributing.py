@@ -23,6 +23,7 @@ from protocols.messages import (
 from protocols.records import Contributed
 from protocols.round_config import MINIMUM_FLOOR, Roster, RoundConfig
 
+from .chunks import upload_stream
 from .sets import contribution_digest
 
 
@@ -193,15 +194,17 @@ class Contributing:
         mine = contribution_digest(attempt.header)
         if any(c.trainer == self._name and c.digest == mine for c in message.contributions):
             attempt.done[sender] = None
-        return [] if attempt.missing else self._finish(attempt)
+        # A repeated upload may still be under way: nobody needs it now.
+        return [] if attempt.missing else self._drop(attempt)
 
     def _on_refused(self, sender: str, message: Refused) -> list[Effect]:
         attempt = self._by_cid(message.cid)
         if attempt is None or sender not in attempt.holders:
             return []
         attempt.done[sender] = None
-        effects: list[Effect] = [CancelWork(message.cid, sender)]
-        return effects if attempt.missing else effects + self._finish(attempt)
+        if not attempt.missing:
+            return self._drop(attempt)
+        return [CancelWork(upload_stream(message.cid, sender))]
 
     def _on_close(self, message: CloseRound) -> list[Effect]:
         self._raise_floor(message.job, message.number + 1)
@@ -209,7 +212,7 @@ class Contributing:
         return [] if attempt is None else self._drop(attempt)
 
     def _drop(self, attempt: _Attempt) -> list[Effect]:
-        return [CancelWork(attempt.cid), *self._finish(attempt)]
+        return [CancelWork(attempt.cid.hex()), *self._finish(attempt)]
 
     def _finish(self, attempt: _Attempt) -> list[Effect]:
         config = attempt.config

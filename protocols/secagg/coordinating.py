@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from protocols.codec import canonical, parse
-from protocols.effects import Effect, Erase, Record, Report, Send
+from protocols.effects import CancelWork, Effect, Erase, Record, Report, Send
 from protocols.errors import Misuse, PeerViolation
 from protocols.messages import Accepted, CloseRound, Have, Hello, RoundOpened, Welcome, Wire
 from protocols.records import RoundRecord, RunRecord
@@ -259,6 +259,7 @@ class Coordinating:
         return [
             Record("round", None),
             *(Send(name, message) for name in everybody),
+            CancelWork(gathering.cid.hex()),
             Erase(gathering.cid.hex()),
         ]
 

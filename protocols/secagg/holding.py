@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from protocols.codec import canonical, parse
 from protocols.effects import (
     Answer,
+    CancelWork,
     CheckStream,
     Effect,
     Erase,
@@ -147,7 +148,7 @@ class Holding:
 
     def _drop(self, held: HeldRound) -> list[Effect]:
         del self._rounds[held.cid]
-        return [Forget(held.prefix), Erase(held.cid.hex())]
+        return [CancelWork(held.cid.hex()), Forget(held.prefix), Erase(held.cid.hex())]
 
     # --- collect ----------------------------------------------------------------------
 
@@ -239,6 +240,7 @@ class Holding:
             Record(f"{held.prefix}share/{trainer}", None),
             Send(coordinator, Excluded(cid=held.cid, trainer=trainer, reason=reason)),
             _refuse(trainer, held.cid, "share", reason),
+            CancelWork(share_stream(held.cid, trainer)),
             Erase(share_stream(held.cid, trainer)),
         ]
 

@@ -54,6 +54,14 @@ class ShareHolder(Actor):
         """Tell the machine whether a share is what its trainer announced."""
         return self._machine.checked(stream, ok=ok)
 
+    def next_wake_s(self) -> float | None:
+        """Return when the machine wants to say that it is at work."""
+        return self._machine.next_wake_s()
+
+    def advance(self) -> list[Effect]:
+        """Let the machine say that it is at work."""
+        return self._machine.advance(self.ports.clock.now_s())
+
     def perform(self, effect: Effect) -> None:
         """Begin summing or answering."""
         match effect:
@@ -71,7 +79,7 @@ class ShareHolder(Actor):
             header = await self._summed(effect)
         except StorageFailed:
             log.exception("%s: can't answer in round %d", self.name, effect.config.number)
-            return list
+            return lambda: self._machine.unable(effect.config.cid())
         return lambda: self._machine.summed(header)
 
     async def _summed(self, effect: SumShares) -> AnswerHeader:

@@ -61,6 +61,14 @@ class Trainer(Actor):
         """Trainers check no streams."""
         raise Misuse(f"a trainer checked {stream}: {ok}")
 
+    def next_wake_s(self) -> float | None:
+        """Return when the machine wants to say that it is at work."""
+        return self._machine.next_wake_s()
+
+    def advance(self) -> list[Effect]:
+        """Let the machine say that it is at work."""
+        return self._machine.advance(self.ports.clock.now_s())
+
     def perform(self, effect: Effect) -> None:
         """Begin computing or uploading."""
         match effect:

@@ -91,6 +91,12 @@ class Declined(Message, frozen=True):
     kind: Text
 
 
+class Working(Message, frozen=True):
+    """Trainer or holder → coordinator: still at it; the round is worth waiting for."""
+
+    cid: Digest
+
+
 # --- contribute -----------------------------------------------------------------------
 
 
@@ -208,6 +214,7 @@ Wire = (
     | Announce
     | Accepted
     | Declined
+    | Working
     | ShareChunk
     | Have
     | Excluded

@@ -52,6 +52,7 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         vote: True for the two-phase release (vote, then answer).
         quorum: votes that make a certificate; with `vote` False it is not used.
         minimum: the smallest set that may be opened.
+        beat_ms: who works long for the round says so this often.
         state: SHA-256 of the model state that the contributions refer to.
     """
 
@@ -68,6 +69,7 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     quorum: Annotated[int, msgspec.Meta(ge=1, le=64)]
     minimum: Annotated[int, msgspec.Meta(ge=MINIMUM_FLOOR)]
     chunk_bytes: Annotated[int, msgspec.Meta(ge=1024, le=4 * 2**20)]
+    beat_ms: Annotated[int, msgspec.Meta(ge=10, le=86_400_000)]
     state: Digest
     roster: Digest
 

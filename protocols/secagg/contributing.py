@@ -19,11 +19,13 @@ from protocols.messages import (
     Refused,
     Welcome,
     Wire,
+    Working,
 )
 from protocols.records import Contributed
 from protocols.round_config import MINIMUM_FLOOR, Roster, RoundConfig
 
 from .chunks import upload_stream
+from .pulse import Pulse
 from .sets import contribution_digest
 
 
@@ -41,6 +43,11 @@ class _Attempt:
 
     def __post_init__(self) -> None:
         self.cid = self.config.cid()
+
+    @property
+    def at_work(self) -> bool:
+        """Computing, or with an upload on its way."""
+        return bool(self.uploading) or (self.header is None and self.declined is None)
 
     @property
     def missing(self) -> list[str]:
@@ -65,6 +72,7 @@ class Contributing:
         self._floors: dict[str, int] = {}
         self._welcomed: dict[str, None] = {}
         self._waiting: dict[str, Announce] = {}
+        self._pulse = Pulse()
 
     def restore(self, records: Mapping[str, bytes]) -> None:
         """Take up what the journal remembers."""
@@ -85,6 +93,19 @@ class Contributing:
     def live_rounds(self) -> tuple[bytes, ...]:
         """Return the ids of rounds whose spooled uploads are still needed."""
         return tuple(attempt.cid for attempt in self._attempts.values())
+
+    def next_wake_s(self) -> float | None:
+        """Return when to call `advance`, None while there is no long work."""
+        return self._pulse.next_s if any(a.at_work for a in self._attempts.values()) else None
+
+    def advance(self, now_s: float) -> list[Effect]:
+        """Tell the coordinator of long work that goes on."""
+        effects: list[Effect] = []
+        for attempt in self._attempts.values():
+            if attempt.at_work:
+                self._pulse.beaten(now_s, attempt.config)
+                effects.append(Send(self._roster.coordinator, Working(cid=attempt.cid)))
+        return effects
 
     def receive(self, sender: str, message: Wire) -> list[Effect]:
         """Decide on one message; raise `PeerViolation` if its sender broke a rule."""

@@ -163,6 +163,7 @@ class Coordinating:
             quorum=plan.quorum,
             minimum=plan.minimum,
             chunk_bytes=plan.chunk_bytes,
+            beat_ms=max(10, int(250 * plan.timing.patience_s)),  # four beats to a patience
             state=run.state,
             roster=self._roster.digest(),
         )

@@ -22,6 +22,7 @@ from protocols.messages import (
     RoundOpened,
     Vote,
     Wire,
+    Working,
 )
 from protocols.reports import Progress, Step
 from protocols.round_config import Roster, RoundConfig
@@ -96,7 +97,7 @@ class Gathering:
         """Return when `advance` is due even if nothing comes in; None when it never is."""
         if self.abandoned is not None or self.step is Step.UPDATING:
             return None
-        return self._patience.wake_s(bounded=self.step is not Step.COLLECTING)
+        return self._patience.wake_s()
 
     def advance(self, now_s: float) -> list[Effect]:
         """Let the time pass: end what has waited long enough, repeat what went unanswered."""
@@ -196,7 +197,7 @@ class Gathering:
         # Once everybody's contribution can be opened, further receipts only add redundancy:
         # they are waited for, but not for long.
         self._patience.has_enough(self._all_can_be_opened(), now_s)
-        overdue = self._patience.overlong(now_s) or self._patience.exhausted(now_s)
+        overdue = self._patience.exhausted(now_s)
         if self.waiting_for() and not self._patience.over_grace(now_s) and not overdue:
             return []
         chosen = self._collected.choose()
@@ -293,11 +294,8 @@ class Gathering:
             expected=expected,
             survivors=len(self.chosen) or self._collected.survivors(),
             waiting_for=self.waiting_for(),
-            deadline_s=max(0.0, self._deadline_s() - now_s),
+            deadline_s=max(0.0, self._patience.deadline_s() - now_s),
         )
-
-    def _deadline_s(self) -> float:
-        return self._patience.deadline_s(bounded=self.step is not Step.COLLECTING)
 
     def _counts(self) -> tuple[int, int]:
         match self.step:
@@ -359,6 +357,9 @@ class Gathering:
         new = self.step is Step.COLLECTING and self._collected.decline(sender, message.kind)
         return [] if new else None
 
+    def _on_working(self, sender: str, _message: Working) -> list[Effect] | None:
+        return [] if sender in self.waiting_for() else None
+
     def _on_have(self, sender: str, message: Have) -> list[Effect] | None:
         if self.step is not Step.COLLECTING or sender not in self.announced:
             return None
@@ -405,10 +406,12 @@ _FROM_HOLDERS: dict[type[Message], str] = {
     Excluded: "_on_excluded",
     Refused: "_on_refused",
     Vote: "_on_vote",
+    Working: "_on_working",
     AnswerChunk: "_on_answer",
 }
 _FROM_TRAINERS: dict[type[Message], str] = {
     Accepted: "_on_accepted",
     Declined: "_on_declined",
+    Working: "_on_working",
     Refused: "_on_refused",
 }

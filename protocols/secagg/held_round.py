@@ -36,6 +36,7 @@ class HeldRound:
     vote: tuple[Contribution, ...] | None = None
     answered_set: tuple[Contribution, ...] | None = None
     answer: AnswerHeader | None = None
+    unable: bool = False
 
     def __post_init__(self) -> None:
         self.cid = self.config.cid()
@@ -44,6 +45,11 @@ class HeldRound:
     def prefix(self) -> str:
         """Return what all journal keys of this round begin with."""
         return f"round/{self.cid.hex()}/"
+
+    @property
+    def summing(self) -> bool:
+        """Whether the answer is decided on, not there yet, and still worked on."""
+        return self.answered_set is not None and self.answer is None and not self.unable
 
     def record(self, key: str, value: Message) -> Record:
         """Return the journal write for one fact of this round."""

@@ -39,12 +39,14 @@ from protocols.messages import (
     Vote,
     Welcome,
     Wire,
+    Working,
 )
 from protocols.records import HeldAnswer, HeldConfig, HeldExclusion, HeldShare, HeldVote, LastRound
 from protocols.round_config import MINIMUM_FLOOR, Roster, RoundConfig
 
 from .chunks import answer_stream, chunk_count, shape_fault, share_stream
 from .held_round import HeldRound, Partial, restore_rounds
+from .pulse import Pulse
 from .sets import contribution_digest, set_digest, set_fault
 
 
@@ -58,6 +60,7 @@ class Holding:
         self._minimum = minimum
         self._rounds: dict[bytes, HeldRound] = {}
         self._last: dict[str, LastRound] = {}
+        self._pulse = Pulse()
 
     def restore(self, records: Mapping[str, bytes], stored: Mapping[str, frozenset[int]]) -> None:
         """Take up what the journal and the spool remember."""
@@ -79,6 +82,19 @@ class Holding:
     def live_rounds(self) -> tuple[bytes, ...]:
         """Return the ids of the rounds whose shares are still kept."""
         return tuple(self._rounds)
+
+    def next_wake_s(self) -> float | None:
+        """Return when to call `advance`, None while there is no long work."""
+        return self._pulse.next_s if any(h.summing for h in self._rounds.values()) else None
+
+    def advance(self, now_s: float) -> list[Effect]:
+        """Tell the coordinator of long work that goes on."""
+        effects: list[Effect] = []
+        for held in self._rounds.values():
+            if held.summing:
+                self._pulse.beaten(now_s, held.config)
+                effects.append(Send(self._roster.coordinator, Working(cid=held.cid)))
+        return effects
 
     def receive(self, sender: str, message: Wire) -> list[Effect]:
         """Decide on one message; raise `PeerViolation` if its sender broke a rule."""
@@ -303,6 +319,12 @@ class Holding:
 
     def _sum(self, held: HeldRound, chosen: tuple[Contribution, ...]) -> list[Effect]:
         return [SumShares(held.config, chosen, answer_stream(held.cid, self._name))]
+
+    def unable(self, cid: bytes) -> list[Effect]:
+        """Take note that the sum can't be computed here; others will answer, or nobody."""
+        if (held := self._rounds.get(cid)) is not None:
+            held.unable = True
+        return []
 
     def summed(self, header: AnswerHeader) -> list[Effect]:
         """Take the finished share of the sum and send it; the same bytes whenever asked again."""

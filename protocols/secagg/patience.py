@@ -12,8 +12,8 @@ class Timing:
     Attributes:
         grace_s: how long known holders are waited for when enough have answered already.
         patience_s: a step without any progress for so long goes on without the missing, or
-            ends the round.
-        round_s: collecting ends after so long even while contributions still come in.
+            ends the round. Long work is progress, as those who do it say so.
+        round_s: a step ends after so long even while there is progress.
         resend_s: requests are repeated to those who have not answered.
     """
 
@@ -61,26 +61,24 @@ class Patience:
         return self._enough_s is not None and now_s >= self._enough_s + self._timing.grace_s
 
     def exhausted(self, now_s: float) -> bool:
-        """Return whether nothing has moved for too long."""
-        return now_s >= self._moved_s + self._timing.patience_s
-
-    def overlong(self, now_s: float) -> bool:
-        """Return whether the step as a whole has taken too long."""
-        return now_s >= self._began_s + self._timing.round_s
+        """Return whether nothing has moved for too long, or the step has taken too long."""
+        stuck = now_s >= self._moved_s + self._timing.patience_s
+        return stuck or now_s >= self._began_s + self._timing.round_s
 
     def ask_again(self, now_s: float) -> bool:
         """Return whether requests are due to be repeated."""
         return now_s >= self._asked_s + self._timing.resend_s
 
-    def deadline_s(self, *, bounded: bool) -> float:
-        """Return when the step ends if nothing more comes in; `bounded` ones are never overlong."""
-        deadlines = [self._moved_s + self._timing.patience_s]
+    def deadline_s(self) -> float:
+        """Return when the step ends if nothing more comes in."""
+        deadlines = [
+            self._moved_s + self._timing.patience_s,
+            self._began_s + self._timing.round_s,
+        ]
         if self._enough_s is not None:
             deadlines.append(self._enough_s + self._timing.grace_s)
-        if not bounded:
-            deadlines.append(self._began_s + self._timing.round_s)
         return min(deadlines)
 
-    def wake_s(self, *, bounded: bool) -> float:
+    def wake_s(self) -> float:
         """Return when to look at the time again."""
-        return min(self.deadline_s(bounded=bounded), self._asked_s + self._timing.resend_s)
+        return min(self.deadline_s(), self._asked_s + self._timing.resend_s)

@@ -101,6 +101,7 @@ def config_of(field: str) -> RoundConfig:
         quorum=3,
         minimum=3,
         chunk_bytes=CHUNK_BYTES,
+        beat_ms=1000,
         state=hashlib.sha256(b"state").digest(),
         roster=hashlib.sha256(b"roster").digest(),
     )

@@ -28,6 +28,7 @@ def round_of() -> Callable[..., RoundConfig]:
             "quorum": majority(holders),
             "minimum": 3,
             "chunk_bytes": 1024,
+            "beat_ms": 1000,
             "state": bytes(32),
             "roster": bytes(32),
         }

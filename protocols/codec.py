@@ -6,6 +6,7 @@ message types: unknown, missing and mistyped fields are refused, as are repeated
 
 from __future__ import annotations
 
+import math
 from typing import Any, Literal, TypeVar
 
 import msgpack
@@ -124,13 +125,13 @@ def from_tensor(tensor: Tensor) -> NDArray[Any]:
     """Return the array (read-only, no copy).
 
     Raises:
-        Undecodable: the shape and the number of bytes disagree.
+        Undecodable: the shape is impossible or disagrees with the number of bytes.
     """
-    items = 1
-    for extent in tensor.shape:
-        if extent < 0:
-            raise Undecodable("a negative extent")
-        items *= extent
-    if len(tensor.shape) > 8 or items * np.dtype(tensor.dtype).itemsize != len(tensor.data):
+    if len(tensor.shape) > 8 or any(extent < 0 for extent in tensor.shape):
+        raise Undecodable("the shape is not one of an array")
+    if math.prod(tensor.shape) * np.dtype(tensor.dtype).itemsize != len(tensor.data):
         raise Undecodable("the shape does not fit the number of bytes")
-    return np.frombuffer(tensor.data, dtype=tensor.dtype).reshape(tensor.shape)
+    try:
+        return np.frombuffer(tensor.data, dtype=tensor.dtype).reshape(tensor.shape)
+    except ValueError:  # empty, yet with an extent above what numpy can count
+        raise Undecodable("the shape is not one of an array") from None

@@ -56,7 +56,11 @@ class Contributed(Value, frozen=True):
 
 
 class RunRecord(Value, frozen=True):
-    """Coordinator, key `run`: where the job stands between two rounds."""
+    """Coordinator, key `run`: where the job stands between two rounds.
+
+    `closed` is the id of the last round that ended, empty before the first: everybody is told
+    of its end again after a restart, as a crash may have come before the telling.
+    """
 
     number: int
     state: Digest
@@ -65,6 +69,7 @@ class RunRecord(Value, frozen=True):
     abandoned: int
     over: bool
     reason: str
+    closed: bytes = b""
 
 
 class RoundRecord(Value, frozen=True):

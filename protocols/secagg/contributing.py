@@ -223,6 +223,7 @@ class Contributing:
         if attempt is None or sender not in attempt.holders:
             return []
         attempt.done[sender] = None
+        attempt.uploading.pop(sender, None)
         if not attempt.missing:
             return self._drop(attempt)
         return [CancelWork(upload_stream(message.cid, sender))]

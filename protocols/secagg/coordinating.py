@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from protocols.codec import canonical, parse
 from protocols.effects import CancelWork, Effect, Erase, Record, Report, Send
 from protocols.errors import Misuse, PeerViolation
@@ -87,11 +89,10 @@ class Coordinating:
                 raise Misuse("a job that was never begun needs its initial state")
             self._run = self._record_of(initial, number=1, completed=0)
             return [Record("run", canonical(self._run)), *self._next_round(now_s)]
-        if self._run.over:
-            return self._end("converged" if self._run.reason == "converged" else "max rounds")
+        closed = self._closed_again(self._run)
         stored = self._stored
         if stored is None:
-            return self._next_round(now_s)
+            return closed + self._next_round(now_s)
         # Limits may have changed since; who is asked for what in this round has not.
         self._round = Gathering(
             stored.config,
@@ -100,7 +101,14 @@ class Coordinating:
             expected=self._attendance.present(),
             now_s=now_s,
         )
-        return [self._began(), *self._round.resume(stored.announced, stored.chosen)]
+        resumed = self._round.resume(stored.announced, stored.chosen)
+        return [*closed, self._began(), *resumed]
+
+    def _closed_again(self, run: RunRecord) -> list[Effect]:
+        if not run.closed:
+            return []
+        complete = run.abandoned == 0
+        return self._tell_closed(run.closed, run.number - 1, complete=complete, reason="")
 
     def stop(self) -> list[Effect]:
         """Start no further round; the one under way is finished."""
@@ -120,6 +128,7 @@ class Coordinating:
             abandoned=0,
             over=step.over,
             reason=step.reason,
+            closed=b"" if self._round is None else self._round.cid,
         )
 
     def _current(self) -> tuple[RunRecord, Gathering]:
@@ -247,38 +256,34 @@ class Coordinating:
 
     def _close(self, *, complete: bool, reason: str) -> list[Effect]:
         _, gathering = self._current()
-        config = gathering.config
-        message = CloseRound(
-            cid=gathering.cid,
-            job=config.job,
-            number=config.number,
-            complete=complete,
-            reason=reason[:500],
-        )
-        everybody = (*self._roster.holders, *self._roster.trainers)
+        number, cid = gathering.config.number, gathering.cid
         self._round, self._stored = None, None
         return [
             Record("round", None),
-            *(Send(name, message) for name in everybody),
-            CancelWork(gathering.cid.hex()),
-            Erase(gathering.cid.hex()),
+            *self._tell_closed(cid, number, complete=complete, reason=reason),
+            CancelWork(cid.hex()),
+            Erase(cid.hex()),
         ]
+
+    def _tell_closed(self, cid: bytes, number: int, *, complete: bool, reason: str) -> list[Effect]:
+        message = CloseRound(
+            cid=cid, job=self._plan.job, number=number, complete=complete, reason=reason[:500]
+        )
+        everybody = (*self._roster.holders, *self._roster.trainers)
+        return [Send(name, message) for name in everybody]
 
     def _abandoned(self, now_s: float, gathering: Gathering, reason: str) -> list[Effect]:
         run, _ = self._current()
         config = gathering.config
         left = self._attendance.trainers_left(gathering.left_out(), config.number)
-        self._run = _changed(run, number=run.number + 1, abandoned=run.abandoned + 1)
         effects: list[Effect] = [
             *(Report(event) for event in left),
-            Record("run", canonical(self._run)),
+            self._pass_over(run, gathering),
             *self._close(complete=False, reason=reason),
             Report(RoundAbandoned(job=config.job, number=config.number, reason=reason)),
         ]
-        if self._run.abandoned >= self._plan.abandoned_rounds:
-            text = (
-                f"{self._run.abandoned} rounds in a row were abandoned, the last because {reason}"
-            )
+        if run.abandoned + 1 >= self._plan.abandoned_rounds:
+            text = f"{run.abandoned + 1} rounds in a row were abandoned, the last because {reason}"
             return effects + self._end("failed", text)
         return effects + self._next_round(now_s)
 
@@ -308,7 +313,19 @@ class Coordinating:
 
     def failed(self, reason: str) -> list[Effect]:
         """End the job: its algorithm can't go on from this sum."""
-        return [*self._close(complete=False, reason="the job failed"), *self._end("failed", reason)]
+        run, gathering = self._current()
+        return [
+            self._pass_over(run, gathering),
+            *self._close(complete=False, reason="the job failed"),
+            *self._end("failed", reason),
+        ]
+
+    def _pass_over(self, run: RunRecord, gathering: Gathering) -> Record:
+        """Go on from the same state, but never again under this round's number."""
+        self._run = msgspec.structs.replace(
+            run, number=run.number + 1, abandoned=run.abandoned + 1, closed=gathering.cid
+        )
+        return Record("run", canonical(self._run))
 
     def _end(self, outcome: str, reason: str = "") -> list[Effect]:
         completed = 0 if self._run is None else self._run.completed
@@ -316,18 +333,6 @@ class Coordinating:
             job=self._plan.job, outcome=outcome, reason=reason, completed=completed
         )
         return [Report(self.ended)]
-
-
-def _changed(run: RunRecord, *, number: int, abandoned: int) -> RunRecord:
-    return RunRecord(
-        number=number,
-        state=run.state,
-        dimension=run.dimension,
-        completed=run.completed,
-        abandoned=abandoned,
-        over=run.over,
-        reason=run.reason,
-    )
 
 
 def _cid_of(message: Wire) -> bytes | None:

@@ -274,3 +274,18 @@ def test_extreme_values_survive_the_whole_round(field: str) -> None:
     rig.check()
     ((_, total),) = rig.opened.values()
     assert np.abs(total).max() > 0
+
+
+def test_a_coordinator_that_died_before_it_told_the_end_of_the_last_round_tells_it_again() -> None:
+    rig = Rig(Shape(rounds=1))
+    rig.start()
+    while rig.coordinator.ended is None:
+        rig.deliver(rig.random.choice(rig.deliverable()))
+    rig.flying.clear()
+    assert any(node.spool for node in rig.nodes.values())
+
+    rig.crash("coordinator")
+    rig.run()
+
+    assert list(rig.opened) == [1]
+    assert all(node.spool == {} for node in rig.nodes.values())

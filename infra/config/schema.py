@@ -128,7 +128,7 @@ class Training(Section):
     epochs: int = Field(1, ge=1, le=10_000, examples=[1])
     learning_rate: float = Field(0.1, gt=0, le=1e6, examples=[0.1])
     batch_size: int = Field(32, ge=1, le=10_000_000, examples=[32])
-    seed: int = Field(0, ge=0, le=2**63 - 1, examples=[0])
+    seed: int = Field(0, ge=0, le=2**62 - 1, examples=[0])
 
 
 class Data(Section):

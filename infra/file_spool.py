@@ -19,6 +19,7 @@ from .stream_folder import Batches, Failures, StreamFolder
 MAX_CHUNK_BYTES = 16 << 20
 MAX_INDEX = 2**32 - 1
 MAX_NAME_LENGTH = 200
+# The ending of an older layout, a file per chunk, whose remains are never taken for streams.
 RESERVED = ".chunk"
 
 _PART = rf"(?!\.)[a-z0-9._-]+(?<!{re.escape(RESERVED)})"
@@ -154,9 +155,11 @@ class FileSpool:
                     folder.remove_if_empty()
 
     def _failure(self, put: _Put, error: OSError | StorageFailed | None) -> Exception | None:
-        if isinstance(error, OSError):
-            return _failed(f"writing chunk {put.index} of {put.stream!r}", self._root, error)
-        return error
+        if not isinstance(error, OSError):
+            return error
+        failure = _failed(f"writing chunk {put.index} of {put.stream!r}", self._root, error)
+        failure.__cause__ = error
+        return failure
 
     def _get(self, stream: str, index: int) -> bytes:
         with _translated(f"reading chunk {index} of {stream!r}", self._root):

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -128,9 +128,9 @@ class Actor(ABC):
         """
         records = await self.ports.journal.load()
         self._keys = dict.fromkeys(records)
-        await self._perform_all(await self.restore(records))
-        self._begin("receive", self._receive())
         try:
+            await self._perform_all(await self.restore(records))
+            self._begin("receive", self._receive())
             while not self.finished():
                 await self._turn()
             if not await self._outbox.flush(within_s=5.0):
@@ -268,18 +268,23 @@ class Actor(ABC):
         The key is the stream worked on and the kind of work; a second start of the same is
         ignored while the first is under way.
         """
-
-        async def finish(work: Awaitable[Decide]) -> None:
-            self._inbox.put_nowait(_Item(await work))
-
-        self._begin(key, finish(work))
-
-    def _begin(self, key: str, work: Coroutine[None, None, None]) -> None:
         if key in self._jobs:
             work.close()
             return
+
+        async def finish() -> None:
+            decide = await work
+            # What is decided next may begin the same work again.
+            self._jobs.pop(key, None)
+            self._inbox.put_nowait(_Item(decide))
+
+        # A task that is cancelled before its first step leaves `work` unstarted.
+        self._begin(key, finish()).add_done_callback(lambda _: work.close())
+
+    def _begin(self, key: str, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = self._jobs[key] = asyncio.create_task(work, name=f"{self.name}: {key}")
         task.add_done_callback(lambda done: self._job_done(key, done))
+        return task
 
     def _job_done(self, key: str, task: asyncio.Task[None]) -> None:
         if self._jobs.get(key) is task:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 
-from .ports import Clock, Lane, LinkLost, Transport
+from .ports import Clock, Lane, LinkLost, PortError, Transport
+
+log = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
 
@@ -48,6 +51,10 @@ class Outbox:
             except LinkLost:
                 await self._clock.sleep(_RETRY_S)
                 continue
+            except PortError:
+                # No repetition would help this one, and those behind it must not wait for it.
+                log.exception("a message to %s can't be sent and is dropped", to)
+                self.dropped += 1
             if queue and queue[0] is body:
                 queue.popleft()
         del self._senders[to], self._waiting[to]

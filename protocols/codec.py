@@ -7,7 +7,7 @@ message types: unknown, missing and mistyped fields are refused, as are repeated
 from __future__ import annotations
 
 import math
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgpack
 import msgspec
@@ -31,7 +31,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     """What travels: who sends, and the exact bytes of the message."""
 
     v: int
-    sender: str
+    sender: Annotated[str, msgspec.Meta(max_length=63)]
     body: bytes
 
     def __repr__(self) -> str:

@@ -137,9 +137,9 @@ class Contributing:
 
     def _on_announce(self, sender: str, announce: Announce) -> list[Effect]:
         config = announce.config
-        if config.roster != self._roster_digest:
+        if config.roster != self._roster_digest or config.holders != len(self._roster.holders):
             raise PeerViolation(sender, "announced a round for another roster")
-        if len(announce.holders) < config.threshold or any(
+        if len(set(announce.holders)) < config.threshold or any(
             self._roster.role(name) != "holder" for name in announce.holders
         ):
             raise PeerViolation(sender, "announced a round without enough holders of the roster")

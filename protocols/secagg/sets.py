@@ -85,8 +85,14 @@ def _largest(masks: list[int], need: int) -> int:
 
 
 def _greedy(masks: list[int], need: int) -> int:
-    group = list(masks)
-    while len(group) > need:
-        rests = [group[:i] + group[i + 1 :] for i in range(len(group))]
-        group = max(rests, key=lambda rest: reduce(and_, rest).bit_count())
-    return reduce(and_, group)
+    return max((_grown(first, masks, need) for first in range(len(masks))), key=int.bit_count)
+
+
+def _grown(first: int, masks: list[int], need: int) -> int:
+    """Grow a group from one holder, always by the one that shares most with it."""
+    rest, common = masks[:first] + masks[first + 1 :], masks[first]
+    for _ in range(need - 1):
+        best = max(rest, key=lambda mask: (mask & common).bit_count())
+        rest.remove(best)
+        common &= best
+    return common

@@ -1,0 +1,510 @@
+"""What every actor does with a message: decide, store, record, send, acknowledge, in this order."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from fakes.ports import FakeClock, FakeJournal, FakeSpool, InlineOffload, Writes, yield_turns
+from fakes.round_parts import COORDINATOR, config_of
+
+from actors.actor import Actor, Decide, Ports
+from actors.ports import Lane, LinkLost, StorageFailed
+from infra.memory_bus import MemoryBus
+from infra.memory_queue import Sent
+from protocols.codec import seal
+from protocols.effects import (
+    CancelWork,
+    CheckStream,
+    Effect,
+    Erase,
+    Forget,
+    Record,
+    Report,
+    Send,
+    StoreChunk,
+    Upload,
+)
+from protocols.errors import Misuse, PeerViolation
+from protocols.messages import Hello, Welcome, Wire, read
+from protocols.reports import PeerFault
+from protocols.secagg.chunks import chunk_count
+
+
+class GatedJournal(FakeJournal):
+    """A journal whose commits wait for a test's permission."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.waiting = 0
+        self.error: Exception | None = None
+
+    async def commit(self, writes: Any) -> None:
+        self.waiting += 1
+        await self.gate.wait()
+        self.waiting -= 1
+        if self.error is not None:
+            raise self.error
+        await super().commit(writes)
+
+
+class Probe(Actor):
+    """An actor that does what a test says on every message."""
+
+    def __init__(self, ports: Ports) -> None:
+        super().__init__("holder-1", ports)
+        self.at_start: list[Effect] = []
+        self.on_message: Callable[[str, Wire], list[Effect]] = lambda _sender, _message: []
+        self.heard: list[Wire] = []
+        self.checked: list[tuple[str, bool]] = []
+        self.work: dict[str, Callable[[], Any]] = {}
+
+    async def restore(self, _records: dict[str, bytes]) -> list[Effect]:
+        return self.at_start
+
+    def decide(self, sender: str, message: Wire) -> list[Effect]:
+        self.heard.append(message)
+        return self.on_message(sender, message)
+
+    def perform(self, effect: Effect) -> None:
+        assert isinstance(effect, Upload)
+        self.begin(f"{effect.holder}/send", self._work(effect.holder))
+
+    async def _work(self, name: str) -> Decide:
+        result = await self.work[name]()
+        return lambda: result
+
+    def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
+        self.checked.append((stream, ok))
+        return []
+
+
+class Scene:
+    """One probe on a bus, with a sender at its side."""
+
+    def __init__(self) -> None:
+        self.leaving: list[tuple[str, Any]] = []
+        self.bus = MemoryBus(observer=self._observe)
+        for name in ("holder-1", COORDINATOR, "ann"):
+            self.bus.declare(name)
+        self.journal, self.spool = GatedJournal(), FakeSpool()
+        self.events: list[Any] = []
+        self.ann = self.bus.connect("ann")
+
+    def _observe(self, sent: Sent) -> None:
+        if sent.sender == "holder-1":
+            self.leaving.append((sent.recipient, read(sent.body)[1]))
+
+    def emit(self, event: Any) -> None:
+        self.events.append(event)
+
+    def reconnect(self, probe: Probe) -> None:
+        """Let a probe go on with a new link, as a transport that mends itself would."""
+        ports = probe.ports
+        link = self.bus.connect("holder-1")
+        probe.ports = Ports(
+            link, ports.clock, ports.journal, ports.spool, ports.offload, ports.monitor
+        )
+
+    async def tell(self, message: Any, sender: str = "ann") -> None:
+        await self.tell_bytes(seal(sender, message))
+
+    async def tell_bytes(self, body: bytes) -> None:
+        await self.ann.send("holder-1", body, lane=Lane.CONTROL)
+
+    def depth(self) -> int:
+        return self.bus.depth("holder-1", Lane.CONTROL)
+
+    def build(self) -> Probe:
+        transport = self.bus.connect("holder-1")
+        return Probe(Ports(transport, FakeClock(), self.journal, self.spool, InlineOffload(), self))
+
+    @asynccontextmanager
+    async def playing(self, probe: Probe) -> AsyncIterator[asyncio.Task[None]]:
+        task = asyncio.create_task(probe.run())
+        await yield_turns(40)
+        try:
+            yield task
+        finally:
+            probe.stop()
+            await yield_turns(40)
+            if not task.done():
+                task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            await probe.ports.transport.close()
+
+
+HELLO = Hello(role="trainer")
+WELCOME = Welcome(job="sum", number=1)
+
+
+def writes(**values: bytes | None) -> Writes:
+    return tuple(values.items())
+
+
+async def test_a_message_is_acknowledged_only_once_its_decision_is_durable() -> None:
+    scene = Scene()
+    probe = scene.build()
+    probe.on_message = lambda *_: [Send("ann", WELCOME), Record("vote", b"1")]
+    scene.journal.gate.clear()
+
+    async with scene.playing(probe):
+        await scene.tell(HELLO)
+        await yield_turns(60)
+        during = scene.journal.waiting, scene.depth(), list(scene.leaving)
+        scene.journal.gate.set()
+        await yield_turns(60)
+
+        assert during == (1, 1, [])
+        assert scene.depth() == 0
+        assert scene.leaving == [("ann", WELCOME)]
+        assert scene.journal.commits == [writes(vote=b"1")]
+
+
+async def test_chunks_are_stored_before_the_records_that_speak_of_them() -> None:
+    scene = Scene()
+    probe = scene.build()
+    probe.on_message = lambda *_: [Record("share", b"1"), StoreChunk("s/share/ann", 0, b"x")]
+    scene.journal.gate.clear()
+
+    async with scene.playing(probe):
+        await scene.tell(HELLO)
+        await yield_turns(60)
+
+        assert scene.journal.waiting == 1
+        assert scene.spool.chunks == {"s/share/ann": {0: b"x"}}
+
+
+async def test_streams_are_erased_only_after_the_records_are_durable() -> None:
+    scene = Scene()
+    scene.spool.chunks = {"s/share/ann": {0: b"x"}}
+    probe = scene.build()
+    probe.on_message = lambda *_: [Erase("s"), Record("share", None)]
+    scene.journal.gate.clear()
+
+    async with scene.playing(probe):
+        await scene.tell(HELLO)
+        await yield_turns(60)
+        during = dict(scene.spool.chunks)
+        scene.journal.gate.set()
+        await yield_turns(60)
+
+        assert during
+        assert scene.spool.chunks == {}
+
+
+async def test_a_message_whose_decision_was_not_durable_is_delivered_again() -> None:
+    scene = Scene()
+    first = scene.build()
+    first.on_message = lambda *_: [Record("vote", b"1"), Send("ann", WELCOME)]
+    scene.journal.error = StorageFailed("the disk of a test")
+
+    async with scene.playing(first) as task:
+        await scene.tell(HELLO)
+        await yield_turns(60)
+        assert isinstance(task.exception(), StorageFailed)
+    assert scene.depth() == 1
+    assert scene.leaving == []
+    scene.journal.error = None
+    second = scene.build()
+
+    async with scene.playing(second):
+        assert second.heard == [HELLO]
+        assert scene.depth() == 0
+
+
+async def test_decisions_that_wait_together_are_written_at_once_and_in_order() -> None:
+    scene = Scene()
+    for number in range(3):
+        await scene.tell(Welcome(job="sum", number=number))
+    probe = scene.build()
+    probe.on_message = lambda _, message: [Record("number", str(message.number).encode())]
+
+    async with scene.playing(probe):
+        assert [m.number for m in probe.heard] == [0, 1, 2]
+        assert scene.journal.contents() == {"number": b"2"}
+        assert len(scene.journal.commits) < 3
+
+
+async def test_forgetting_deletes_what_is_there_and_what_was_just_written() -> None:
+    scene = Scene()
+    await scene.journal.commit([("round/1/vote", b"1"), ("round/2/vote", b"1"), ("last", b"1")])
+    probe = scene.build()
+    probe.on_message = lambda *_: [
+        Record("round/1/answer", b"1"),
+        Forget("round/1/"),
+        Record("round/3/vote", b"1"),
+    ]
+
+    async with scene.playing(probe):
+        await scene.tell(HELLO)
+        await yield_turns(40)
+
+        assert sorted(scene.journal.contents()) == ["last", "round/2/vote", "round/3/vote"]
+
+
+@pytest.mark.parametrize(
+    ("body", "peer"),
+    [
+        (b"\xc1", "unknown"),
+        (b"", "unknown"),
+        (seal("mallory", HELLO)[:-3], "unknown"),
+        (seal("mallory", HELLO).replace(b"trainer", b"admiral"), "mallory"),
+    ],
+    ids=["no msgpack", "empty", "cut short", "bad message"],
+)
+async def test_bad_bytes_are_counted_acknowledged_and_dropped(
+    body: bytes, peer: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    scene = Scene()
+    probe = scene.build()
+
+    with caplog.at_level(logging.CRITICAL):
+        async with scene.playing(probe):
+            await scene.tell_bytes(body)
+            await scene.tell(HELLO)
+            await yield_turns(40)
+
+            assert [(e.actor, e.peer) for e in scene.events] == [("holder-1", peer)]
+            assert probe.heard == [HELLO]
+            assert scene.depth() == 0
+
+
+async def test_a_violation_is_counted_and_the_actor_goes_on() -> None:
+    scene = Scene()
+    probe = scene.build()
+
+    def offended(sender: str, message: Wire) -> list[Effect]:
+        if sender == "mallory":
+            raise PeerViolation(sender, "broke a rule")
+        return []
+
+    probe.on_message = offended
+
+    async with scene.playing(probe) as task:
+        await scene.tell(HELLO, sender="mallory")
+        await scene.tell(HELLO)
+        await yield_turns(40)
+
+        assert scene.events == [PeerFault(actor="holder-1", peer="mallory", reason="broke a rule")]
+        assert len(probe.heard) == 2
+        assert scene.depth() == 0
+        assert not task.done()
+
+
+async def test_our_own_mistake_ends_the_actor_and_acknowledges_nothing() -> None:
+    scene = Scene()
+    probe = scene.build()
+
+    def mistaken(*_: Any) -> list[Effect]:
+        raise Misuse("a bug")
+
+    probe.on_message = mistaken
+
+    async with scene.playing(probe) as task:
+        await scene.tell(HELLO)
+        await yield_turns(40)
+
+        assert isinstance(task.exception(), Misuse)
+        assert scene.depth() == 1
+
+
+async def test_a_failure_while_starting_sends_nothing_and_leaves_no_task_behind() -> None:
+    scene = Scene()
+    probe = scene.build()
+    probe.at_start = [Send("ann", WELCOME), Record("last", b"1")]
+    scene.journal.error = StorageFailed("the disk of a test")
+
+    with pytest.raises(StorageFailed):
+        await probe.run()
+
+    assert scene.leaving == []
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    await probe.ports.transport.close()
+
+
+class StuckSpool(FakeSpool):
+    """A spool that can't erase."""
+
+    async def erase(self, prefix: str) -> None:
+        raise StorageFailed(f"{prefix} stays")
+
+
+async def test_a_failure_after_work_was_begun_at_the_start_ends_that_work() -> None:
+    scene = Scene()
+    scene.spool = StuckSpool()
+    probe = scene.build()
+    probe.work["x"] = asyncio.Event().wait
+    probe.at_start = [upload_to("x"), Erase("s")]
+
+    with pytest.raises(StorageFailed):
+        await probe.run()
+
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+    await probe.ports.transport.close()
+
+
+async def test_an_actor_that_ends_leaves_no_task_behind() -> None:
+    scene = Scene()
+    probe = scene.build()
+    probe.work["x"] = asyncio.Event().wait
+    config = config_of()
+    upload = Upload(config, None, "x")  # type: ignore[arg-type]
+    probe.at_start = [upload, Send("ann", WELCOME)]
+
+    async with scene.playing(probe):
+        pass
+
+    assert scene.leaving == [("ann", WELCOME)]
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_transport_that_breaks_ends_the_actor() -> None:
+    scene = Scene()
+    probe = scene.build()
+
+    async with scene.playing(probe) as task:
+        scene.bus.disconnect("holder-1")
+        await yield_turns(40)
+
+        assert isinstance(task.exception(), LinkLost)
+
+
+# --- work beside the loop -------------------------------------------------------------
+
+
+def upload_to(name: str) -> Upload:
+    return Upload(config_of(), None, name)  # type: ignore[arg-type]
+
+
+async def test_what_work_returns_is_decided_on_in_the_loop() -> None:
+    scene = Scene()
+    probe = scene.build()
+
+    async def work() -> list[Effect]:
+        return [Record("done", b"1"), Send("ann", WELCOME)]
+
+    probe.work["x"] = work
+    probe.at_start = [upload_to("x")]
+
+    async with scene.playing(probe):
+        assert scene.journal.contents() == {"done": b"1"}
+        assert scene.leaving == [("ann", WELCOME)]
+
+
+async def test_the_same_work_is_not_begun_twice_and_may_be_begun_by_its_own_result() -> None:
+    scene = Scene()
+    probe = scene.build()
+    begun: list[int] = []
+
+    async def work() -> list[Effect]:
+        begun.append(len(begun))
+        await asyncio.sleep(0)
+        return [upload_to("x"), upload_to("x")] if len(begun) < 3 else []
+
+    probe.work["x"] = work
+    probe.at_start = [upload_to("x"), upload_to("x")]
+
+    async with scene.playing(probe):
+        assert begun == [0, 1, 2]
+
+
+async def test_cancelled_work_has_no_result_and_other_work_goes_on() -> None:
+    scene = Scene()
+    probe = scene.build()
+    gate = asyncio.Event()
+
+    async def work() -> list[Effect]:
+        await gate.wait()
+        return [Send("ann", WELCOME)]
+
+    probe.work |= {"s/x": work, "s/xy": work, "t/x": work}
+    probe.at_start = [upload_to("s/x"), upload_to("s/xy"), upload_to("t/x"), CancelWork("s/x")]
+
+    async with scene.playing(probe):
+        gate.set()
+        await yield_turns(40)
+
+        assert len(scene.leaving) == 2
+
+
+async def test_work_that_fails_ends_the_actor() -> None:
+    scene = Scene()
+    probe = scene.build()
+
+    async def work() -> list[Effect]:
+        raise StorageFailed("gone")
+
+    probe.work["x"] = work
+    probe.at_start = [upload_to("x")]
+
+    async with scene.playing(probe) as task:
+        assert isinstance(task.exception(), StorageFailed)
+
+
+@pytest.mark.parametrize(
+    ("last", "ok"), [(b"\x07" * 8 * 72, True), (b"\xff" * 8 * 72, False), (None, False)]
+)
+async def test_a_stream_is_checked_for_its_digest_and_its_residues(
+    last: bytes | None, ok: bool
+) -> None:
+    config = config_of()
+    chunks = {0: bytes(1024)} if last is None else {0: bytes(1024), 1: last}
+    digest = hashlib.sha256(b"".join(chunks.values())).digest()
+    scene = Scene()
+    scene.spool.chunks = {"s/share/ann": chunks, "s/share/bob": dict(chunks)}
+    probe = scene.build()
+    probe.at_start = [
+        CheckStream(config, "s/share/ann", digest),
+        CheckStream(config, "s/share/bob", b"d" * 32),
+    ]
+
+    async with scene.playing(probe):
+        assert chunk_count(config) == 2
+        assert dict(probe.checked) == {"s/share/ann": ok, "s/share/bob": False}
+
+
+async def test_a_stream_is_sent_whole_in_order_and_again_after_a_lost_link() -> None:
+    scene = Scene()
+    scene.spool.chunks = {"s/upload/ann": {0: b"a" * 1024, 1: b"b" * 576}}
+    probe = scene.build()
+    clock = probe.ports.clock
+    assert isinstance(clock, FakeClock)
+    scene.bus.disconnect("holder-1")
+
+    def wrap(index: int, payload: bytes) -> Any:
+        return Welcome(job="sum", number=index * 10_000 + len(payload))
+
+    sending = asyncio.create_task(probe.send_stream(config_of(), "s/upload/ann", "ann", wrap))
+    await clock.advance(3.0)
+    waiting = not sending.done()
+    scene.reconnect(probe)
+    await clock.advance(1.0)
+    await sending
+
+    assert waiting
+    assert [message.number for _, message in scene.leaving] == [1024, 10_576]
+
+
+async def test_reports_reach_the_monitor_after_the_records() -> None:
+    scene = Scene()
+    probe = scene.build()
+    probe.on_message = lambda *_: [Report("an event"), Record("a", b"1")]
+    scene.journal.gate.clear()
+
+    async with scene.playing(probe):
+        await scene.tell(HELLO)
+        await yield_turns(60)
+        during = list(scene.events)
+        scene.journal.gate.set()
+        await yield_turns(60)
+
+        assert during == []
+        assert scene.events == ["an event"]

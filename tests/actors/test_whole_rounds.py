@@ -1,0 +1,203 @@
+"""The real actors on the memory bus: exact sums, nothing told before it is durable, any crash."""
+
+from __future__ import annotations
+
+import asyncio
+
+import numpy as np
+import pytest
+from fakes.actor_rig import DIMENSION, Stage, in_virtual_time
+
+from actors import actor
+from actors.ports import WorkFailed
+from protocols.messages import AnswerChunk, Declined, Have, ShareChunk, Vote
+from protocols.reports import ActorRestarted, JobEnded, OwnerTrouble, PeerFault, TrainerLeft
+
+
+def played(stage: Stage) -> Stage:
+    in_virtual_time(stage.run())
+    return stage
+
+
+@pytest.mark.parametrize("vote", [True, False])
+def test_two_rounds_open_the_exact_sums_and_leave_nothing_behind(*, vote: bool) -> None:
+    stage = played(Stage(rounds=2, vote=vote))
+
+    stage.check(rounds=2)
+    assert stage.events_of(JobEnded) == [
+        JobEnded(job="sum", outcome="max rounds", reason="", completed=2)
+    ]
+    assert not stage.events_of(PeerFault)
+    assert not stage.events_of(ActorRestarted)
+    assert [worker.calls for worker in stage.workers.values()] == [2] * 4
+    assert bool(stage.messages_of(Vote)) == vote
+
+
+def test_every_message_twice_changes_nothing() -> None:
+    stage = played(Stage(rounds=2, duplicate=lambda _sent: True))
+
+    stage.check(rounds=2)
+    assert not stage.events_of(PeerFault)
+
+
+def commits_of(name: str, *, vote: bool = True) -> int:
+    return len(played(Stage(vote=vote)).homes[name].journal.commits)
+
+
+@pytest.mark.parametrize("batch", [1, 64], ids=["one by one", "in batches"])
+@pytest.mark.parametrize("written", [False, True], ids=["nothing written", "all written"])
+@pytest.mark.parametrize("name", ["coordinator", "holder-1", "holder-4", "ann"])
+def test_a_crash_at_any_commit_still_ends_with_the_exact_sum(
+    name: str, batch: int, monkeypatch: pytest.MonkeyPatch, *, written: bool
+) -> None:
+    monkeypatch.setattr(actor, "_BATCH", batch)
+    commits = commits_of(name)
+
+    for number in range(commits):
+        stage = Stage()
+        journal = stage.homes[name].journal
+        journal.fail_at, journal.writes_before_failing = number, written
+        played(stage)
+
+        assert [event.actor for event in stage.events_of(ActorRestarted)] == [name], number
+        stage.check()
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["nothing written", "all written"])
+@pytest.mark.parametrize("name", ["coordinator", "holder-1"])
+def test_a_crash_at_any_commit_of_a_round_in_one_phase_ends_with_the_exact_sum(
+    name: str, *, written: bool
+) -> None:
+    for number in range(commits_of(name, vote=False)):
+        stage = Stage(vote=False)
+        journal = stage.homes[name].journal
+        journal.fail_at, journal.writes_before_failing = number, written
+        played(stage)
+
+        stage.check()
+
+
+def test_crashes_of_all_at_once_still_end_with_the_exact_sum() -> None:
+    for number in range(6):
+        stage = Stage()
+        for place, home in enumerate(stage.homes.values()):
+            home.journal.fail_at = (number + place) % 4
+            home.journal.writes_before_failing = place % 2 == 0
+        played(stage)
+
+        stage.check()
+
+
+def test_broken_links_are_connected_again_by_a_new_incarnation() -> None:
+    stage = Stage()
+
+    async def breaking() -> None:
+        for turn in range(200):
+            await asyncio.sleep(0)
+            if turn % 20 == 7:
+                stage.bus.disconnect(stage.names[turn // 20 % len(stage.names)])
+
+    in_virtual_time(stage.run(during=breaking))
+
+    assert stage.events_of(ActorRestarted)
+    stage.check()
+
+
+def test_a_holder_that_the_round_did_not_wait_for_ends_cleanly_while_it_still_answers() -> None:
+    stage = Stage(rounds=3)
+
+    async def slow_holder() -> None:
+        # Its link is so slow that rounds end while it checks, sums or answers.
+        spool = stage.homes["holder-5"].spool
+        get = spool.get
+
+        async def slow_get(stream: str, index: int) -> bytes:
+            await asyncio.sleep(3.0)
+            return await get(stream, index)
+
+        spool.get = slow_get  # type: ignore[method-assign]
+
+    in_virtual_time(stage.run(during=slow_holder))
+
+    stage.check(rounds=3)
+    assert not stage.events_of(ActorRestarted)
+
+
+# --- owners that can't contribute -----------------------------------------------------
+
+SECRET = "patient 4711 has an infinite blood pressure"  # noqa: S105
+
+
+def declining(stage: Stage) -> list[tuple[str, str]]:
+    return [
+        (sent.sender, message.kind)
+        for sent, message in stage.messages
+        if isinstance(message, Declined)
+    ]
+
+
+def check_nothing_leaked(stage: Stage) -> None:
+    for sent, _ in stage.messages:
+        assert b"4711" not in sent.body
+        assert b"coordinate" not in sent.body
+    public = [e for e in stage.events if not isinstance(e, OwnerTrouble)]
+    assert "4711" not in repr(public)
+    assert "coordinate " not in repr(public)
+
+
+def test_an_owner_whose_code_fails_declines_with_the_kind_only() -> None:
+    stage = Stage()
+    stage.workers["bob"].error = WorkFailed("code failed", SECRET)
+
+    played(stage)
+
+    assert set(declining(stage)) == {("bob", "code failed")}
+    check_nothing_leaked(stage)
+    (trouble,) = stage.events_of(OwnerTrouble)
+    assert (trouble.actor, trouble.kind, trouble.text) == ("bob", "code failed", SECRET)
+    assert [(e.trainer, e.reason) for e in stage.events_of(TrainerLeft)] == [("bob", "code failed")]
+    assert not stage.events_of(ActorRestarted)
+    stage.check(survivors=("ann", "cat", "dan"))
+
+
+@pytest.mark.parametrize(
+    ("result", "kind"),
+    [
+        (np.full(DIMENSION, np.nan), "not finite"),
+        (np.full(DIMENSION, -np.inf), "not finite"),
+        (np.full(DIMENSION, 2.0**60), "too large"),
+        (np.zeros(DIMENSION + 1), "bad result"),
+        (np.zeros(DIMENSION - 1), "bad result"),
+        (np.zeros((DIMENSION, 1)), "bad result"),
+        (np.zeros(()), "bad result"),
+    ],
+    ids=["nan", "inf", "large", "long", "short", "column", "scalar"],
+)
+def test_a_vector_that_cannot_be_summed_is_declined_and_never_sent(
+    result: np.ndarray, kind: str
+) -> None:
+    stage = Stage()
+    stage.workers["cat"].result = result
+
+    played(stage)
+
+    assert set(declining(stage)) == {("cat", kind)}
+    assert "cat" not in {c.header.trainer for c in stage.messages_of(ShareChunk)}
+    check_nothing_leaked(stage)
+    stage.check(survivors=("ann", "bob", "dan"))
+
+
+def test_too_few_owners_open_nothing_at_all() -> None:
+    stage = Stage()
+    for name in ("ann", "bob"):
+        stage.workers[name].error = WorkFailed("code failed", SECRET)
+
+    played(stage)
+
+    assert stage.messages_of(Have)
+    assert not stage.messages_of(AnswerChunk)
+    assert not stage.messages_of(Vote)
+    assert stage.events_of(JobEnded)[0].outcome == "failed"
+    check_nothing_leaked(stage)
+    stage.check_messages()
+    assert all(home.spool.chunks == {} for home in stage.homes.values())

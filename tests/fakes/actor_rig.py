@@ -1,0 +1,454 @@
+"""All actors of a federation on the memory bus, in virtual time, on fakes that can fail.
+
+A witness at the bus sees every message at the moment that it leaves, and holds it against what
+its sender had made durable by then.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any, TypeVar
+
+import numpy as np
+from fakes.ports import FakeJournal, FakeSpool, InlineOffload, SeededEntropy, Writes, yield_turns
+from numpy.typing import NDArray
+
+from actors.actor import Actor, Ports
+from actors.coordinator import Assignment, Coordinator
+from actors.ports import StorageFailed, WorkFailed
+from actors.shareholder import ShareHolder
+from actors.supervision import RestartPolicy, Supervisor
+from actors.trainer import Trainer, TrainerPorts
+from infra.memory_bus import MemoryBus
+from infra.memory_queue import Sent
+from protocols import messages as m
+from protocols.codec import parse
+from protocols.learning.job import Opened, Verdict
+from protocols.learning.state import State
+from protocols.records import Contributed, HeldAnswer, HeldShare, HeldVote, RoundRecord, RunRecord
+from protocols.reports import RoundComplete
+from protocols.round_config import Roster, majority
+from protocols.secagg.chunks import answer_stream, share_stream
+from protocols.secagg.coordinating import Plan
+from protocols.secagg.patience import Timing
+from protocols.secagg.sets import contribution_digest, set_digest
+
+R = TypeVar("R")
+
+DIMENSION = 200
+TIMING = Timing(grace_s=2.0, patience_s=30.0, round_s=300.0, resend_s=5.0)
+
+
+# --- virtual time ---------------------------------------------------------------------
+
+
+class _Instant(selectors.DefaultSelector):
+    """Never waits: what a loop would wait for has come as soon as it asks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed_s = 0.0
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        ready = super().select(0)
+        if not ready and timeout is None:
+            raise AssertionError("everybody waits, and nothing will ever happen")
+        if not ready and timeout is not None:
+            self.passed_s += max(0.0, timeout)
+        return ready
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop whose time passes only while nobody has anything to do."""
+
+    def __init__(self) -> None:
+        self._instant = _Instant()
+        super().__init__(self._instant)
+
+    def time(self) -> float:
+        return self._instant.passed_s
+
+
+class LoopClock:
+    """The time of the running loop."""
+
+    def now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+def in_virtual_time(work: Coroutine[Any, Any, R]) -> R:
+    """Run to the end; hours take milliseconds."""
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+        return runner.run(work)
+
+
+# --- homes that can fail --------------------------------------------------------------
+
+
+class SlowJournal(FakeJournal):
+    """A journal that takes its time, and at one commit fails or never tells that it did."""
+
+    def __init__(self, commits: Sequence[Writes] = ()) -> None:
+        super().__init__(commits)
+        self.begun = len(self.commits)
+        self.fail_at: int | None = None
+        self.writes_before_failing = False
+
+    async def commit(self, writes: Sequence[tuple[str, bytes | None]]) -> None:
+        number, self.begun = self.begun, self.begun + 1
+        await yield_turns(7)
+        if number != self.fail_at:
+            await super().commit(writes)
+            return
+        self.fail_at = None
+        if self.writes_before_failing:
+            await super().commit(writes)
+        raise StorageFailed("the disk of a test")
+
+    def ever(self, key: str) -> list[bytes]:
+        """Return all values that a key was ever committed with."""
+        return [v for writes in self.commits for k, v in writes if k == key and v is not None]
+
+
+class SlowSpool(FakeSpool):
+    """A spool that takes its time and remembers what was ever durable."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ever: set[tuple[str, int, bytes]] = set()
+
+    async def put(self, stream: str, index: int, chunk: bytes) -> None:
+        await yield_turns(5)
+        await super().put(stream, index, chunk)
+        self.ever.add((stream, index, bytes(chunk)))
+
+
+@dataclass
+class Home:
+    journal: SlowJournal = field(default_factory=SlowJournal)
+    spool: SlowSpool = field(default_factory=SlowSpool)
+
+
+# --- what is computed -----------------------------------------------------------------
+
+
+class Sums:
+    """An algorithm that only remembers the last total."""
+
+    def __init__(self, rounds: int) -> None:
+        self.rounds = rounds
+
+    def dimension(self, _state: State) -> int:
+        return DIMENSION
+
+    def update(self, state: State, opened: Opened) -> State:
+        return State(
+            arrays={"total": opened.total}, facts={"completed": state.count("completed") + 1}
+        )
+
+    def verdict(self, state: State) -> Verdict:
+        over = state.count("completed") >= self.rounds
+        return Verdict(over=over, reason="max rounds" if over else "")
+
+    def metrics(self, _state: State) -> dict[str, float]:
+        return {}
+
+
+class MemoryCheckpoints:
+    def __init__(self) -> None:
+        self.saved: dict[bytes, bytes] = {}
+
+    async def save(self, _completed: int, state: bytes) -> bytes:
+        await yield_turns(3)
+        digest = sha256(state).digest()
+        self.saved[digest] = state
+        return digest
+
+    async def load(self, digest: bytes) -> bytes:
+        return self.saved[digest]
+
+
+class OwnerWorker:
+    """Computes the same vector for the same owner and round, or fails as it was told to."""
+
+    def __init__(self, place: int) -> None:
+        self.place = place
+        self.error: WorkFailed | None = None
+        self.result: NDArray[np.float64] | None = None
+        self.calls = 0
+
+    async def compute(self, _state: bytes, number: int) -> NDArray[np.float64]:
+        self.calls += 1
+        await yield_turns(3)
+        if self.error is not None:
+            raise self.error
+        return vector_of(self.place, number) if self.result is None else self.result
+
+    async def close(self) -> None:
+        return None
+
+
+def vector_of(place: int, number: int) -> NDArray[np.float64]:
+    """Return an owner's vector; the first coordinate counts it in a digit of its own."""
+    vector = np.arange(DIMENSION) * (place + 1) / 256 - number
+    vector[0] = 16.0**place
+    return vector
+
+
+# --- the stage ------------------------------------------------------------------------
+
+
+class Stage:
+    def __init__(
+        self,
+        *,
+        rounds: int = 1,
+        trainers: int = 4,
+        vote: bool = True,
+        duplicate: Callable[[Sent], bool] | None = None,
+    ) -> None:
+        self.roster = Roster(
+            federation="test",
+            coordinator="coordinator",
+            holders=tuple(f"holder-{i}" for i in range(1, 6)),
+            trainers=("ann", "bob", "cat", "dan", "eve")[:trainers],
+        )
+        self.names = (*self.roster.holders, *self.roster.trainers, self.roster.coordinator)
+        plan = Plan(
+            job="sum",
+            suite="shamir",
+            field="p61",
+            fraction_bits=8,
+            threshold=3,
+            vote=vote,
+            quorum=majority(5),
+            minimum=3,
+            chunk_bytes=1024,
+            abandoned_rounds=2,
+            timing=TIMING,
+        )
+        self.assignment = Assignment(
+            plan=plan,
+            algorithm=Sums(rounds),  # type: ignore[arg-type]
+            initial=State(facts={"completed": 0}),
+        )
+        self.bus = MemoryBus(observer=self._observe, duplicate=duplicate)
+        self.homes = {name: Home() for name in self.names}
+        self.workers = {name: OwnerWorker(i) for i, name in enumerate(self.roster.trainers)}
+        self.checkpoints = MemoryCheckpoints()
+        self.entropy = SeededEntropy()
+        self.clock = LoopClock()
+        self.events: list[Any] = []
+        self.messages: list[tuple[Sent, m.Message]] = []
+        self.faults: list[AssertionError] = []
+        self.supervisors: dict[str, Supervisor] = {}
+        self.state: State | None = None
+        self._said: dict[tuple[str, bytes, str], set[bytes]] = defaultdict(set)
+
+    def emit(self, event: Any) -> None:
+        self.events.append(event)
+
+    def events_of(self, kind: type[R]) -> list[R]:
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def messages_of(self, kind: type[R]) -> list[R]:
+        return [message for _, message in self.messages if isinstance(message, kind)]
+
+    # --- life -------------------------------------------------------------------------
+
+    async def run(self, *, during: Callable[[], Coroutine[Any, Any, None]] | None = None) -> None:
+        """Run the job to its end, then let the others settle, then stop them."""
+        for name in self.names:
+            self.bus.declare(name)
+        tasks = {name: self.start(name) for name in self.names}
+        if during is not None:
+            await during()
+        await tasks[self.roster.coordinator]
+        await asyncio.sleep(60)
+        for supervisor in self.supervisors.values():
+            supervisor.stop()
+        await asyncio.gather(*tasks.values())
+
+    def start(self, name: str) -> asyncio.Task[None]:
+        supervisor = self.supervisors[name] = Supervisor(
+            name,
+            lambda: self.build(name),
+            clock=self.clock,
+            monitor=self,
+            policy=RestartPolicy(first_s=0.2, most=4),
+        )
+        return asyncio.create_task(supervisor.run())
+
+    @asynccontextmanager
+    async def build(self, name: str) -> AsyncIterator[Actor]:
+        home = self.homes[name]
+        transport = self.bus.connect(name)
+        ports = Ports(transport, self.clock, home.journal, home.spool, InlineOffload(), self)
+        try:
+            yield self._actor(name, ports)
+        finally:
+            await transport.close()
+
+    def _actor(self, name: str, ports: Ports) -> Actor:
+        match self.roster.role(name):
+            case "coordinator":
+                return Coordinator(
+                    self.roster,
+                    ports,
+                    self.assignment,
+                    blobs=self.bus.blobs(name),
+                    checkpoints=self.checkpoints,
+                )
+            case "holder":
+                return ShareHolder(name, self.roster, ports)
+            case _:
+                own = TrainerPorts(self.bus.blobs(name), self.entropy, self.workers[name])
+                return Trainer(name, self.roster, ports, own)
+
+    # --- the witness ------------------------------------------------------------------
+
+    def _observe(self, sent: Sent) -> None:
+        if sent.recipient == "*":
+            return
+        sender, message = m.read(sent.body)
+        assert sender == sent.sender
+        self.messages.append((sent, message))
+        try:
+            self._durable(sender, message)
+        except AssertionError as fault:
+            # Raised here it would only end the sender's task; `check` raises it.
+            self.faults.append(fault)
+
+    def _durable(self, sender: str, message: m.Message) -> None:
+        """Fail unless what the message tells was on the sender's disk before it left."""
+        if self._over(sender, message):
+            return
+        match self.roster.role(sender):
+            case "coordinator":
+                self._told_by_coordinator(sender, message)
+            case "holder":
+                self._told_by_holder(sender, message)
+            case _:
+                self._told_by_trainer(sender, message)
+
+    def _told_by_holder(self, sender: str, message: m.Message) -> None:
+        journal, spool = self.homes[sender].journal, self.homes[sender].spool
+        match message:
+            case m.RoundOpened(cid=cid):
+                assert journal.ever(f"round/{cid.hex()}/config"), "opened before recorded"
+            case m.Have(cid=cid, contributions=contributions):
+                for c in contributions:
+                    self._held(sender, cid, c)
+            case m.Excluded(cid=cid, trainer=trainer):
+                assert journal.ever(f"round/{cid.hex()}/excluded/{trainer}")
+            case m.Vote(cid=cid, set_digest=digest):
+                votes = [parse(v, HeldVote).chosen for v in journal.ever(f"round/{cid.hex()}/vote")]
+                assert digest in {set_digest(cid, v) for v in votes}, "voted before recorded"
+                self._once(sender, cid, "vote", digest)
+            case m.AnswerChunk(header=header, index=index, payload=payload):
+                key = f"round/{header.cid.hex()}/answer"
+                records = [parse(v, HeldAnswer) for v in journal.ever(key)]
+                assert header in [r.header for r in records], "answered before recorded"
+                assert (answer_stream(header.cid, sender), index, payload) in spool.ever
+                self._once(sender, header.cid, "answer", header.set_digest)
+
+    def _told_by_trainer(self, sender: str, message: m.Message) -> None:
+        if not isinstance(message, m.ShareChunk):
+            return
+        header, home = message.header, self.homes[sender]
+        contributed = [parse(v, Contributed) for v in home.journal.ever("job/sum")]
+        assert header in [r.header for r in contributed], "contributed before recorded"
+        uploads = {
+            chunk
+            for stream, index, chunk in home.spool.ever
+            if stream.startswith(header.cid.hex()) and index == message.index
+        }
+        assert message.payload in uploads, "sent a share that was not spooled"
+        self._once(sender, header.cid, "share", contribution_digest(header))
+
+    def _told_by_coordinator(self, sender: str, message: m.Message) -> None:
+        match message:
+            case m.Announce(config=config, holders=holders):
+                assert (config.cid(), holders) in {
+                    (r.config.cid(), r.announced) for r in self._rounds()
+                }, "announced before recorded"
+            case m.Propose(cid=cid, chosen=chosen) | m.Release(cid=cid, chosen=chosen):
+                assert (cid, chosen) in {(r.config.cid(), r.chosen) for r in self._rounds()}
+                self._once(sender, cid, "set", set_digest(cid, chosen))
+            case m.CloseRound(cid=cid):
+                runs = [parse(v, RunRecord) for v in self.homes[sender].journal.ever("run")]
+                assert cid in {run.closed for run in runs}, "closed before recorded"
+
+    def _over(self, holder: str, message: m.Message) -> bool:
+        """Say whether a holder speaks of a round that it has durably closed already.
+
+        What is decided together is written together: a vote and the round's end in one batch
+        leave only the end, and the number that can't be opened again.
+        """
+        cid = getattr(getattr(message, "header", message), "cid", b"")
+        contents = self.homes[holder].journal.contents()
+        return "last/sum" in contents and f"round/{cid.hex()}/config" not in contents
+
+    def _rounds(self) -> list[RoundRecord]:
+        journal = self.homes[self.roster.coordinator].journal
+        return [parse(value, RoundRecord) for value in journal.ever("round")]
+
+    def _held(self, holder: str, cid: bytes, c: m.Contribution) -> None:
+        home = self.homes[holder]
+        key = f"round/{cid.hex()}/share/{c.trainer}"
+        complete = [r for r in (parse(v, HeldShare) for v in home.journal.ever(key)) if r.complete]
+        headers = {contribution_digest(r.header): r.header for r in complete}
+        assert c.digest in headers, "told of a share before it was recorded as complete"
+        stream = share_stream(cid, c.trainer)
+        chunks = {i: chunk for s, i, chunk in home.spool.ever if s == stream}
+        whole = sha256(b"".join(chunks[i] for i in sorted(chunks))).digest()
+        place = self.roster.holders.index(holder)
+        assert whole == headers[c.digest].share_digests[place], "told of a share it does not have"
+
+    def _once(self, sender: str, cid: bytes, kind: str, digest: bytes) -> None:
+        said = self._said[sender, cid, kind]
+        said.add(digest)
+        assert len(said) == 1, f"{sender} told two different {kind}s in one round"
+
+    # --- what must hold at the end ----------------------------------------------------
+
+    def check_messages(self) -> None:
+        """Nothing was told before it was durable, and nobody told two different things."""
+        for fault in self.faults:
+            raise fault
+
+    def check(self, *, rounds: int = 1, survivors: tuple[str, ...] | None = None) -> None:
+        """Every opened sum is the exact sum of its survivors, and every disk is clean."""
+        self.check_messages()
+        everybody = self.roster.trainers if survivors is None else survivors
+        complete = {e.number: e for e in self.events if isinstance(e, RoundComplete)}
+        states = [State.from_bytes(data) for data in self.checkpoints.saved.values()]
+        totals = {s.count("completed"): s.floats("total") for s in states if s.arrays}
+        assert sorted(totals) == list(range(1, rounds + 1)), "a sum is missing, or there are two"
+        for completed, total in totals.items():
+            (number,) = [r.number for r in self._round_numbers(completed)]
+            places = [self.roster.trainers.index(name) for name in everybody]
+            assert np.array_equal(total, sum(vector_of(place, number) for place in places))
+        assert all(event.survivors == everybody for event in complete.values())
+        for name, home in self.homes.items():
+            assert home.spool.chunks == {}, f"{name} kept shares of a round that is over"
+            assert not [k for k in home.journal.contents() if k.startswith("round")], name
+
+    def _round_numbers(self, completed: int) -> list[Any]:
+        """Return the config of the round that led to the state after so many."""
+        runs = [
+            parse(value, RunRecord)
+            for value in self.homes[self.roster.coordinator].journal.ever("run")
+        ]
+        closed = next(run.closed for run in runs if run.completed == completed)
+        configs = {r.config.cid(): r.config for r in self._rounds()}
+        return [configs[closed]]

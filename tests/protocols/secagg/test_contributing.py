@@ -1,0 +1,532 @@
+"""The trainer's machine: one contribution a round, the same bytes when asked again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from fakes.round_parts import (
+    COORDINATOR,
+    HOLDERS,
+    OTHER_ROSTER,
+    ROSTER,
+    Disk,
+    chunks_of,
+    config_of,
+    contribution,
+    first,
+    header_of,
+    messages_of,
+    only,
+    sent,
+    set_of,
+)
+
+from protocols.codec import parse
+from protocols.effects import CancelWork, Effect, Erase, Prepare, Record, Upload
+from protocols.errors import PeerViolation
+from protocols.messages import (
+    Accepted,
+    Announce,
+    CloseRound,
+    Declined,
+    Have,
+    Hello,
+    OpenRound,
+    Refused,
+    Welcome,
+    Wire,
+    Working,
+)
+from protocols.records import Contributed
+from protocols.round_config import RoundConfig
+from protocols.secagg.chunks import upload_stream
+from protocols.secagg.contributing import Contributing
+
+CONFIG = config_of()
+CID = CONFIG.cid()
+
+
+class Owner:
+    """A trainer's machine whose decisions are kept on a disk."""
+
+    def __init__(self, *, welcomed: bool = True, **options: Any) -> None:
+        self.disk = Disk()
+        self._options = options
+        self.machine = Contributing("ann", ROSTER, **options)
+        if welcomed:
+            self.hear(Welcome(job="sum", number=1))
+
+    def crash(self) -> list[Effect]:
+        self.machine = Contributing("ann", ROSTER, **self._options)
+        self.machine.restore(self.disk.journal)
+        return self.disk.keep(self.machine.start())
+
+    def hear(self, message: Wire, sender: str = COORDINATOR) -> list[Effect]:
+        return self.disk.keep(self.machine.receive(sender, message))
+
+    def announce(
+        self, config: RoundConfig = CONFIG, holders: tuple[str, ...] = HOLDERS
+    ) -> list[Effect]:
+        return self.hear(Announce(config=config, holders=holders))
+
+    def prepare(self, config: RoundConfig = CONFIG, salt: int = 0) -> list[Effect]:
+        return self.disk.keep(self.machine.prepared(header_of(config, "ann", salt)))
+
+    def close(self, config: RoundConfig = CONFIG) -> list[Effect]:
+        return self.hear(
+            CloseRound(
+                cid=config.cid(), job=config.job, number=config.number, complete=True, reason=""
+            )
+        )
+
+    def receipt(self, holder: str, config: RoundConfig = CONFIG, salt: int = 0) -> list[Effect]:
+        have = Have(cid=config.cid(), contributions=(contribution(config, "ann", salt),))
+        return self.hear(have, holder)
+
+    def recorded(self) -> Contributed | None:
+        value = self.disk.journal.get("job/sum")
+        return None if value is None else parse(value, Contributed)
+
+
+def uploading(config: RoundConfig = CONFIG) -> Owner:
+    owner = Owner()
+    owner.announce(config)
+    owner.prepare(config)
+    return owner
+
+
+def refuse(what: str = "share") -> Refused:
+    return Refused(cid=CID, what=what, reason="excluded from the round")
+
+
+# --- welcome and announce -------------------------------------------------------------
+
+
+def test_an_announced_round_is_accepted_and_computed_for() -> None:
+    owner = Owner()
+    announce = Announce(config=CONFIG, holders=HOLDERS)
+
+    effects = owner.hear(announce)
+
+    assert sent(effects) == [(COORDINATOR, Accepted(cid=CID))]
+    assert only(effects, Prepare) == [Prepare(announce)]
+    assert owner.machine.live_rounds() == (CID,)
+
+
+def test_before_the_welcome_only_the_newest_round_is_remembered() -> None:
+    owner = Owner(welcomed=False)
+    waited = [owner.announce(config_of(number=number)) for number in (2, 4, 3)]
+
+    effects = owner.hear(Welcome(job="sum", number=4))
+
+    assert waited == [[], [], []]
+    assert [p.announce.config.number for p in only(effects, Prepare)] == [4]
+
+
+def test_a_welcome_to_a_newer_round_forgets_the_one_that_waited() -> None:
+    owner = Owner(welcomed=False)
+    owner.announce(config_of(number=2))
+
+    assert owner.hear(Welcome(job="sum", number=3)) == []
+    assert owner.announce(config_of(number=2)) == []
+    assert only(owner.announce(config_of(number=3)), Prepare)
+
+
+def test_a_welcome_for_another_job_does_not_count() -> None:
+    owner = Owner(welcomed=False)
+    owner.announce()
+
+    assert owner.hear(Welcome(job="mean", number=1)) == []
+    assert only(owner.hear(Welcome(job="sum", number=1)), Prepare)
+
+
+def test_a_welcome_to_a_newer_round_drops_the_older_one_under_way() -> None:
+    owner = uploading()
+
+    effects = owner.hear(Welcome(job="sum", number=2))
+
+    assert CancelWork(CID.hex()) in effects
+    assert Erase(CID.hex()) in effects
+    assert owner.machine.live_rounds() == ()
+
+
+def test_a_welcome_to_the_round_under_way_changes_nothing() -> None:
+    owner = uploading()
+
+    assert owner.hear(Welcome(job="sum", number=1)) == []
+    assert owner.machine.live_rounds() == (CID,)
+
+
+def test_a_stale_round_is_ignored() -> None:
+    owner = Owner()
+    owner.announce(config_of(number=5))
+
+    assert owner.announce(config_of(number=4)) == []
+    assert owner.machine.live_rounds() == (config_of(number=5).cid(),)
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_closed_round_is_never_computed_for_again(*, crash: bool) -> None:
+    owner = uploading()
+    owner.close()
+    if crash:
+        owner.crash()
+        owner.hear(Welcome(job="sum", number=1))
+
+    assert owner.announce() == []
+    assert owner.announce(config_of(state=b"\x01" * 32)) == []
+    assert only(owner.announce(config_of(number=2)), Prepare)
+
+
+def test_a_round_that_was_closed_before_it_was_announced_is_not_computed_for() -> None:
+    owner = Owner()
+    owner.close()
+
+    assert owner.announce() == []
+
+
+@pytest.mark.parametrize("prepared", [False, True])
+def test_the_same_number_with_another_config_is_a_violation(*, prepared: bool) -> None:
+    owner = Owner()
+    owner.announce()
+    if prepared:
+        owner.prepare()
+
+    with pytest.raises(PeerViolation, match="a second time, changed"):
+        owner.announce(config_of(state=b"\x01" * 32))
+
+    assert owner.machine.live_rounds() == (CID,)
+
+
+def test_a_newer_round_cancels_the_computation_of_the_older_one_and_erases_it() -> None:
+    owner = Owner()
+    owner.announce()
+    newer = config_of(number=2)
+
+    effects = owner.announce(newer)
+    late = owner.prepare()
+
+    assert first(effects, CancelWork) < first(effects, Erase) < first(effects, Prepare)
+    assert CancelWork(CID.hex()) in effects
+    assert Erase(CID.hex()) in effects
+    assert late == [Erase(CID.hex())]
+    assert owner.machine.live_rounds() == (newer.cid(),)
+    assert owner.recorded() is None
+
+
+@pytest.mark.parametrize(
+    "config",
+    [config_of(roster=OTHER_ROSTER.digest()), config_of(holders=4), config_of(holders=6)],
+)
+def test_a_round_for_another_roster_is_a_violation(config: RoundConfig) -> None:
+    owner = Owner()
+
+    with pytest.raises(PeerViolation, match="another roster"):
+        owner.announce(config)
+
+    assert owner.machine.live_rounds() == ()
+
+
+@pytest.mark.parametrize(
+    "holders",
+    [
+        (),
+        HOLDERS[:2],
+        ("holder-1", "holder-1", "holder-2"),
+        (*HOLDERS[:2], "bob"),
+        (*HOLDERS, "mallory"),
+        (*HOLDERS[:3], "holder-6"),
+    ],
+    ids=str,
+)
+def test_a_round_without_enough_holders_of_the_roster_is_a_violation(
+    holders: tuple[str, ...],
+) -> None:
+    owner = Owner()
+
+    with pytest.raises(PeerViolation, match="holders of the roster"):
+        owner.announce(holders=holders)
+
+    assert owner.machine.live_rounds() == ()
+
+
+def test_a_minimum_below_the_owners_own_is_declined_without_computing() -> None:
+    owner = Owner(minimum=4)
+
+    effects = owner.announce(config_of(minimum=3))
+    again = owner.announce(config_of(minimum=3))
+
+    declined = Declined(cid=config_of(minimum=3).cid(), kind="minimum too small")
+    assert sent(effects) == sent(again) == [(COORDINATOR, declined)]
+    assert not only(effects + again, Prepare)
+    assert only(Owner(minimum=4).announce(config_of(minimum=4)), Prepare)
+
+
+def test_rounds_of_two_jobs_run_side_by_side() -> None:
+    owner = uploading()
+    owner.hear(Welcome(job="mean", number=1))
+
+    effects = owner.announce(config_of(job="mean"))
+
+    assert only(effects, Prepare)
+    assert not only(effects, CancelWork)
+    assert len(owner.machine.live_rounds()) == 2
+
+
+# --- contribute -----------------------------------------------------------------------
+
+
+def test_the_contribution_is_recorded_before_any_upload_begins() -> None:
+    owner = Owner()
+    owner.announce()
+
+    effects = owner.prepare()
+
+    header = header_of(CONFIG, "ann")
+    assert only(effects, Upload) == [Upload(CONFIG, header, holder) for holder in HOLDERS]
+    assert first(effects, Record) < first(effects, Upload)
+    assert owner.recorded() == Contributed(config=CONFIG, holders=HOLDERS, header=header, open=True)
+
+
+def test_uploads_go_only_to_the_announced_holders() -> None:
+    owner = Owner()
+    owner.announce(holders=HOLDERS[1:4])
+
+    assert [upload.holder for upload in only(owner.prepare(), Upload)] == list(HOLDERS[1:4])
+
+
+def test_an_announcement_while_computing_is_answered_and_begins_nothing() -> None:
+    owner = Owner()
+    owner.announce()
+
+    effects = owner.announce()
+
+    assert sent(effects) == [(COORDINATOR, Accepted(cid=CID))]
+    assert not only(effects, Prepare)
+
+
+def test_an_announcement_while_uploading_begins_no_second_upload() -> None:
+    assert uploading().announce() == []
+
+
+def test_an_announcement_after_uploading_sends_again_only_what_has_no_receipt() -> None:
+    owner = uploading()
+    for holder in HOLDERS:
+        owner.machine.uploaded(CID, holder)
+    owner.receipt("holder-1")
+    owner.receipt("holder-4")
+
+    uploads = only(owner.announce(), Upload)
+
+    assert [upload.holder for upload in uploads] == ["holder-2", "holder-3", "holder-5"]
+    assert {upload.header for upload in uploads} == {header_of(CONFIG, "ann")}
+    assert only(owner.announce(), Upload) == []
+
+
+def test_a_receipt_for_another_contribution_does_not_count() -> None:
+    owner = uploading()
+    owner.receipt("holder-1", salt=1)
+    owner.hear(Have(cid=CID, contributions=set_of(CONFIG, "bob")), "holder-1")
+    owner.hear(Have(cid=CID, contributions=()), "holder-1")
+    owner.receipt("holder-1", config=config_of(number=2))
+    owner.machine.uploaded(CID, "holder-1")
+
+    assert [upload.holder for upload in only(owner.announce(), Upload)] == ["holder-1"]
+
+
+def test_receipts_of_all_holders_finish_the_round_and_erase_the_upload() -> None:
+    owner = uploading()
+    before = [owner.receipt(holder) for holder in (*HOLDERS[:4], "holder-1")]
+
+    effects = owner.receipt("holder-5")
+
+    assert before == [[]] * 5
+    assert first(effects, Record) < first(effects, Erase)
+    assert CancelWork(CID.hex()) in effects
+    assert owner.machine.live_rounds() == ()
+    recorded = owner.recorded()
+    assert recorded is not None
+    assert not recorded.open
+    assert owner.announce() == []
+
+
+def test_a_holder_that_refuses_is_not_sent_to_again() -> None:
+    owner = uploading()
+
+    effects = owner.hear(refuse(), "holder-2")
+    for holder in HOLDERS:
+        owner.machine.uploaded(CID, holder)
+
+    assert effects == [CancelWork(upload_stream(CID, "holder-2"))]
+    assert "holder-2" not in [upload.holder for upload in only(owner.announce(), Upload)]
+
+
+def test_refusals_and_receipts_together_finish_the_round() -> None:
+    owner = uploading()
+    for holder in HOLDERS[:3]:
+        owner.receipt(holder)
+    owner.hear(refuse(), "holder-4")
+
+    effects = owner.hear(refuse(), "holder-5")
+
+    assert Erase(CID.hex()) in effects
+    assert owner.machine.live_rounds() == ()
+
+
+@pytest.mark.parametrize("sender", ["holder-5", COORDINATOR, "bob", "mallory"])
+def test_a_refusal_of_somebody_who_was_sent_nothing_changes_nothing(sender: str) -> None:
+    owner = Owner()
+    owner.announce(holders=HOLDERS[:4])
+    owner.prepare()
+
+    assert owner.hear(refuse(), sender) == []
+    assert owner.machine.live_rounds() == (CID,)
+
+
+def test_an_owner_that_cannot_contribute_declines_and_says_so_again_when_asked() -> None:
+    owner = Owner()
+    owner.announce()
+
+    effects = owner.disk.keep(owner.machine.failed(CID, "not finite"))
+    again = owner.announce()
+
+    assert sent(effects) == sent(again) == [(COORDINATOR, Declined(cid=CID, kind="not finite"))]
+    assert Erase(CID.hex()) in effects
+    assert not only(again, Prepare)
+    assert owner.recorded() is None
+
+
+def test_a_failure_of_a_round_that_is_over_says_nothing() -> None:
+    owner = Owner()
+    owner.announce()
+    owner.close()
+
+    assert owner.machine.failed(CID, "not finite") == []
+
+
+def test_closing_cancels_and_erases_and_keeps_the_record_that_it_contributed() -> None:
+    owner = uploading()
+
+    effects = owner.close()
+
+    assert CancelWork(CID.hex()) in effects
+    assert Erase(CID.hex()) in effects
+    assert owner.machine.live_rounds() == ()
+    recorded = owner.recorded()
+    assert recorded is not None
+    assert not recorded.open
+    assert owner.close() == []
+
+
+def test_closing_while_computing_cancels_the_computation() -> None:
+    owner = Owner()
+    owner.announce()
+
+    effects = owner.close()
+
+    assert CancelWork(CID.hex()) in effects
+    assert owner.prepare() == [Erase(CID.hex())]
+    assert owner.recorded() is None
+
+
+# --- long work ------------------------------------------------------------------------
+
+
+def test_a_trainer_beats_while_it_computes_or_uploads_and_not_after() -> None:
+    owner = Owner()
+    idle = owner.machine.next_wake_s()
+    owner.announce()
+    computing = messages_of(owner.machine.advance(3.0), Working)
+    owner.prepare()
+    sending = messages_of(owner.machine.advance(4.0), Working)
+    for holder in HOLDERS:
+        owner.machine.uploaded(CID, holder)
+
+    assert idle is None
+    assert computing == sending == [Working(cid=CID)]
+    assert owner.machine.next_wake_s() is None
+
+
+def test_an_upload_that_was_refused_is_no_longer_work() -> None:
+    owner = uploading()
+    for holder in HOLDERS[1:]:
+        owner.machine.uploaded(CID, holder)
+
+    owner.hear(refuse(), "holder-1")
+
+    assert owner.machine.next_wake_s() is None
+    assert owner.machine.advance(9.0) == []
+
+
+# --- back from the journal ------------------------------------------------------------
+
+
+def test_a_trainer_greets_when_it_starts() -> None:
+    assert sent(Owner().machine.start()) == [(COORDINATOR, Hello(role="trainer"))]
+
+
+def test_a_restarted_trainer_goes_on_with_the_identical_contribution() -> None:
+    owner = uploading()
+    owner.receipt("holder-1")
+
+    started = owner.crash()
+
+    header = header_of(CONFIG, "ann")
+    assert only(started, Upload) == [Upload(CONFIG, header, holder) for holder in HOLDERS]
+    owner.hear(Welcome(job="sum", number=1))
+    assert owner.announce() == []
+    with pytest.raises(PeerViolation, match="a second time, changed"):
+        owner.announce(config_of(state=b"\x01" * 32))
+
+
+def test_a_crash_before_the_record_computes_anew_as_nothing_had_left() -> None:
+    owner = Owner()
+    owner.announce()
+
+    started = owner.crash()
+    owner.hear(Welcome(job="sum", number=1))
+
+    assert not only(started, Upload)
+    assert only(owner.announce(), Prepare)
+
+
+def test_a_restarted_trainer_waits_for_the_welcome() -> None:
+    owner = uploading()
+    owner.crash()
+
+    assert owner.announce(config_of(number=2)) == []
+    effects = owner.hear(Welcome(job="sum", number=2))
+
+    assert [p.announce.config.number for p in only(effects, Prepare)] == [2]
+    assert Erase(CID.hex()) in effects
+
+
+# --- who may say what -----------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sender", "message"),
+    [
+        ("mallory", Announce(config=CONFIG, holders=HOLDERS)),
+        ("holder-1", Announce(config=CONFIG, holders=HOLDERS)),
+        ("bob", Announce(config=CONFIG, holders=HOLDERS)),
+        ("holder-1", Welcome(job="sum", number=9)),
+        ("holder-1", CloseRound(cid=CID, job="sum", number=1, complete=True, reason="")),
+        ("mallory", CloseRound(cid=CID, job="sum", number=1, complete=True, reason="")),
+        (COORDINATOR, Have(cid=CID, contributions=set_of(CONFIG, "ann"))),
+        ("bob", Have(cid=CID, contributions=set_of(CONFIG, "ann"))),
+        ("mallory", Have(cid=CID, contributions=set_of(CONFIG, "ann"))),
+        (COORDINATOR, OpenRound(config=CONFIG)),
+        ("bob", chunks_of(CONFIG, "bob")[0]),
+    ],
+    ids=lambda value: value if isinstance(value, str) else type(value).__name__,
+)
+def test_messages_of_the_wrong_people_are_violations(sender: str, message: Wire) -> None:
+    owner = uploading()
+
+    with pytest.raises(PeerViolation) as caught:
+        owner.hear(message, sender)
+
+    assert caught.value.peer == sender
+    assert owner.machine.live_rounds() == (CID,)

@@ -1,0 +1,251 @@
+"""What a round is: which numbers make sense, and that its id is bound to every one of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.codec import Undecodable, canonical, parse
+from protocols.round_config import Roster, RoundConfig, majority, threshold_faults
+
+USUAL: dict[str, Any] = {
+    "job": "sum",
+    "number": 1,
+    "suite": "shamir",
+    "field": "p61",
+    "dimension": 10,
+    "fraction_bits": 16,
+    "holders": 5,
+    "trainers": 7,
+    "threshold": 3,
+    "vote": True,
+    "quorum": 3,
+    "minimum": 3,
+    "chunk_bytes": 1024,
+    "beat_ms": 1000,
+    "state": bytes(32),
+    "roster": bytes(32),
+}
+OTHER: dict[str, Any] = {
+    "job": "other",
+    "number": 2,
+    "suite": "shamir",
+    "field": "p31",
+    "dimension": 11,
+    "fraction_bits": 17,
+    "holders": 4,
+    "trainers": 8,
+    "threshold": 4,
+    "vote": False,
+    "quorum": 4,
+    "minimum": 4,
+    "chunk_bytes": 1025,
+    "beat_ms": 1001,
+    "state": b"\x01" + bytes(31),
+    "roster": bytes(31) + b"\x01",
+}
+
+
+def config(**changes: Any) -> RoundConfig:
+    return RoundConfig(**(USUAL | changes))
+
+
+def parsed(**changes: Any) -> RoundConfig:
+    plain = msgspec.to_builtins(config(), builtin_types=(bytes,)) | changes
+    return parse(canonical(plain), RoundConfig)
+
+
+def roster(**changes: Any) -> Roster:
+    usual: dict[str, Any] = {
+        "federation": "test",
+        "coordinator": "coordinator",
+        "holders": ("holder-1", "holder-2", "holder-3"),
+        "trainers": ("ann", "bob", "cat"),
+    }
+    return Roster(**(usual | changes))
+
+
+# --- thresholds -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"threshold": 6}, "threshold 6 is above the 5 holders"),
+        ({"threshold": 1}, "lets a single holder open everything"),
+        ({"threshold": 2, "vote": False}, "lets two different sums of one round open"),
+        ({"threshold": 3, "holders": 6, "vote": False}, "use 4 or more, or vote = true"),
+        ({"quorum": 2}, "quorum 2 of 5 holders must lie between 3"),
+        ({"quorum": 3, "holders": 6}, "must lie between 4"),
+        ({"quorum": 6}, "and 5"),
+        ({"minimum": 8}, "minimum 8 is above the 7 trainers"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_named(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        config(**changes)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"minimum": 2},
+        {"minimum": 0},
+        {"minimum": -3},
+        {"threshold": 65},
+        {"holders": 0},
+        {"holders": 65},
+        {"trainers": 0},
+        {"trainers": 100_001},
+        {"dimension": 0},
+        {"dimension": 2**32},
+        {"fraction_bits": 61},
+        {"fraction_bits": -1},
+        {"chunk_bytes": 1023},
+        {"chunk_bytes": 4 * 2**20 + 1},
+        {"beat_ms": 9},
+        {"number": -1},
+        {"number": 2**53},
+        {"state": bytes(31)},
+        {"roster": bytes(33)},
+        {"suite": "plain"},
+        {"field": "p13"},
+        {"job": "Sum"},
+    ],
+    ids=str,
+)
+def test_numbers_out_of_range_never_come_in(changes: dict[str, Any]) -> None:
+    with pytest.raises(Undecodable):
+        parsed(**changes)
+
+
+def test_the_smallest_safe_numbers_are_taken() -> None:
+    smallest = {"holders": 2, "threshold": 2, "quorum": 2, "trainers": 3, "minimum": 3}
+
+    assert parsed(**smallest) == config(**smallest)
+    assert parsed(**smallest, vote=False) == config(**smallest, vote=False)
+
+
+@given(
+    holders=st.integers(1, 64),
+    threshold=st.integers(1, 64),
+    quorum=st.integers(1, 64),
+    vote=st.booleans(),
+)
+def test_whatever_has_no_fault_can_never_open_two_sets(
+    holders: int, threshold: int, quorum: int, *, vote: bool
+) -> None:
+    if threshold_faults(holders=holders, threshold=threshold, quorum=quorum, vote=vote):
+        return
+
+    # Two groups that each suffice share a holder, and a holder stands for one set only.
+    enough = quorum if vote else threshold
+    assert 2 * enough > holders
+    assert 2 <= threshold <= holders
+
+
+@given(holders=st.integers(1, 64))
+def test_a_majority_is_the_smallest_quorum_that_meets_every_other(holders: int) -> None:
+    quorum = majority(holders)
+
+    assert 2 * quorum > holders
+    assert 2 * (quorum - 1) <= holders
+
+
+# --- the id ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", [field for field in USUAL if field != "suite"])
+def test_every_field_changes_the_id_of_the_round(name: str) -> None:
+    assert set(USUAL) == set(RoundConfig.__struct_fields__)
+    changed = config(**{name: OTHER[name]})
+
+    assert changed.cid() != config().cid()
+
+
+def test_the_suite_is_in_the_bytes_that_the_id_is_made_of() -> None:
+    assert b"shamir" in canonical(config())
+
+
+def test_equal_rounds_have_equal_ids() -> None:
+    assert parse(canonical(config()), RoundConfig).cid() == config().cid()
+    assert len(config().cid()) == 32
+
+
+# --- the roster -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"federation": "other"},
+        {"coordinator": "other"},
+        {"holders": ("holder-1", "holder-2")},
+        {"holders": ("holder-2", "holder-1", "holder-3")},
+        {"trainers": ("ann", "bob", "cat", "dan")},
+        {"holders": ("holder-1", "holder-2"), "trainers": ("holder-3", "ann", "bob", "cat")},
+    ],
+    ids=str,
+)
+def test_every_change_of_the_roster_changes_its_digest(changes: dict[str, Any]) -> None:
+    assert roster(**changes).digest() != roster().digest()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"holders": ("holder-1", "holder-1")},
+        {"trainers": ("ann", "holder-1")},
+        {"coordinator": "ann"},
+    ],
+    ids=str,
+)
+def test_every_actor_needs_a_name_of_its_own(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="a name of its own"):
+        roster(**changes)
+
+
+def test_a_roster_knows_the_role_of_its_names_and_of_no_other() -> None:
+    names = ("coordinator", "holder-2", "cat", "mallory", "")
+
+    assert [roster().role(name) for name in names] == [
+        "coordinator",
+        "holder",
+        "trainer",
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize("name", ["a", "0", "holder-1", "a_b", "a" * 63])
+def test_names_of_lower_case_letters_digits_and_dashes_are_taken(name: str) -> None:
+    assert parsed(job=name).job == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "a" * 64,
+        "-a",
+        "_a",
+        "A",
+        "a b",
+        "a/b",
+        "a.b",
+        "ä",
+        "a\n",
+        "\na",
+        "a\n\n",
+        "a\x00",
+        "a\r",
+    ],
+    ids=repr,
+)
+def test_other_names_are_refused_even_with_a_newline_at_the_end(name: str) -> None:
+    with pytest.raises(Undecodable):
+        parsed(job=name)

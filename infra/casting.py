@@ -49,7 +49,14 @@ async def _initial_model(spec: WorkSpec) -> State:
     try:
         return State.from_bytes(await initial_state(spec))
     except WorkFailed as error:
-        raise ConfigError([f"model.task: {error.kind}: {error}"]) from None
+        raise ConfigError([f"model.task: {error.kind}: {error}{_advice(str(error))}"]) from None
+
+
+def _advice(text: str) -> str:
+    for package, extra in (("torch", "torch"), ("sklearn", "demo")):
+        if f"No module named '{package}'" in text:
+            return f"; install it: pip install 'quorate[{extra}]'"
+    return ""
 
 
 def plan_of(job: Job) -> Plan:

@@ -35,11 +35,15 @@ class FileCheckpoints:
         """Return the state with this digest."""
         return await self._offload.run_to_end(self._load, digest)
 
+    def find(self, digest: bytes) -> Path | None:
+        """Return the file of a state, None if there is none."""
+        return next((path for _, path in self._files() if digest.hex() in path.name), None)
+
     def path(self, digest: bytes) -> Path:
         """Return the file of a state. Raises `StorageFailed` if there is none."""
-        for _, path in self._files():
-            if digest.hex() in path.name:
-                return path
+        path = self.find(digest)
+        if path is not None:
+            return path
         raise StorageFailed(
             f"{self._folder} has no state {digest.hex()[:8]}: restore the folder, "
             f"or begin the run anew"

@@ -8,15 +8,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from actors.actor import Actor, Ports
 from actors.coordinator import Assignment, Coordinator
-from actors.ports import Lane, Monitor, PortError
+from actors.ports import Lane, Monitor, PortError, WorkFailed
 from actors.shareholder import ShareHolder
 from actors.supervision import GaveUp, RestartPolicy, Supervisor
 from actors.trainer import Trainer, TrainerPorts
+from protocols.codec import Undecodable, parse
 from protocols.learning.state import State
-from protocols.reports import JobEnded
+from protocols.records import RunRecord
+from protocols.reports import Event, JobEnded, OwnerTrouble
 from protocols.round_config import Roster
 
 from .checkpoints import FileCheckpoints
@@ -43,6 +46,17 @@ class Casting:
     workers: dict[str, WorkSpec]
 
 
+class _Monitors:
+    """Tells every event to several monitors."""
+
+    def __init__(self, first: Monitor) -> None:
+        self.members = [first]
+
+    def emit(self, event: Event) -> None:
+        for member in self.members:
+            member.emit(event)
+
+
 class Federation:
     """Runs all actors of a job under supervision; each keeps its own home below `home`."""
 
@@ -54,13 +68,14 @@ class Federation:
         self.state: State = casting.assignment.initial
         self.checkpoint: Path | None = None
         self._home = home
-        self._monitor = monitor
+        self._monitor = _Monitors(monitor)
         self._witness = witness
         self._clock = SystemClock()
         self._supervisors: dict[str, Supervisor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._workers: dict[str, ProcessWorker] = {}
         self._offload = ThreadOffload(workers=2, name="arithmetic")
+        self._stop_asked = asyncio.Event()
 
     # --- life -------------------------------------------------------------------------
 
@@ -75,19 +90,50 @@ class Federation:
             self.bus.declare(name)
         try:
             await self._warm_up()
-            for name in (*roster.holders, *roster.trainers, roster.coordinator):
-                self.start(name)
-            await self._tasks[roster.coordinator]
-            await self._settle()
+            if not self._stop_asked.is_set():
+                for name in (*roster.holders, *roster.trainers, roster.coordinator):
+                    self.start(name)
+                await self._tasks[roster.coordinator]
+                await self._settle()
         finally:
             await self._end()
+        if self.ended is None and self._stop_asked.is_set():
+            return await self._stopped_before_a_round()
         if self.ended is None:
             raise GaveUp(roster.coordinator, 0, PortError("it ended without a result"))
         return self.ended
 
+    async def completed(self) -> int:
+        """Return how many rounds the coordinator's journal has behind it; for after the end."""
+        folder = self._home / self.casting.roster.coordinator
+        if not (folder / "journal.sqlite").exists():
+            return 0
+        try:
+            journal = await SqliteJournal.open(folder / "journal.sqlite")
+            try:
+                records = await journal.load()
+            finally:
+                await journal.close()
+            return parse(records["run"], RunRecord).completed if "run" in records else 0
+        except (PortError, Undecodable) as error:
+            log.warning("%s", error)
+            return 0
+
+    async def _stopped_before_a_round(self) -> JobEnded:
+        return JobEnded(
+            job=self.casting.assignment.plan.job,
+            outcome="stopped",
+            reason="before a round began",
+            completed=await self.completed(),
+        )
+
     def watch(self, observer: Callable[[Sent], None]) -> None:
         """Let somebody see every message that the bus accepts."""
         self._observers.append(observer)
+
+    def listen(self, monitor: Monitor) -> None:
+        """Let somebody else hear every event too, after the first monitor."""
+        self._monitor.members.append(monitor)
 
     def _observe(self, sent: Sent) -> None:
         for observer in self._observers:
@@ -121,6 +167,7 @@ class Federation:
 
     def stop(self) -> None:
         """Finish the round under way and end; the run can be resumed."""
+        self._stop_asked.set()
         supervisor = self._supervisors.get(self.casting.roster.coordinator)
         if supervisor is not None:
             supervisor.stop()
@@ -138,20 +185,28 @@ class Federation:
     async def _warm_up(self) -> None:
         """Start all child processes before the first round, so that it is not timed with them.
 
-        An owner whose data can't be read is told here; its trainer declines every round.
+        An owner whose data can't be read is told here; its trainer declines every round. A stop
+        does not wait for the children.
         """
         for name, spec in self.casting.workers.items():
             self._workers[name] = ProcessWorker(spec)
-        await asyncio.gather(*(self._describe(name) for name in self.casting.workers))
+        started = asyncio.gather(*(self._describe(name) for name in self.casting.workers))
+        stopped = asyncio.create_task(self._stop_asked.wait(), name="stop asked")
+        try:
+            waited: set[asyncio.Future[Any]] = {started, stopped}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            if started.done():
+                started.result()
+        finally:
+            stopped.cancel()
+            started.cancel()
 
     async def _describe(self, name: str) -> None:
         try:
-            warnings = await self._workers[name].describe()
-        except PortError as error:
-            log.warning("%s: %s", name, error)
-            return
-        for warning in warnings:
-            log.warning("%s: %s", name, warning)
+            for warning in await self._workers[name].describe():
+                self._monitor.emit(OwnerTrouble(actor=name, kind="warning", text=warning))
+        except WorkFailed as error:
+            self._monitor.emit(OwnerTrouble(actor=name, kind=error.kind, text=str(error)))
 
     async def _settle(self) -> None:
         """Let everybody hear that the last round is over, and erase what they kept for it."""
@@ -169,8 +224,7 @@ class Federation:
             await asyncio.wait(tasks, timeout=_SETTLE_S)
         for name in list(self._tasks):
             await self.kill(name)
-        for worker in self._workers.values():
-            await worker.close()
+        await asyncio.gather(*(worker.close() for worker in self._workers.values()))
         await self._offload.close()
 
     # --- building ---------------------------------------------------------------------
@@ -224,7 +278,9 @@ class Federation:
                 blobs=self.bus.blobs(name),
                 checkpoints=checkpoints,
             )
-            yield coordinator
-            self.ended, self.state = coordinator.ended, coordinator.state
-            if coordinator.digest is not None:
-                self.checkpoint = checkpoints.path(coordinator.digest)
+            try:
+                yield coordinator
+            finally:
+                self.ended, self.state = coordinator.ended, coordinator.state
+                if coordinator.digest is not None:
+                    self.checkpoint = checkpoints.find(coordinator.digest)

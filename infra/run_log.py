@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from enum import Enum
+from math import isfinite
 from typing import Any
+
+import msgspec
 
 from protocols.reports import (
     ActorRestarted,
@@ -18,13 +21,14 @@ from protocols.reports import (
     RoundComplete,
     StateUpdated,
     TrainerLeft,
-    TrainerReturned,
 )
+
+_REASONS = 4  # of one absence; more say no more
 
 
 @dataclass(slots=True)
 class Absence:
-    """From which round on an actor was gone, why, and when it came back, if it did."""
+    """From which round on an actor was gone, why, and the first round that had it again."""
 
     name: str
     left: int
@@ -32,25 +36,40 @@ class Absence:
     returned: int | None = None
 
 
+class _Past(msgspec.Struct, frozen=True, kw_only=True):
+    """What outlives the process, so that a resumed run still tells who was missing before."""
+
+    abandoned: list[dict[str, int | str]]
+    trainers: list[Absence]
+    holders: list[Absence]
+    restarts: dict[str, int]
+    faults: dict[str, int]
+
+
 @dataclass(slots=True)
 class RunLog:
-    """A monitor that remembers; everything in it is public."""
+    """Remembers what a summary needs; everything in it is public.
+
+    An owner that can't contribute is asked again in every round, and that is one absence: it
+    ends with the first sum that has its vector.
+    """
 
     completed: int = 0
-    abandoned: list[dict[str, Any]] = field(default_factory=list)
+    abandoned: list[dict[str, int | str]] = field(default_factory=list)
     trainers: list[Absence] = field(default_factory=list)
     holders: list[Absence] = field(default_factory=list)
     metrics: dict[str, float] = field(default_factory=dict)
     restarts: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
-    survivors: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    survivors: tuple[str, ...] = ()
+    back: tuple[str, ...] = ()  # trainers that the latest sum has again
     ended: JobEnded | None = None
 
-    def emit(self, event: Event) -> None:
-        """Take one event."""
+    def take(self, event: Event) -> bool:
+        """Take one event; say whether it tells anything that was not known."""
         match event:
             case RoundComplete():
-                self.survivors[event.number] = event.survivors
+                self._complete(event)
             case StateUpdated():
                 self.completed, self.metrics = event.completed, event.metrics
             case RoundAbandoned():
@@ -61,22 +80,41 @@ class RunLog:
                 self.faults[event.peer] += 1
             case JobEnded():
                 self.ended = event
-            case _:
-                self._attend(event)
-
-    def _attend(self, event: Event) -> None:
-        match event:
+                self.completed = max(self.completed, event.completed)
             case TrainerLeft():
-                self.trainers.append(Absence(event.trainer, event.number, event.reason))
+                return _left(self.trainers, event.trainer, event.number, event.reason)
             case HolderLeft():
-                step = f"silent while {event.step.value}"
-                self.holders.append(Absence(event.holder, event.number, step))
-            case TrainerReturned():
-                _returned(self.trainers, event.trainer, event.number)
+                reason = f"silent while {event.step.value}"
+                return _left(self.holders, event.holder, event.number, reason)
             case HolderReturned():
                 _returned(self.holders, event.holder, event.number)
             case _:
                 pass  # of no interest in a summary
+        return True
+
+    def _complete(self, event: RoundComplete) -> None:
+        self.survivors = event.survivors
+        gone = {absence.name for absence in self.trainers if absence.returned is None}
+        self.back = tuple(name for name in event.survivors if name in gone)
+        for name in self.back:
+            _returned(self.trainers, name, event.number)
+
+    def remember(self) -> bytes:
+        """Return what a resumed run must know of this one."""
+        past = _Past(
+            abandoned=self.abandoned,
+            trainers=self.trainers,
+            holders=self.holders,
+            restarts=dict(self.restarts),
+            faults=dict(self.faults),
+        )
+        return msgspec.json.encode(past)
+
+    def recall(self, data: bytes) -> None:
+        """Take up what an earlier session remembered. Raises `ValueError` if it is damaged."""
+        past = msgspec.json.decode(data, type=_Past)
+        self.abandoned, self.trainers, self.holders = past.abandoned, past.trainers, past.holders
+        self.restarts, self.faults = Counter(past.restarts), Counter(past.faults)
 
     def facts(self) -> dict[str, Any]:
         """Return what a summary tells of the rounds, ready for JSON."""
@@ -92,6 +130,18 @@ class RunLog:
         }
 
 
+def _left(absences: list[Absence], name: str, number: int, reason: str) -> bool:
+    known = next((a for a in absences if a.name == name and a.returned is None), None)
+    if known is None:
+        absences.append(Absence(name, number, reason))
+        return True
+    reasons = known.reason.split("; ")
+    if reason in reasons or len(reasons) >= _REASONS:
+        return False
+    known.reason = "; ".join([*reasons, reason])
+    return True
+
+
 def _returned(absences: list[Absence], name: str, number: int) -> None:
     for absence in absences:
         if absence.name == name and absence.returned is None:
@@ -99,11 +149,27 @@ def _returned(absences: list[Absence], name: str, number: int) -> None:
 
 
 def as_json(event: Event) -> dict[str, Any]:
-    """Return an event as plain values, with its kind in snake case."""
+    """Return an event as plain values, with its kind in snake case.
+
+    An event's own field `kind`, that of an owner's trouble, is called `trouble`.
+    """
     name = type(event).__name__
     kind = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
-    return {"kind": kind, **{key: _plain(value) for key, value in asdict(event).items()}}
+    fields = asdict(event)
+    if "kind" in fields:
+        fields["trouble"] = fields.pop("kind")
+    return {"kind": kind, **fields}
 
 
-def _plain(value: Any) -> Any:
-    return value.value if isinstance(value, Enum) else value
+def plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: a number that is not finite becomes null."""
+    match value:
+        case Enum():
+            return plain(value.value)
+        case float():
+            return value if isfinite(value) else None
+        case dict():
+            return {str(key): plain(item) for key, item in value.items()}
+        case list() | tuple():
+            return [plain(item) for item in value]
+    return value

@@ -49,6 +49,8 @@ class Witness:
     def watch(self, vector: NDArray[np.float64]) -> None:
         """Look out for this vector from now on."""
         self.vectors_watched += 1
+        if not np.isfinite(vector).all():
+            return  # refused before it is encoded, so never sent in any form
         self._probes.extend(self._probes_of(vector))
 
     def _probes_of(self, vector: NDArray[np.float64]) -> Iterator[bytes]:
@@ -57,7 +59,7 @@ class Witness:
             forms = [
                 vector.astype("<f8"),
                 vector.astype("<f4"),
-                *(self._integer_forms(scaled) if np.isfinite(scaled).all() else []),
+                *self._integer_forms(scaled),
             ]
         for place in _places(vector):
             for form in forms:

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
+from actors.ports import WorkFailed
 from infra.casting import cast
 from infra.config import ConfigError, Job, load_job
 from infra.demo.comparison import accuracy, without_federation
 from infra.demo.mishaps import Fate, Mishaps
-from infra.federation import Federation
-from protocols.reports import Event
+from infra.federation import Casting, Federation
 from protocols.round_config import Roster
 
-from .display import Display, print_json
-from .session import USAGE, Result, run_federation, summary
-from .terminal import console, display_of, show_config_error
+from .display import Display
+from .session import DONE, USAGE, Result, peak_memory_mb, run_federation, summary
+from .signals import STOPPED
+from .terminal import console, display_of, show_config_error, show_interrupted
 
 _JOB = Path(__file__).parent.parent / "demo" / "digits.toml"
 MISHAPS = Mishaps(
@@ -44,27 +43,6 @@ class Accuracies:
     pooled: float
 
 
-class _FatedDisplay:
-    """Shows events, and lets fate hear them."""
-
-    def __init__(self, display: Display, fate: Fate) -> None:
-        self.log = display.log
-        self._display = display
-        self._fate = fate
-
-    def emit(self, event: Event) -> None:
-        self._display.emit(event)
-        self._fate.emit(event)
-
-    def note(self, text: str) -> None:
-        self._display.note(text)
-
-    @contextmanager
-    def showing(self) -> Iterator[None]:
-        with self._display.showing():
-            yield
-
-
 def run(*, output: str) -> int:
     """Run the demonstration and return the exit code."""
     display = display_of(output)
@@ -72,14 +50,16 @@ def run(*, output: str) -> int:
         job = load_job(_JOB)
         with tempfile.TemporaryDirectory(prefix="quorate-demo-") as home:
             result, accuracies = asyncio.run(_run(job, Path(home), display))
-            extra = _extra(job, result, accuracies)
-            if output == "json":
-                print_json(summary(result, display, extra))
-            else:
-                _show(job.roster(), result, display, extra)
+        extra = _extra(job, result, accuracies)
+        display.final(summary(result, display, extra))
     except ConfigError as error:
         show_config_error(error, output)
         return USAGE
+    except KeyboardInterrupt:
+        show_interrupted(output)
+        return STOPPED
+    if output != "json":
+        _show(job.roster(), result, display, extra)
     return result.exit_code
 
 
@@ -91,26 +71,34 @@ async def _run(job: Job, home: Path, display: Display) -> tuple[Result, Accuraci
         f"{MISHAPS.back_in}; {MISHAPS.holder} is gone from round {MISHAPS.lost_in} on."
     )
     casting = await cast(job)
-    fate = Fate(MISHAPS)
 
     def prepare(federation: Federation) -> None:
-        fate.attach(federation)
-        federation.watch(fate.observe)
+        Fate(MISHAPS, federation)
 
-    fated = _FatedDisplay(display, fate)
-    result = await run_federation(casting, home, fated, prepare=prepare)
-    if result.exit_code != 0:
+    result = await run_federation(casting, home, display, prepare=prepare)
+    if result.exit_code != DONE:
         return result, None
-    display.note("\nFor comparison: every owner alone, and all rows in one place …")
-    epochs = job.max_rounds * getattr(job.learning, "epochs", 1)
-    alone, pooled = await without_federation(casting.workers, epochs=epochs)
-    some = next(iter(casting.workers.values()))
-    federated = await accuracy(some, result.state.to_bytes())
-    return result, Accuracies(alone, federated, pooled)
+    if result.interrupted:
+        raise KeyboardInterrupt
+    try:
+        return result, await _accuracies(job, casting, result, display)
+    except WorkFailed as error:
+        display.urge(f"nothing to compare with: {error.kind}: {error}")
+        return result, None
+
+
+async def _accuracies(job: Job, casting: Casting, result: Result, display: Display) -> Accuracies:
+    with display.busy("for comparison: every owner alone, and all rows in one place"):
+        epochs = job.max_rounds * getattr(job.learning, "epochs", 1)
+        alone, pooled = await without_federation(casting.workers, epochs=epochs)
+        some = next(iter(casting.workers.values()))
+        federated = await accuracy(some, result.state.to_bytes())
+    return Accuracies(alone, federated, pooled)
 
 
 def _extra(job: Job, result: Result, accuracies: Accuracies | None) -> dict[str, Any]:
-    extra: dict[str, Any] = {"seen": _seen(job.roster(), result)}
+    # The home was temporary, and so the checkpoint in it.
+    extra: dict[str, Any] = {"seen": _seen(job.roster(), result), "checkpoint": None}
     if accuracies is not None:
         extra["accuracy"] = {
             "alone": accuracies.alone,
@@ -126,7 +114,7 @@ def _seen(roster: Roster, result: Result) -> dict[str, dict[str, int]]:
     seen = {
         "coordinator": [roster.coordinator],
         "each share-holder": list(roster.holders),
-        "the bus": [*roster.holders, *roster.trainers, roster.coordinator],
+        "the bus": list(witness.messages_by_recipient),  # the public models too
     }
     return {
         party: {
@@ -143,13 +131,13 @@ def _show(roster: Roster, result: Result, display: Display, extra: dict[str, Any
     ended = result.ended
     console.print()
     if "accuracy" not in extra:
-        console.print(f"{ended.outcome}: {ended.reason}", markup=False)
+        reason = f": {ended.reason}" if ended.reason else ""
+        console.print(f"{ended.outcome} after {result.rounds} rounds{reason}", markup=False)
         return
     console.print(_accuracy_table(extra["accuracy"]))
     console.print(_absence_table(display))
     console.print(_seen_table(extra["seen"], result))
-    facts = summary(result, display, {})
-    memory = facts["peak_memory_mb"]
+    memory = peak_memory_mb()
     console.print(
         f"{result.rounds} rounds in {result.seconds:.1f} s; largest memory: {memory['actors']} MiB "
         f"(all {1 + len(roster.holders) + len(roster.trainers)} actors), "
@@ -180,7 +168,7 @@ def _absence_table(display: Display) -> Table:
 
 def _seen_table(seen: dict[str, dict[str, int]], result: Result) -> Table:
     table = Table(title="What each party saw, and sent", title_justify="left")
-    for column in ("party", "messages in", "private vectors in clear", "sums", "bytes sent"):
+    for column in ("party", "messages", "vectors in clear", "sums", "bytes sent"):
         table.add_column(column, justify="left" if column == "party" else "right")
     sent = result.witness.bytes_by_role
     roles = {"coordinator": "coordinator", "each share-holder": "holder", "the bus": ""}

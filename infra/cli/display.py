@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -14,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from infra.run_log import RunLog, as_json
+from infra.run_log import RunLog, as_json, plain
 from protocols.reports import (
     ActorRestarted,
     Event,
@@ -23,11 +24,14 @@ from protocols.reports import (
     OwnerTrouble,
     Progress,
     RoundAbandoned,
+    RoundComplete,
     StateUpdated,
     Step,
     TrainerLeft,
-    TrainerReturned,
 )
+
+_WAITS_SHOWN = 3
+_TROUBLES = 1000  # different ones that are told
 
 
 class Display(Protocol):
@@ -43,29 +47,67 @@ class Display(Protocol):
         """Tell people something that is no event."""
         ...
 
+    def urge(self, text: str) -> None:
+        """Tell people something that they must see whatever they chose to be shown."""
+        ...
+
+    def final(self, line: dict[str, Any]) -> None:
+        """Tell machines how it ended."""
+        ...
+
     @contextmanager
     def showing(self) -> Iterator[None]:
         """Show while inside."""
         ...
 
+    @contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        """Say what is being done while inside."""
+        ...
+
 
 class QuietDisplay:
-    """Shows nothing."""
+    """Shows nothing but, on standard error, why an owner can't take part."""
 
     def __init__(self) -> None:
         self.log = RunLog()
+        self._troubles: set[tuple[str, str, str]] = set()
 
     def emit(self, event: Event) -> None:
         """Remember the event."""
-        self.log.emit(event)
+        self.log.take(event)
+        if isinstance(event, OwnerTrouble) and event.kind != "warning" and self._is_news(event):
+            self.urge(_trouble(event))
 
     def note(self, text: str) -> None:
         """Say nothing."""
+
+    def urge(self, text: str) -> None:
+        """Say it on standard error."""
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+    def final(self, line: dict[str, Any]) -> None:
+        """Say nothing: people have been told."""
 
     @contextmanager
     def showing(self) -> Iterator[None]:
         """Show nothing."""
         yield
+
+    @contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        """Show nothing."""
+        self.note(text)
+        yield
+
+    def _is_news(self, event: OwnerTrouble) -> bool:
+        """Say whether an owner's trouble was not told before: it comes again in every round."""
+        trouble = event.actor, event.kind, event.text
+        if trouble in self._troubles or len(self._troubles) >= _TROUBLES:
+            return False
+        self._troubles.add(trouble)
+        return True
 
 
 class JsonDisplay(QuietDisplay):
@@ -77,7 +119,7 @@ class JsonDisplay(QuietDisplay):
 
     def emit(self, event: Event) -> None:
         """Print the event."""
-        super().emit(event)
+        self.log.take(event)
         if isinstance(event, Progress):
             step = event.number, event.step
             if step == self._step:
@@ -85,11 +127,25 @@ class JsonDisplay(QuietDisplay):
             self._step = step
         print_json(as_json(event))
 
+    def final(self, line: dict[str, Any]) -> None:
+        """Print the last line."""
+        print_json(line)
+
 
 def print_json(line: dict[str, Any]) -> None:
-    """Print one object as one line, at once."""
-    sys.stdout.write(json.dumps(line, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    """Print one object as one line, at once; a number that is not finite becomes null."""
+    try:
+        sys.stdout.write(json.dumps(plain(line), allow_nan=False) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        silence()
+
+
+def silence() -> None:
+    """Let standard output go nowhere: whoever read it has gone, and the run goes on."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, sys.stdout.fileno())
+    os.close(nothing)
 
 
 class LiveDisplay(QuietDisplay):
@@ -100,7 +156,7 @@ class LiveDisplay(QuietDisplay):
         self._console = console
         self._progress: Progress | None = None
         self._deadline_s = 0.0
-        self._live: Live | None = None
+        self._began_s = time.monotonic()
 
     @contextmanager
     def showing(self) -> Iterator[None]:
@@ -110,61 +166,87 @@ class LiveDisplay(QuietDisplay):
             return
         with Live(
             get_renderable=self._view, console=self._console, refresh_per_second=8, transient=True
-        ) as live:
-            self._live = live
+        ):
             yield
-        self._live = None
+
+    @contextmanager
+    def busy(self, text: str) -> Iterator[None]:
+        """Keep the text and a sign of life on screen while inside."""
+        if not self._console.is_terminal:
+            self.note(text)
+            yield
+            return
+        with self._console.status(text, spinner="line"):
+            yield
 
     def note(self, text: str) -> None:
         """Print a line."""
         self._console.print(text, markup=False, highlight=False)
 
+    def urge(self, text: str) -> None:
+        """Print a line that stands out."""
+        self._console.print(Text(text, style="bold yellow"))
+
     def emit(self, event: Event) -> None:
         """Show the event."""
-        super().emit(event)
         if isinstance(event, Progress):
             self._progress = event
             self._deadline_s = time.monotonic() + event.deadline_s
             return
-        line = _line(event, self.log)
-        if line is not None:
-            self._console.print(line)
+        news = self.log.take(event)
+        if isinstance(event, OwnerTrouble):
+            news = self._is_news(event)
+        if news:
+            for line in _lines(event, self.log):
+                self._console.print(line)
 
     def _view(self) -> Table:
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=True, header_style="dim")
-        for column in ("round", "step", "receipts", "survivors", "waits for", "deadline"):
-            table.add_column(column)
+        for column in ("round", "step", "receipts", "survivors", "deadline", "waits for"):
+            table.add_column(column, no_wrap=True, overflow="ellipsis")
         now = self._progress
         if now is None:
-            table.add_row("-", "starting", "", "", "", "")
+            waited_s = time.monotonic() - self._began_s
+            table.add_row("-", "starting", "", "", "", f"the owners' processes, {waited_s:.0f} s")
             return table
         left_s = max(0.0, self._deadline_s - time.monotonic())
-        waits = ", ".join(now.waiting_for[:4]) + (" …" if len(now.waiting_for) > 4 else "")
         table.add_row(
             str(now.number),
             now.step.value,
             f"{now.receipts}/{now.expected}",
             str(now.survivors),
-            waits or "-",
             f"{left_s:.0f} s",
+            _waits(now.waiting_for),
         )
         return table
 
 
-def _line(event: Event, log: RunLog) -> Text | None:
-    if isinstance(event, StateUpdated):
-        return _round_line(event, log)
-    describe = _LINES.get(type(event))
-    if describe is None:
-        return None
-    style, text = describe(event)
-    return Text(text, style=style)
+def _waits(names: tuple[str, ...]) -> str:
+    more = len(names) - _WAITS_SHOWN
+    return ", ".join(names[:_WAITS_SHOWN]) + (f" +{more}" if more > 0 else "") or "-"
+
+
+def _lines(event: Event, log: RunLog) -> Iterator[Text]:
+    match event:
+        case RoundComplete():
+            for name in log.back:
+                yield Text(f"round {event.number}: {name} is back", style="green")
+        case StateUpdated():
+            yield _round_line(event, log)
+        case _ if type(event) in _LINES:
+            style, text = _LINES[type(event)](event)
+            yield Text(text, style=style)
 
 
 def _round_line(event: StateUpdated, log: RunLog) -> Text:
-    survivors = len(log.survivors.get(event.number, ()))
-    metrics = "  ".join(f"{name} {value:.4g}" for name, value in event.metrics.items())
-    return Text(f"round {event.number:>4}  {survivors} survivors  {metrics}")
+    metrics = "  ".join(f"{name} {value:.4f}" for name, value in event.metrics.items())
+    if any(abs(value) < 1e-3 or abs(value) >= 1e5 for value in event.metrics.values()):
+        metrics = "  ".join(f"{name} {value:.4g}" for name, value in event.metrics.items())
+    return Text(f"round {event.number:>4}  {len(log.survivors)} survivors  {metrics}".rstrip())
+
+
+def _trouble(event: OwnerTrouble) -> str:
+    return f"{event.actor} (for its owner's eyes): {event.kind}: {event.text}"
 
 
 _LINES: dict[type[Event], Callable[[Any], tuple[str, str]]] = {
@@ -172,7 +254,6 @@ _LINES: dict[type[Event], Callable[[Any], tuple[str, str]]] = {
         "yellow",
         f"round {e.number}: went on without {e.trainer}: {e.reason}",
     ),
-    TrainerReturned: lambda e: ("green", f"round {e.number}: {e.trainer} is back"),
     HolderLeft: lambda e: (
         "yellow",
         f"round {e.number}: went on without {e.holder}, silent while {e.step.value}",
@@ -180,8 +261,5 @@ _LINES: dict[type[Event], Callable[[Any], tuple[str, str]]] = {
     HolderReturned: lambda e: ("green", f"round {e.number}: {e.holder} is back"),
     RoundAbandoned: lambda e: ("red", f"round {e.number} abandoned: {e.reason}"),
     ActorRestarted: lambda e: ("red", f"{e.actor} crashed and was restarted: {e.reason}"),
-    OwnerTrouble: lambda e: (
-        "yellow",
-        f"{e.actor} (for its owner's eyes): {e.kind}: {e.text}",
-    ),
+    OwnerTrouble: lambda e: ("yellow", _trouble(e)),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -95,5 +96,10 @@ def run() -> None:
     """Run the command line; the entry point of the console script."""
     from infra.origins import check_origins  # noqa: PLC0415
 
+    # Like SIGINT, until a run has its own way to stop: what was begun is cleaned up.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     check_origins()
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that lacks a character is no reason to end a run.
+        stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     app()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 from pathlib import Path
 
 from rich.table import Table
@@ -10,9 +11,15 @@ from rich.table import Table
 from infra.casting import cast, fingerprint
 from infra.config import ConfigError, Job, load_job
 
-from .display import Display, print_json
-from .session import USAGE, Home, Result, run_federation, summary
-from .terminal import console, display_of, show_config_error
+from .display import Display
+from .home import Home
+from .session import DONE, USAGE, Result, metrics, notes, run_federation, summary
+from .signals import STOPPED
+from .terminal import console, display_of, log_to, show_config_error, show_interrupted
+
+_LOG = "run.log"
+_APART = ("resume", "notes", "log")  # shown in their own way
+_SHOWN = 6  # of a list's values
 
 
 def run(path: Path, *, home: Path | None, resume: bool, output: str) -> int:
@@ -20,57 +27,81 @@ def run(path: Path, *, home: Path | None, resume: bool, output: str) -> int:
     display = display_of(output)
     try:
         job = load_job(path)
-        folder = home or job.path.parent / ".quorate" / job.name
+        folder = (home or job.path.parent / ".quorate" / job.name).absolute()
         place = Home(folder, job.name, fingerprint(job))
         result = asyncio.run(_run(job, place, display, resume=resume))
+        again = _resumption(path, home) if result.exit_code != DONE else None
+        extra: dict[str, object] = {"log": str(folder / _LOG), "resume": again}
+        if result.exit_code == DONE:
+            extra |= result.algorithm.result(result.state)
+        display.final(summary(result, display, extra))
     except ConfigError as error:
         show_config_error(error, output)
         return USAGE
-    algorithm = result.algorithm
-    extra = dict(algorithm.result(result.state))
-    if output == "json":
-        print_json(summary(result, display, extra))
-    else:
+    except KeyboardInterrupt:
+        show_interrupted(output)
+        return STOPPED
+    if output != "json":
         _show(result, display, extra)
     return result.exit_code
 
 
 async def _run(job: Job, home: Home, display: Display, *, resume: bool) -> Result:
     casting = await cast(job)
-    if line := home.prepare(resume=resume):
-        display.note(line)
-    result = await run_federation(casting, home.path, display)
-    if result.exit_code == 0:
-        home.finish()
+    with home.prepared(resume=resume) as line:
+        if line:
+            display.note(line)
+        log_to(home.path / _LOG)
+        result = await run_federation(casting, home.path, display)
+        if result.exit_code == DONE:
+            home.finish()
     return result
 
 
+def _resumption(path: Path, home: Path | None) -> str:
+    place = [] if home is None else ["--home", str(home)]
+    return shlex.join(["quorate", "run", str(path), *place, "--resume"])
+
+
 def _show(result: Result, display: Display, extra: dict[str, object]) -> None:
-    ended, log = result.ended, display.log
-    console.print()
+    ended = result.ended
     reason = f": {ended.reason}" if ended.reason else ""
-    console.print(f"{ended.job}: {ended.outcome}{reason}", markup=False)
+    console.print()
+    console.print(f"{ended.job}: {ended.outcome}{reason}", markup=False, soft_wrap=True)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_row("rounds", f"{log.completed}, abandoned {len(log.abandoned)}")
-    for name, fact in {**log.metrics, **extra}.items():
-        if fact not in ("", []):
-            table.add_row(name, _brief(fact))
-    for absence in log.trainers:
-        table.add_row("left out", f"{absence.name} from round {absence.left}: {absence.reason}")
-    for absence in log.holders:
-        table.add_row("lost", f"{absence.name} in round {absence.left}")
-    seen = sum(result.witness.cleartext_by_recipient.values())
-    watched = result.witness.vectors_watched
-    table.add_row("private vectors seen on the bus", f"{seen} of {watched}")
-    table.add_row("seconds", f"{result.seconds:.1f}")
-    if result.checkpoint is not None:
-        table.add_row("checkpoint", str(result.checkpoint))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, fact in _rows(result, display, extra):
+        table.add_row(name, fact)
     console.print(table, markup=False)
+    # In one piece, to be copied.
+    if result.checkpoint is not None:
+        console.print(f"checkpoint  {result.checkpoint}", markup=False, soft_wrap=True)
+    console.print(f"log         {extra['log']}", markup=False, soft_wrap=True)
+    if extra["resume"] is not None:
+        console.print(f"to go on    {extra['resume']}", markup=False, soft_wrap=True)
+
+
+def _rows(result: Result, display: Display, extra: dict[str, object]) -> list[tuple[str, str]]:
+    log = display.log
+    abandoned = f", {len(log.abandoned)} more abandoned" if log.abandoned else ""
+    rows = [("rounds", f"{result.rounds}{abandoned}")]
+    found = {**metrics(result), **extra}
+    rows += [(name, _brief(found[name])) for name in found if name not in _APART]
+    for absence in [*log.trainers, *log.holders]:
+        back = "" if absence.returned is None else f", back in round {absence.returned}"
+        rows.append(
+            ("missing", f"{absence.name} from round {absence.left}{back}: {absence.reason}")
+        )
+    rows += [("note", note) for note in notes(result.state)]
+    seen = sum(result.witness.cleartext_by_recipient.values())
+    rows.append(("private vectors on the bus", f"{seen} of {result.witness.vectors_watched}"))
+    rows.append(("seconds", f"{result.seconds:.1f}"))
+    return rows
 
 
 def _brief(value: object) -> str:
-    if isinstance(value, list) and len(value) > 6:
-        return ", ".join(_brief(item) for item in value[:6]) + f", … ({len(value)} values)"
     if isinstance(value, list):
-        return ", ".join(_brief(item) for item in value)
+        more = f", … ({len(value)} values)" if len(value) > _SHOWN else ""
+        return ", ".join(_brief(item) for item in value[:_SHOWN]) + more
     return f"{value:.8g}" if isinstance(value, float) else str(value)

@@ -1,42 +1,33 @@
-"""One run from start to end: its home, its signals, its exit code."""
+"""One run from start to end: shown, recorded, stopped by signals, summed up."""
 
 from __future__ import annotations
 
 import asyncio
-import os
+import logging
 import resource
-import shutil
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Never
 
-import msgspec
-
 from actors.supervision import GaveUp
-from infra.config import ConfigError
 from infra.federation import Casting, Federation
+from infra.run_log import RunLog
 from infra.witness import Witness
 from protocols.learning.job import Algorithm
 from protocols.learning.state import State
-from protocols.reports import JobEnded
+from protocols.reports import Event, JobEnded, RoundAbandoned, StateUpdated
 
 from .display import Display
+from .signals import STOPPED, Signals
 
-DONE, FAILED, USAGE, STOPPED = 0, 1, 2, 130
+DONE, FAILED, USAGE = 0, 1, 2
 
 _DRAIN_S = 30.0
 _OUTCOME_CODES = {"converged": DONE, "max rounds": DONE, "failed": FAILED, "stopped": STOPPED}
 
-
-class HomeRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a home remembers of its job besides the actors' journals: `run.json`."""
-
-    job: str
-    fingerprint: str
-    over: bool = False
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +41,7 @@ class Result:
     witness: Witness
     rounds: int
     seconds: float
+    interrupted: bool  # by a signal, maybe too late to stop anything
 
     @property
     def exit_code(self) -> int:
@@ -57,84 +49,43 @@ class Result:
         return _OUTCOME_CODES.get(self.ended.outcome, FAILED)
 
 
-class Home:
-    """The folder of a run: begun once, resumed, never silently overwritten."""
+class _Recorder:
+    """A monitor that shows events and keeps the run's log where a resumed run finds it."""
 
-    def __init__(self, path: Path, job: str, fingerprint: str) -> None:
-        self.path = path
-        self._record = HomeRecord(job=job, fingerprint=fingerprint)
-
-    def prepare(self, *, resume: bool) -> str:
-        """Make the folder ready and return a line about it, empty when there is nothing to say.
-
-        Raises `ConfigError` where going on could lose or mix up what is there.
-        """
-        known = self._known()
-        if known is None:
-            if resume:
-                raise ConfigError([f"{self.path}: no run to resume; leave --resume out"])
-            return self._begin()
-        if resume:
-            return self._resume(known)
-        if not known.over:
-            raise ConfigError(
-                [
-                    f"{self.path}: a run of this job was begun and is not over; go on with "
-                    f"--resume, move the folder away, or choose another with --home"
-                ]
-            )
-        return self._begin(old=self._set_aside())
-
-    def finish(self) -> None:
-        """Remember that the run is over."""
-        self._write(msgspec.structs.replace(self._record, over=True))
-
-    def _known(self) -> HomeRecord | None:
-        file = self.path / "run.json"
-        if not file.exists():
-            if self.path.exists() and any(self.path.iterdir()):
-                raise ConfigError([f"{self.path}: not empty, and no run of ours; choose another"])
-            return None
+    def __init__(self, display: Display, file: Path) -> None:
+        self._display = display
+        self._file = file
         try:
-            return msgspec.json.decode(file.read_bytes(), type=HomeRecord)
-        except msgspec.DecodeError as error:
-            raise ConfigError(
-                [f"{file}: damaged ({error}); restore it or choose another folder with --home"]
-            ) from None
+            display.log.recall(file.read_bytes())
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError) as error:
+            log.warning("%s can't be read (%s): who was missing before is not known", file, error)
 
-    def _resume(self, known: HomeRecord) -> str:
-        if known.job != self._record.job or known.fingerprint != self._record.fingerprint:
-            raise ConfigError(
-                [
-                    f"{self.path}: the job file has changed since this run began; only [limits], "
-                    f"max_rounds and tolerance may. Undo the change, or begin anew with --home"
-                ]
-            )
-        return f"resuming the run in {self.path}"
+    def emit(self, event: Event) -> None:
+        self._display.emit(event)
+        if isinstance(event, StateUpdated | RoundAbandoned | JobEnded):
+            self._keep(self._display.log)
 
-    def _set_aside(self) -> Path:
-        old = self.path.with_name(self.path.name + ".old")
-        if old.exists():
-            shutil.rmtree(old)
-        self.path.rename(old)
-        return old
-
-    def _begin(self, old: Path | None = None) -> str:
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._write(self._record)
-        return "" if old is None else f"the run before was moved to {old}"
-
-    def _write(self, record: HomeRecord) -> None:
-        incoming = self.path / "run.json.incoming"
-        incoming.write_bytes(msgspec.json.encode(record))
-        incoming.rename(self.path / "run.json")
+    def _keep(self, run_log: RunLog) -> None:
+        incoming = self._file.with_suffix(".incoming")
+        try:
+            incoming.write_bytes(run_log.remember())
+            incoming.rename(self._file)
+        except OSError as error:
+            log.warning("%s can't be written: %s", self._file, error.strerror)
 
 
-Prepare = Callable[[Federation], None]
+Prepare = Callable[[Federation], object]
 
 
 async def run_federation(
-    casting: Casting, home: Path, display: Display, *, prepare: Prepare | None = None
+    casting: Casting,
+    home: Path,
+    display: Display,
+    *,
+    prepare: Prepare | None = None,
+    drain_s: float = _DRAIN_S,
 ) -> Result:
     """Run a job to its end while showing it; the first signal drains, the second ends at once.
 
@@ -143,74 +94,55 @@ async def run_federation(
     began_s = time.monotonic()
     plan = casting.assignment.plan
     witness = Witness(casting.roster, fraction_bits=plan.fraction_bits)
-    federation = Federation(casting, home, display, witness)
+    federation = Federation(casting, home, _Recorder(display, home / "history.json"), witness)
     if prepare is not None:
         prepare(federation)
-    handler = _SignalHandler(federation, display)
-    with display.showing(), handler:
-        ended = await _ended(federation, handler)
+    signals = Signals(
+        federation,
+        drain_s=drain_s,
+        tell=display.urge,
+        last_words=lambda: display.final(_cut_off(plan.job, display)),
+    )
+    with display.showing(), signals:
+        ended = await _ended(federation, signals)
     return Result(
         ended=ended,
         algorithm=casting.assignment.algorithm,
         state=federation.state,
         checkpoint=federation.checkpoint,
         witness=witness,
-        rounds=display.log.completed,
+        rounds=ended.completed,
         seconds=time.monotonic() - began_s,
+        interrupted=signals.asked,
     )
 
 
-async def _ended(federation: Federation, handler: _SignalHandler) -> JobEnded:
+async def _ended(federation: Federation, signals: Signals) -> JobEnded:
     job = federation.casting.assignment.plan.job
     run = asyncio.create_task(federation.run(), name="federation")
-    handler.run = run
+    signals.run = run
     try:
         return await run
     except GaveUp as error:
-        return JobEnded(job=job, outcome="failed", reason=str(error), completed=0)
+        outcome, reason = "failed", str(error)
     except asyncio.CancelledError:
-        if not handler.drained_too_long:
+        if not signals.drained_too_long:
             raise
         # The round under way is in the journals: it goes on when the run is resumed.
-        return JobEnded(job=job, outcome="stopped", reason="in the middle of a round", completed=0)
+        outcome, reason = "stopped", "in the middle of a round, which goes on with --resume"
+    completed = await federation.completed()
+    return JobEnded(job=job, outcome=outcome, reason=reason, completed=completed)
 
 
-class _SignalHandler:
-    """The first SIGINT or SIGTERM ends the run after its round, the second at once."""
-
-    def __init__(self, federation: Federation, display: Display) -> None:
-        self.run: asyncio.Task[JobEnded] | None = None
-        self.drained_too_long = False
-        self._federation = federation
-        self._display = display
-        self._asked = False
-        self._loop = asyncio.get_running_loop()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def __enter__(self) -> _SignalHandler:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.add_signal_handler(number, self._on_signal)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._loop.remove_signal_handler(number)
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _on_signal(self) -> None:
-        if self._asked:
-            self._federation.kill_children()
-            os._exit(STOPPED)
-        self._asked = True
-        self._display.note("finishing the round under way; once more ends at once")
-        self._federation.stop()
-        self._timer = self._loop.call_later(_DRAIN_S, self._give_up)
-
-    def _give_up(self) -> None:
-        self.drained_too_long = True
-        if self.run is not None:
-            self.run.cancel()
+def _cut_off(job: str, display: Display) -> dict[str, Any]:
+    return {
+        "kind": "summary",
+        "job": job,
+        "outcome": "stopped",
+        "reason": "at once, by a second signal; --resume goes on in the same round",
+        "converged": False,
+        **display.log.facts(),
+    }
 
 
 def peak_memory_mb() -> dict[str, int]:
@@ -221,7 +153,11 @@ def peak_memory_mb() -> dict[str, int]:
 
 
 def summary(result: Result, display: Display, extra: dict[str, Any]) -> dict[str, Any]:
-    """Return the last line of a run."""
+    """Return the last line of a run.
+
+    Bytes, vectors, seconds and memory are of this process; all else is of the whole run, also
+    of what was before a resumption.
+    """
     ended, witness = result.ended, result.witness
     return {
         "kind": "summary",
@@ -230,6 +166,9 @@ def summary(result: Result, display: Display, extra: dict[str, Any]) -> dict[str
         "reason": ended.reason,
         "converged": ended.outcome == "converged",
         **display.log.facts(),
+        "rounds": result.rounds,
+        "metrics": metrics(result),
+        "notes": notes(result.state),
         "cleartext_vectors_seen": sum(witness.cleartext_by_recipient.values()),
         "vectors_watched": witness.vectors_watched,
         "bytes_by_role": dict(witness.bytes_by_role),
@@ -238,3 +177,13 @@ def summary(result: Result, display: Display, extra: dict[str, Any]) -> dict[str
         "checkpoint": None if result.checkpoint is None else str(result.checkpoint),
         **extra,
     }
+
+
+def metrics(result: Result) -> dict[str, float]:
+    """Return the last measurements."""
+    return result.algorithm.metrics(result.state)
+
+
+def notes(state: State) -> list[str]:
+    """Return what the algorithm has to say about the way it went."""
+    return [str(note) for note in state.items("notes")] if "notes" in state.facts else []

@@ -24,38 +24,38 @@ class Mishaps:
 
 
 class Fate:
-    """Watches rounds and messages, and strikes. Wraps what the federation tells its monitor."""
+    """Watches the rounds and messages of a federation, and strikes."""
 
-    def __init__(self, mishaps: Mishaps) -> None:
+    def __init__(self, mishaps: Mishaps, federation: Federation) -> None:
         self._mishaps = mishaps
-        self._federation: Federation | None = None
+        self._federation = federation
         self._round = 0
         self._uploaded = 0
         self._strikes: list[asyncio.Task[None]] = []
 
-    def attach(self, federation: Federation) -> None:
-        """Begin to watch this federation."""
-        self._federation = federation
+        federation.listen(self)
+        federation.watch(self.observe)
 
     def emit(self, event: Event) -> None:
         """Take an event of the run."""
-        if not isinstance(event, RoundBegan) or self._federation is None:
+        if not isinstance(event, RoundBegan):
             return
         self._round = event.number
         if event.number == self._mishaps.lost_in:
-            self._kill(self._federation, self._mishaps.holder)
+            self._kill(self._mishaps.holder)
         if event.number == self._mishaps.back_in:
             self._federation.start(self._mishaps.trainer)
 
     def observe(self, sent: Sent) -> None:
         """Take a message that the bus accepted."""
         mishaps = self._mishaps
-        if self._federation is None or self._round != mishaps.killed_in:
+        if self._round != mishaps.killed_in:
             return
         if sent.sender == mishaps.trainer and sent.lane is Lane.BULK:
             self._uploaded += 1
             if self._uploaded == mishaps.killed_after:
-                self._kill(self._federation, mishaps.trainer)
+                self._kill(mishaps.trainer)
 
-    def _kill(self, federation: Federation, name: str) -> None:
-        self._strikes.append(asyncio.create_task(federation.kill(name), name=f"kill {name}"))
+    def _kill(self, name: str) -> None:
+        strike = asyncio.create_task(self._federation.kill(name), name=f"kill {name}")
+        self._strikes.append(strike)

@@ -1,0 +1,86 @@
+"""What machines read: one object a line, whatever the numbers are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from infra.cli.display import JsonDisplay
+from infra.run_log import RunLog
+from protocols.reports import (
+    HolderLeft,
+    OwnerTrouble,
+    RoundComplete,
+    StateUpdated,
+    Step,
+    TrainerLeft,
+)
+
+
+def complete(number: int, *survivors: str) -> RoundComplete:
+    return RoundComplete(
+        job="tiny", number=number, survivors=survivors, answered=("holder-1",), seconds=1.0
+    )
+
+
+def left(number: int, trainer: str, reason: str) -> TrainerLeft:
+    return TrainerLeft(number=number, trainer=trainer, step=Step.COLLECTING, reason=reason)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_a_metric_that_is_not_finite_is_null(
+    value: float, capsys: pytest.CaptureFixture[str]
+) -> None:
+    JsonDisplay().emit(
+        StateUpdated(job="tiny", number=1, completed=1, metrics={"loss": value, "accuracy": 0.5})
+    )
+
+    assert json.loads(capsys.readouterr().out)["metrics"] == {"loss": None, "accuracy": 0.5}
+
+
+def test_the_kind_of_a_line_is_never_that_of_an_owners_trouble(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    JsonDisplay().emit(OwnerTrouble(actor="north", kind="missing value", text="line 3"))
+
+    line = json.loads(capsys.readouterr().out)
+    assert (line["kind"], line["trouble"]) == ("owner_trouble", "missing value")
+
+
+def test_an_owner_that_fails_in_every_round_is_one_absence() -> None:
+    log = RunLog()
+
+    news = [
+        log.take(event)
+        for number in (1, 2, 3)
+        for event in (left(number, "o2", "empty"), complete(number, "o1"))
+    ]
+
+    assert [(a.name, a.left, a.returned) for a in log.trainers] == [("o2", 1, None)]
+    assert news[::2] == [True, False, False]
+
+
+def test_an_owner_is_back_with_the_first_sum_that_has_its_vector() -> None:
+    log = RunLog()
+    for event in (left(1, "o2", "empty"), complete(1, "o1"), complete(2, "o1", "o2")):
+        log.take(event)
+
+    log.take(left(3, "o2", "timed out"))
+
+    assert [(a.left, a.reason, a.returned) for a in log.trainers] == [
+        (1, "empty", 2),
+        (3, "timed out", None),
+    ]
+
+
+def test_a_resumed_run_knows_who_was_missing_before() -> None:
+    before, after = RunLog(), RunLog()
+    before.take(HolderLeft(number=2, holder="holder-1", step=Step.OPENING))
+    before.take(left(2, "o2", "empty"))
+
+    after.recall(before.remember())
+    after.take(HolderLeft(number=4, holder="holder-1", step=Step.OPENING))
+
+    assert after.facts()["lost_holders"] == before.facts()["lost_holders"]
+    assert after.facts()["dropped_trainers"] == before.facts()["dropped_trainers"]

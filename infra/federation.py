@@ -260,7 +260,7 @@ class Federation:
             own = TrainerPorts(
                 blobs=self.bus.blobs(name),
                 entropy=SystemEntropy(),
-                worker=WatchedWorker(self._workers[name], self._witness),
+                worker=WatchedWorker(name, self._workers[name], self._witness),
             )
             yield Trainer(name, self.casting.roster, ports, own)
 

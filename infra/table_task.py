@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from actors.ports import WorkFailed
 from protocols.learning.algorithms import build
-from protocols.learning.job import Opened
+from protocols.learning.job import Opened, require_cohort
 from protocols.learning.logistic import Logistic
 from protocols.learning.state import State
 
@@ -41,7 +41,9 @@ class TableTask:
         return self._algorithm.start()
 
     def compute(self, state: State) -> NDArray[np.float64]:
-        return self._algorithm.local(state, self._table)
+        table = self._table  # what is wrong with it is said first
+        require_cohort(state, self._spec.owner)
+        return self._algorithm.local(state, table)
 
     def evaluate(self, state: State) -> dict[str, float]:
         y = self._table.y

@@ -99,7 +99,10 @@ class TorchTask:
 
     @cached_property
     def _data(self) -> Any:
-        return self._module.data(Owner(name=self._spec.owner, data=self._spec.data))
+        data = self._module.data(Owner(name=self._spec.owner, data=self._spec.data))
+        if _rows(data) == 0:
+            raise WorkFailed("empty", f"data(owner) of {self._spec.task} returned no rows")
+        return data
 
     def _settings(self, number: int) -> Settings:
         return Settings(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from .memory_queue import Sent
 
 _WINDOWS = 3  # places in a vector that are looked for
 _VALUES = 4  # consecutive values that make a window: 16 to 32 bytes, never there by chance
+_FORMS = 5  # in which an unprotected vector could stand in a message
 _REMEMBERED = 2  # rounds whose vectors are still looked for, for late messages
 
 
@@ -37,21 +39,29 @@ class Witness:
         self.vectors_watched = 0
         self._roster = roster
         self._fraction_bits = fraction_bits
-        self._probes: deque[bytes] = deque(maxlen=_REMEMBERED * len(roster.trainers) * _WINDOWS * 6)
+        self._probes: dict[str, deque[bytes]] = {
+            name: deque(maxlen=_REMEMBERED * _WINDOWS * _FORMS) for name in roster.trainers
+        }
 
     def observe(self, sent: Sent) -> None:
         """Take one message that the bus accepted."""
         self.bytes_by_role[self._roster.role(sent.sender) or "stranger"] += len(sent.body)
         self.messages_by_recipient[sent.recipient] += 1
-        if any(probe in sent.body for probe in self._probes):
+        if any(probe in sent.body for probe in self._looked_for(sent.sender)):
             self.cleartext_by_recipient[sent.recipient] += 1
 
-    def watch(self, vector: NDArray[np.float64]) -> None:
-        """Look out for this vector from now on."""
+    def _looked_for(self, sender: str) -> Iterator[bytes]:
+        """Yield what a message of this sender must not hold: of a trainer, its own vector."""
+        if sender in self._probes:
+            return iter(self._probes[sender])
+        return chain.from_iterable(self._probes.values())
+
+    def watch(self, owner: str, vector: NDArray[np.float64]) -> None:
+        """Look out for this owner's vector from now on."""
         self.vectors_watched += 1
         if not np.isfinite(vector).all():
             return  # refused before it is encoded, so never sent in any form
-        self._probes.extend(self._probes_of(vector))
+        self._probes[owner].extend(self._probes_of(vector))
 
     def _probes_of(self, vector: NDArray[np.float64]) -> Iterator[bytes]:
         with np.errstate(invalid="ignore", over="ignore"):
@@ -89,14 +99,15 @@ def _places(vector: NDArray[np.float64]) -> list[int]:
 class WatchedWorker:
     """A worker whose vectors the witness knows; the `Worker` port."""
 
-    def __init__(self, worker: Worker, witness: Witness) -> None:
+    def __init__(self, owner: str, worker: Worker, witness: Witness) -> None:
+        self._owner = owner
         self._worker = worker
         self._witness = witness
 
     async def compute(self, state: bytes, number: int) -> NDArray[np.float64]:
         """Compute, and show the vector to the witness."""
         vector = await self._worker.compute(state, number)
-        self._witness.watch(vector)
+        self._witness.watch(self._owner, vector)
         return vector
 
     async def close(self) -> None:

@@ -30,6 +30,7 @@ class ProcessWorker:
         self._child: Child | None = None
         self._turn = asyncio.Lock()
         self._closed = False
+        self._killed = False
 
     @property
     def pid(self) -> int | None:
@@ -53,7 +54,7 @@ class ProcessWorker:
         async with self._turn:
             self._refuse_if_closed()
             try:
-                if self._child is not None and self._child.exited.done():
+                if self._child is not None and (self._killed or self._child.exited.done()):
                     await self._drop()
                 child = self._child or await self._started()
                 return await self._asked(child, request, state, self._spec.compute_s)
@@ -69,6 +70,7 @@ class ProcessWorker:
         """Kill the child at once, as a power cut would; the next request starts afresh."""
         if self._child is not None:
             self._child.kill()
+            self._killed = True
 
     async def close(self) -> None:
         """End the child: at once if it computes, else by itself within `close_s`."""
@@ -114,7 +116,7 @@ class ProcessWorker:
         return reply, bulk
 
     async def _drop(self) -> None:
-        child, self._child = self._child, None
+        child, self._child, self._killed = self._child, None, False
         if child is not None:
             await child.end()
 

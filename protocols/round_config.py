@@ -69,7 +69,7 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     quorum: Annotated[int, msgspec.Meta(ge=1, le=64)]
     minimum: Annotated[int, msgspec.Meta(ge=MINIMUM_FLOOR)]
     chunk_bytes: Annotated[int, msgspec.Meta(ge=1024, le=4 * 2**20)]
-    beat_ms: Annotated[int, msgspec.Meta(ge=10, le=86_400_000)]
+    beat_ms: Annotated[int, msgspec.Meta(ge=10, le=3_600_000)]
     state: Digest
     roster: Digest
 

@@ -13,7 +13,7 @@ from typing import Generic, Literal, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.errors import ProtocolError
+from protocols.errors import ProtocolError, Unfit
 
 from .layout import Layout
 from .state import State
@@ -78,6 +78,17 @@ class Algorithm(Protocol, Generic[Rows_contra]):
     def name_of(self, state: State, index: int) -> str:
         """Return what a coordinate means, for error texts: `hessian[3,4]`, `fc.weight[0,3]`."""
         return self.layout(state).name_of(index)
+
+
+def require_cohort(state: State, owner: str) -> None:
+    """Raise `Unfit` for an owner that came or came back after a job fixed its cohort.
+
+    A job whose sums must all be over the same owners names them in the fact `cohort`; an
+    owner that leaves makes it begin again, and nobody who joins may make it do so.
+    """
+    cohort = state.facts.get("cohort")
+    if cohort and isinstance(cohort, list) and owner not in cohort:
+        raise Unfit("not in the cohort", "this fit began, or began again, without this owner")
 
 
 def finite(opened: Opened) -> NDArray[np.float64]:

@@ -79,11 +79,15 @@ class Collected:
         return choose(self._have, need=self._need)
 
     def left_out(self, expected: Iterable[str], chosen: tuple[Contribution, ...]) -> dict[str, str]:
-        """Name the trainers that took part or were expected and are not chosen, with why."""
+        """Name the trainers that took part or were expected and are not chosen, with why.
+
+        Where nothing is chosen, those whose contribution could have been opened are not to blame.
+        """
         known = {**dict.fromkeys(expected), **self.accepted}
-        reasons = {
-            name: "no complete contribution in time" for name in self._trainers if name in known
-        }
+        late = [name for name in self._trainers if name in known]
+        if not chosen:
+            late = list(self.incomplete(late, at=self._need))
+        reasons = dict.fromkeys(late, "no complete contribution in time")
         reasons |= self.declined | self.excluded
         inside = {contribution.trainer for contribution in chosen}
         return {name: reason for name, reason in reasons.items() if name not in inside}

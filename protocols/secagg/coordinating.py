@@ -13,6 +13,7 @@ from protocols.errors import Misuse, PeerViolation
 from protocols.messages import Accepted, CloseRound, Have, Hello, RoundOpened, Welcome, Wire
 from protocols.records import RoundRecord, RunRecord
 from protocols.reports import (
+    Event,
     JobEnded,
     RoundAbandoned,
     RoundBegan,
@@ -172,7 +173,7 @@ class Coordinating:
             quorum=plan.quorum,
             minimum=plan.minimum,
             chunk_bytes=plan.chunk_bytes,
-            beat_ms=max(10, int(250 * plan.timing.patience_s)),  # four beats to a patience
+            beat_ms=_beat_ms(plan.timing.patience_s),
             state=run.state,
             roster=self._roster.digest(),
         )
@@ -275,9 +276,8 @@ class Coordinating:
     def _abandoned(self, now_s: float, gathering: Gathering, reason: str) -> list[Effect]:
         run, _ = self._current()
         config = gathering.config
-        left = self._attendance.trainers_left(gathering.left_out(), config.number)
         effects: list[Effect] = [
-            *(Report(event) for event in left),
+            *(Report(event) for event in self._missed(gathering)),
             self._pass_over(run, gathering),
             *self._close(complete=False, reason=reason),
             Report(RoundAbandoned(job=config.job, number=config.number, reason=reason)),
@@ -286,6 +286,15 @@ class Coordinating:
             text = f"{run.abandoned + 1} rounds in a row were abandoned, the last because {reason}"
             return effects + self._end("failed", text)
         return effects + self._next_round(now_s)
+
+    def _missed(self, gathering: Gathering) -> list[Event]:
+        """Name those whose absence the round was abandoned for, where that is not told yet."""
+        number = gathering.config.number
+        if not gathering.announced:
+            away = [name for name in self._roster.holders if name not in gathering.opened]
+            return self._attendance.holders_left(away, number, Step.OPENING)
+        left = {} if gathering.chosen else gathering.left_out()
+        return self._attendance.trainers_left(left, number)
 
     def opened(self, now_s: float, step: JobStep) -> list[Effect]:
         """Take the job's next state, durable by now, and close the round."""
@@ -333,6 +342,11 @@ class Coordinating:
             job=self._plan.job, outcome=outcome, reason=reason, completed=completed
         )
         return [Report(self.ended)]
+
+
+def _beat_ms(patience_s: float) -> int:
+    """Return four beats to a patience, but at least one an hour."""
+    return min(3_600_000, max(10, int(250 * patience_s)))
 
 
 def _cid_of(message: Wire) -> bytes | None:

@@ -44,6 +44,8 @@ class Rows:
 def data(owner):
     if owner.data == "no data":
         raise FileNotFoundError("no such table")
+    if owner.data == "no rows":
+        return torch.zeros(0, 2), torch.zeros(0)
     return Rows(owner.data)
 
 def evaluate(model, data):
@@ -445,3 +447,23 @@ async def test_child_has_a_session_of_its_own(tmp_path: Path) -> None:
         assert os.getsid(worker.pid) == worker.pid != os.getsid(0)
     finally:
         await worker.close()
+
+
+async def test_an_owner_without_rows_is_told_so(open_worker: Open) -> None:
+    worker = open_worker("no rows")
+
+    with pytest.raises(WorkFailed, match="returned no rows") as failed:
+        await worker.describe()
+
+    assert failed.value.kind == "empty"
+
+
+async def test_a_child_that_was_killed_while_idle_is_replaced(open_worker: Open) -> None:
+    worker = open_worker("nothing")
+    await worker.describe()
+    before = worker.pid
+
+    worker.kill()
+    await worker.describe()
+
+    assert worker.pid not in (None, before)

@@ -35,8 +35,8 @@ class Collector(Witness):
         super().observe(sent)
         self.sent.append(sent)
 
-    def watch(self, vector: Vector) -> None:
-        super().watch(vector)
+    def watch(self, owner: str, vector: Vector) -> None:
+        super().watch(owner, vector)
         self.vectors.append(vector)
 
     @property

@@ -40,9 +40,9 @@ def leak_first(body_of: str, collector: Collector, federation: Federation) -> No
     link = federation.bus.connect(SPY)
     watch, tasks = collector.watch, set()
 
-    def watch_and_tell(vector):  # type: ignore[no-untyped-def]
+    def watch_and_tell(owner, vector):  # type: ignore[no-untyped-def]
         first = not collector.vectors
-        watch(vector)
+        watch(owner, vector)
         if first:
             bodies = {
                 "rows": TABLES["north"].splitlines()[1].encode(),

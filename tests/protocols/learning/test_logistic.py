@@ -9,7 +9,8 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from protocols.learning.job import JobFailed, Opened
+from protocols.errors import Unfit
+from protocols.learning.job import JobFailed, Opened, require_cohort
 from protocols.learning.logistic import Logistic
 from protocols.learning.state import State
 
@@ -215,3 +216,14 @@ def test_sum_that_is_not_finite_fails_the_job() -> None:
         algorithm.update(
             algorithm.start(), Opened(total=np.array([np.nan, 0.0]), survivors=("ann",))
         )
+
+
+def test_an_owner_outside_the_cohort_declines_and_one_inside_does_not() -> None:
+    state = State(facts={"cohort": ["ann", "bob"]})
+
+    require_cohort(state, "ann")
+    require_cohort(State(facts={"cohort": []}), "eve")
+    with pytest.raises(Unfit, match="without this owner") as refused:
+        require_cohort(state, "eve")
+
+    assert refused.value.kind == "not in the cohort"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from protocols.messages import Announce, AnswerChunk, ShareChunk
 from protocols.reports import HolderLeft, JobEnded, RoundAbandoned, RoundComplete, TrainerLeft
 from protocols.secagg.contributing import Contributing
+from protocols.secagg.coordinating import _beat_ms
 
 
 def completed(rig: Rig) -> list[RoundComplete]:
@@ -289,3 +290,38 @@ def test_a_coordinator_that_died_before_it_told_the_end_of_the_last_round_tells_
 
     assert list(rig.opened) == [1]
     assert all(node.spool == {} for node in rig.nodes.values())
+
+
+def test_healthy_trainers_are_not_blamed_for_an_abandoned_round() -> None:
+    rig = Rig(Shape(trainers=5, minimum=4, abandoned_rounds=1))
+    rig.start()
+    rig.kill("trainer-01")
+    rig.kill("trainer-05")
+
+    rig.run()
+
+    left = [event.trainer for event in rig.events if isinstance(event, TrainerLeft)]
+    assert left == ["trainer-01", "trainer-05"]
+
+
+def test_missing_holders_are_named_when_a_round_can_not_open() -> None:
+    rig = Rig(Shape(abandoned_rounds=1))
+    rig.start()
+    for name in ("holder-1", "holder-3", "holder-5"):
+        rig.kill(name)
+
+    rig.run()
+
+    assert [e.holder for e in rig.events if isinstance(e, HolderLeft)] == [
+        "holder-1",
+        "holder-3",
+        "holder-5",
+    ]
+    assert not [event for event in rig.events if isinstance(event, TrainerLeft)]
+
+
+@pytest.mark.parametrize(
+    ("patience_s", "beat_ms"), [(0.001, 10), (60.0, 15_000), (2.6e6, 3_600_000)]
+)
+def test_the_beat_follows_the_patience_within_its_bounds(patience_s: float, beat_ms: int) -> None:
+    assert _beat_ms(patience_s) == beat_ms

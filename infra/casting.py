@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from pathlib import Path
+
+import msgspec
 
 from actors.coordinator import Assignment
 from actors.ports import WorkFailed
@@ -16,9 +17,10 @@ from protocols.round_config import majority
 from protocols.secagg.coordinating import Plan
 from protocols.secagg.patience import Timing
 
-from .config import ConfigError, FedAvgSettings, Job, LogisticSettings
+from .config import ConfigError, FedAvgSettings, Job, LogisticSettings, Owner
 from .federation import Casting
 from .tables import read_header
+from .worker_frames import Option
 from .workers import WorkSpec, initial_state
 
 
@@ -33,7 +35,7 @@ async def cast(job: Job) -> Casting:
         algorithm = build(job.algorithm, options)
     except ValueError as error:
         raise ConfigError([f"job: {error}"]) from None
-    specs = {owner.name: _spec(job, options, owner.name) for owner in job.owners}
+    specs = {owner.name: _spec(job, options, owner) for owner in job.owners}
     if isinstance(algorithm, Logistic):
         initial = algorithm.start()
     else:
@@ -94,8 +96,8 @@ def fingerprint(job: Job) -> str:
     return hashlib.sha256(canonical(fixed)).hexdigest()
 
 
-def _options(job: Job) -> dict[str, object]:
-    options: dict[str, object] = {"max_rounds": job.max_rounds}
+def _options(job: Job) -> dict[str, Option]:
+    options: dict[str, Option] = {"max_rounds": job.max_rounds}
     if job.tolerance is not None:
         options["tolerance"] = job.tolerance
     match job.learning:
@@ -133,21 +135,16 @@ def _common_features(job: Job, target: str) -> tuple[str, ...]:
     return headers.most_common(1)[0][0]
 
 
-def _spec(job: Job, options: dict[str, object], owner: str) -> WorkSpec:
-    data = next(o.data for o in job.owners if o.name == owner)
-    learning = job.learning
-    fedavg = isinstance(learning, FedAvgSettings)
-    return WorkSpec(
+def _spec(job: Job, options: dict[str, Option], owner: Owner) -> WorkSpec:
+    spec = WorkSpec(
         kind=job.algorithm,
-        options=options,  # type: ignore[arg-type]
-        owner=owner,
-        task=str(_absolute(learning.task)) if isinstance(learning, FedAvgSettings) else "",
-        data="" if data is None else str(_absolute(data)),
-        seed=learning.seed if fedavg and isinstance(learning, FedAvgSettings) else 0,
+        options=options,
+        owner=owner.name,
+        data="" if owner.data is None else str(owner.data.resolve()),
         memory_mb=job.limits.memory_mb,
         compute_s=job.limits.compute_s,
     )
-
-
-def _absolute(path: Path) -> Path:
-    return path.resolve()
+    if not isinstance(job.learning, FedAvgSettings):
+        return spec
+    task = str(job.learning.task.resolve())
+    return msgspec.structs.replace(spec, task=task, seed=job.learning.seed)

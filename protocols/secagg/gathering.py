@@ -70,8 +70,6 @@ class Gathering:
         """Name the holders whose answers are complete."""
         return tuple(self._answers.complete)
 
-    # --- life -------------------------------------------------------------------------
-
     def start(self) -> list[Effect]:
         """Ask the holders to open the round."""
         return self._resend(self._roster.holders)
@@ -84,7 +82,6 @@ class Gathering:
             self.step = Step.COLLECTING
         if chosen:
             self._choose(chosen)
-            self.step = Step.VOTING if self.config.vote else Step.RELEASING
         opens = self._open_again(self._roster.holders)
         if self.step is Step.OPENING:
             return opens
@@ -146,20 +143,14 @@ class Gathering:
                 break
         return [*effects, Report(self.progress(now_s))]
 
-    # --- steps ------------------------------------------------------------------------
-
     def _leave_step(self, now_s: float) -> list[Effect]:
-        match self.step:
-            case Step.OPENING:
-                return self._leave_opening(now_s)
-            case Step.COLLECTING:
-                return self._leave_collecting(now_s)
-            case Step.VOTING:
-                return self._leave_voting(now_s)
-            case Step.RELEASING:
-                return self._leave_releasing(now_s)
-            case Step.UPDATING:
-                return []
+        leave = {
+            Step.OPENING: self._leave_opening,
+            Step.COLLECTING: self._leave_collecting,
+            Step.VOTING: self._leave_voting,
+            Step.RELEASING: self._leave_releasing,
+        }.get(self.step)
+        return [] if leave is None else leave(now_s)
 
     def _enter(self, step: Step, now_s: float) -> None:
         self.step = step
@@ -167,6 +158,7 @@ class Gathering:
 
     def _choose(self, chosen: tuple[Contribution, ...]) -> None:
         self.chosen = chosen
+        self.step = Step.VOTING if self.config.vote else Step.RELEASING
         self._set_digest = set_digest(self.cid, chosen)
 
     def _abandon(self, reason: str) -> list[Effect]:
@@ -203,7 +195,7 @@ class Gathering:
         chosen = self._collected.choose()
         if len(chosen) >= self.config.minimum:
             self._choose(chosen)
-            self._enter(Step.VOTING if self.config.vote else Step.RELEASING, now_s)
+            self._enter(self.step, now_s)
             return self._resend(self.announced)
         # Trainers that were not expected may yet accept; only time tells that they won't.
         if not overdue and self._incomplete():
@@ -240,8 +232,6 @@ class Gathering:
         if self._patience.exhausted(now_s):
             return self._abandon(f"{len(complete)} of {self.config.threshold} answers came in")
         return []
-
-    # --- who is waited for ------------------------------------------------------------
 
     def waiting_for(self) -> tuple[str, ...]:
         """Name who has not yet done what this step asks of them."""
@@ -309,8 +299,6 @@ class Gathering:
             case Step.RELEASING | Step.UPDATING:
                 return len(self.answered), self.config.threshold
 
-    # --- asking -----------------------------------------------------------------------
-
     def _resend(self, names: Iterable[str]) -> list[Effect]:
         request = self._request()
         return [] if request is None else [Send(name, request) for name in names]
@@ -341,8 +329,6 @@ class Gathering:
         effects = self._open_again([name])
         asked = self.step in (Step.VOTING, Step.RELEASING) and name in self.announced
         return effects + (self._resend([name]) if asked else [])
-
-    # --- what comes in: each returns None where nothing new came ----------------------
 
     def _on_opened(self, sender: str, _message: RoundOpened) -> list[Effect] | None:
         if self.step is not Step.OPENING or sender in self.opened:

@@ -114,7 +114,8 @@ class Coordinating:
     def stop(self) -> list[Effect]:
         """Start no further round; the one under way is finished."""
         self._stopping = True
-        return [] if self._round is not None else self._end("stopped")
+        between_rounds = self._round is None and self.ended is None
+        return self._end("stopped") if between_rounds else []
 
     def next_wake_s(self) -> float | None:
         """Return when `advance` is due even if nothing comes in."""

@@ -325,3 +325,15 @@ def test_missing_holders_are_named_when_a_round_can_not_open() -> None:
 )
 def test_the_beat_follows_the_patience_within_its_bounds(patience_s: float, beat_ms: int) -> None:
     assert _beat_ms(patience_s) == beat_ms
+
+
+def test_a_stop_that_comes_after_the_end_does_not_change_how_the_job_ended() -> None:
+    rig = Rig(Shape(rounds=1))
+    rig.start()
+    rig.run()
+
+    effects = rig.coordinator.stop()
+
+    assert effects == []
+    assert rig.coordinator.ended is not None
+    assert rig.coordinator.ended.outcome == "max rounds"

@@ -22,7 +22,7 @@ from protocols.effects import (
     Send,
     StoreChunk,
 )
-from protocols.errors import PeerViolation
+from protocols.errors import Misuse, PeerViolation
 from protocols.messages import Message, Wire, read
 from protocols.reports import PeerFault
 from protocols.round_config import RoundConfig
@@ -98,9 +98,13 @@ class Actor(ABC):
     def perform(self, effect: Effect) -> None:
         """Begin an effect of this kind of actor."""
 
-    @abstractmethod
     def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
-        """Tell the machine the result of a `CheckStream`."""
+        """Tell the machine the result of a `CheckStream`, if it asks for any."""
+        raise Misuse(f"{self.name} checks no streams, and {stream} was: {ok}")
+
+    def asked_to_stop(self) -> list[Effect]:
+        """Let the machine know that a clean end is wanted."""
+        return []
 
     def next_wake_s(self) -> float | None:
         """Return when `advance` is due, on this actor's clock."""
@@ -117,7 +121,7 @@ class Actor(ABC):
     def stop(self) -> None:
         """Ask for a clean end: what was decided is made durable and sent, nothing new begun."""
         self._stopping = True
-        self._inbox.put_nowait(_Item(list))
+        self._inbox.put_nowait(_Item(self.asked_to_stop))
 
     # --- the loop ---------------------------------------------------------------------
 
@@ -243,6 +247,13 @@ class Actor(ABC):
             chunk = await self.ports.spool.get(effect.stream, index)
             ok = await self.ports.offload.run(_take, config, digest, chunk) and ok
         return ok and digest.digest() == effect.digest
+
+    async def keep_streams_of(self, rounds: Iterable[bytes]) -> None:
+        """Erase every stream that belongs to no round of these."""
+        live = {cid.hex() for cid in rounds}
+        for stream in await self.ports.spool.streams():
+            if stream.split("/")[0] not in live:
+                await self.ports.spool.erase(stream)
 
     async def send_stream(
         self, config: RoundConfig, stream: str, to: str, wrap: Callable[[int, bytes], Message]

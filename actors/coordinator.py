@@ -47,7 +47,6 @@ class Coordinator(Actor):
     ) -> None:
         super().__init__(roster.coordinator, ports)
         self._roster = roster
-        self._assignment = assignment
         self._algorithm = assignment.algorithm
         self._machine = Coordinating(roster, assignment.plan)
         self._blobs = blobs
@@ -70,8 +69,7 @@ class Coordinator(Actor):
         run = self._machine.run
         now_s = self.ports.clock.now_s()
         # Answers are cheap to ask for again, and then none is ever half old, half new.
-        for stream in await self.ports.spool.streams():
-            await self.ports.spool.erase(stream)
+        await self.keep_streams_of(())
         if run is None:
             return self._machine.start(now_s, await self._keep(self.state, completed=0))
         data = await self._checkpoints.load(run.state)
@@ -99,13 +97,9 @@ class Coordinator(Actor):
         """Return whether the job is over."""
         return self._machine.ended is not None
 
-    def stop(self) -> None:
+    def asked_to_stop(self) -> list[Effect]:
         """Finish the round under way, begin no other."""
-        self.begin("stop", self._stop())
-        super().stop()
-
-    async def _stop(self) -> Decide:
-        return self._machine.stop
+        return self._machine.stop()
 
     def perform(self, effect: Effect) -> None:
         """Begin opening a sum."""

@@ -37,13 +37,9 @@ class ShareHolder(Actor):
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
         """Rebuild the machine; drop stored chunks of rounds that are over."""
         spool = self.ports.spool
-        streams = await spool.streams()
-        stored = {stream: await spool.indices(stream) for stream in streams}
+        stored = {stream: await spool.indices(stream) for stream in await spool.streams()}
         self._machine.restore(records, stored)
-        live = {cid.hex() for cid in self._machine.live_rounds()}
-        for stream in streams:
-            if stream.split("/")[0] not in live:
-                await spool.erase(stream)
+        await self.keep_streams_of(self._machine.live_rounds())
         return self._machine.start()
 
     def decide(self, sender: str, message: Wire) -> list[Effect]:

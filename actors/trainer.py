@@ -47,19 +47,12 @@ class Trainer(Actor):
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
         """Rebuild the machine; drop spooled uploads that were never recorded, so never sent."""
         self._machine.restore(records)
-        live = {cid.hex() for cid in self._machine.live_rounds()}
-        for stream in await self.ports.spool.streams():
-            if stream.split("/")[0] not in live:
-                await self.ports.spool.erase(stream)
+        await self.keep_streams_of(self._machine.live_rounds())
         return self._machine.start()
 
     def decide(self, sender: str, message: Wire) -> list[Effect]:
         """Let the machine decide."""
         return self._machine.receive(sender, message)
-
-    def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
-        """Trainers check no streams."""
-        raise Misuse(f"a trainer checked {stream}: {ok}")
 
     def next_wake_s(self) -> float | None:
         """Return when the machine wants to say that it is at work."""
@@ -102,8 +95,7 @@ class Trainer(Actor):
         for chunk in range(chunk_count(config)):
             piece = values[chunk * step : (chunk + 1) * step]
             payloads = await self.ports.offload.run(suite.protect, config, piece, seed, chunk)
-            for digest, payload in zip(digests, payloads, strict=True):
-                digest.update(payload)
+            await self.ports.offload.run(_update, digests, payloads)
             await self._spool(announce, chunk, payloads)
         return ContributionHeader(
             cid=config.cid(),
@@ -142,3 +134,8 @@ class Trainer(Actor):
 
         await self.send_stream(effect.config, stream, holder, wrap)
         return lambda: self._machine.uploaded(header.cid, holder)
+
+
+def _update(digests: list[hashlib._Hash], payloads: tuple[bytes, ...]) -> None:
+    for digest, payload in zip(digests, payloads, strict=True):
+        digest.update(payload)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from pathlib import Path
 
 from actors.ports import StorageFailed
 
-from .durable_files import make_folder, sync_folder
+from .durable_files import make_folder, replace_file
 from .system import ThreadOffload
 
 _NAME = re.compile(r"state-(\d{6})-([0-9a-f]{64})\.safetensors")
@@ -52,15 +51,9 @@ class FileCheckpoints:
     def _save(self, completed: int, state: bytes) -> bytes:
         digest = hashlib.sha256(state)
         target = self._folder / f"state-{completed:06}-{digest.hexdigest()}.safetensors"
-        incoming = self._folder / "incoming"
         try:
             make_folder(self._folder)
-            with incoming.open("wb") as file:
-                file.write(state)
-                file.flush()
-                os.fsync(file.fileno())
-            incoming.rename(target)
-            sync_folder(self._folder)
+            replace_file(target, state, incoming=self._folder / "incoming")
             for _, old in self._files()[: -self._keep]:
                 old.unlink()
         except OSError as error:

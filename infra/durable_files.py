@@ -15,6 +15,20 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def replace_file(target: Path, content: bytes, *, incoming: Path | None = None) -> None:
+    """Give a file a new content; a power cut leaves the old one or the new one, whole.
+
+    `incoming` is the file that the content is written to first, beside the target.
+    """
+    incoming = incoming or target.with_name(target.name + ".incoming")
+    with incoming.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    incoming.rename(target)
+    sync_folder(target.parent)
+
+
 def make_folder(folder: Path) -> None:
     """Make a folder and its missing parents, for the owner only, and make each durable."""
     if folder.is_dir():

@@ -63,7 +63,6 @@ class RunLog:
     faults: Counter[str] = field(default_factory=Counter)
     survivors: tuple[str, ...] = ()
     back: tuple[str, ...] = ()  # trainers that the latest sum has again
-    ended: JobEnded | None = None
 
     def take(self, event: Event) -> bool:
         """Take one event; say whether it tells anything that was not known."""
@@ -79,7 +78,6 @@ class RunLog:
             case PeerFault():
                 self.faults[event.peer] += 1
             case JobEnded():
-                self.ended = event
                 self.completed = max(self.completed, event.completed)
             case TrainerLeft():
                 return _left(self.trainers, event.trainer, event.number, event.reason)

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from infra.config import ConfigError
+from infra.durable_files import replace_file
 
 _NOT_OURS = "not empty, and no run of ours; choose another folder with --home"
 
@@ -123,6 +124,4 @@ class Home:
         return "" if old is None else f"the run before was moved to {old}"
 
     def _write(self, record: HomeRecord) -> None:
-        incoming = self.path / "run.json.incoming"
-        incoming.write_bytes(msgspec.json.encode(record))
-        incoming.rename(self.path / "run.json")
+        replace_file(self.path / "run.json", msgspec.json.encode(record))

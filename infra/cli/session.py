@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Never
 
 from actors.supervision import GaveUp
+from infra.durable_files import replace_file
 from infra.federation import Casting, Federation
 from infra.run_log import RunLog
 from infra.witness import Witness
@@ -68,10 +69,8 @@ class _Recorder:
             self._keep(self._display.log)
 
     def _keep(self, run_log: RunLog) -> None:
-        incoming = self._file.with_suffix(".incoming")
         try:
-            incoming.write_bytes(run_log.remember())
-            incoming.rename(self._file)
+            replace_file(self._file, run_log.remember())
         except OSError as error:
             log.warning("%s can't be written: %s", self._file, error.strerror)
 

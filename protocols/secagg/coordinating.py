@@ -95,13 +95,7 @@ class Coordinating:
         if stored is None:
             return closed + self._next_round(now_s)
         # Limits may have changed since; who is asked for what in this round has not.
-        self._round = Gathering(
-            stored.config,
-            self._roster,
-            self._plan.timing,
-            expected=self._attendance.present(),
-            now_s=now_s,
-        )
+        self._round = self._gathering(stored.config, now_s)
         resumed = self._round.resume(stored.announced, stored.chosen)
         return [*closed, self._began(), *resumed]
 
@@ -147,14 +141,12 @@ class Coordinating:
             return self._end(self._run.reason)
         if self._stopping:
             return self._end("stopped")
-        self._round = Gathering(
-            self._config(self._run),
-            self._roster,
-            self._plan.timing,
-            expected=self._attendance.present(),
-            now_s=now_s,
-        )
+        self._round = self._gathering(self._config(self._run), now_s)
         return [self._began(), *self._keep_round(), *self._round.start()]
+
+    def _gathering(self, config: RoundConfig, now_s: float) -> Gathering:
+        expected = self._attendance.present()
+        return Gathering(config, self._roster, self._plan.timing, expected=expected, now_s=now_s)
 
     def _config(self, run: RunRecord) -> RoundConfig:
         plan = self._plan
@@ -237,11 +229,10 @@ class Coordinating:
     def _after(self, now_s: float, effects: list[Effect]) -> list[Effect]:
         """Put what must be durable first, and go on when the round has ended."""
         _, gathering = self._current()
-        told = [] if gathering.abandoned is not None else self._absences(gathering)
-        kept = [] if gathering.abandoned is not None else self._keep_round()
         if gathering.abandoned is not None:
             return [*effects, *self._abandoned(now_s, gathering, gathering.abandoned)]
-        return [*kept, *told, *effects]
+        told = self._absences(gathering)  # while the record of before still tells what is new
+        return [*self._keep_round(), *told, *effects]
 
     def _absences(self, gathering: Gathering) -> list[Effect]:
         stored, number = self._stored, gathering.config.number

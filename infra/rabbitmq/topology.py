@@ -1,0 +1,214 @@
+"""What a federation needs on a broker, as data: queues, bindings, accounts and their rights.
+
+Names are the contract between actors, provisioning and the doctor:
+
+* one topic exchange; the routing key `<sender>.<recipient>.<lane>` says who wrote to whom, and
+  the sender's account may use no other first word, so a recipient can believe it;
+* a queue for each actor and lane, `<name>.control` and `<name>.bulk`; trainers have no bulk;
+* two streams for the model states: `model.stream` holds chunks, `model.index` where each begins;
+* `dead.letters` for what could not be delivered.
+
+Nothing here is exclusive, transient or declared by an actor: all of it is provisioned.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal
+
+from actors.ports import Lane
+from protocols.round_config import Roster
+
+EXCHANGE = "quorate.messages"
+DEAD_EXCHANGE = "quorate.dead"
+DEAD_QUEUE = "dead.letters"
+MODEL_STREAM = "model.stream"
+MODEL_INDEX = "model.index"
+
+MAX_MESSAGE_BYTES = 16 * 2**20  # the default of RabbitMQ 4; above it the channel is closed
+
+_MIB = 2**20
+_DAY_MS = 86_400_000
+_DELIVERIES = 20  # of one message before it counts as poison, as RabbitMQ 4 has it
+
+Kind = Literal["quorum", "classic", "stream"]
+Argument = str | int | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """A durable queue and the routing key that leads to it, None for the dead letters."""
+
+    name: str
+    kind: Kind
+    arguments: dict[str, Argument]
+    binding: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """What one actor may do, as regular expressions; `topics` bounds its routing keys."""
+
+    user: str
+    configure: str
+    write: str
+    read: str
+    topics: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much may wait on the broker, in bytes, and for how long, in ms.
+
+    `model_bytes` is the largest model state; its stream keeps the newest three or so.
+    """
+
+    coordinator_control: int = 64 * _MIB
+    holder_control: int = 16 * _MIB
+    trainer_control: int = 8 * _MIB
+    bulk: int = 1024 * _MIB
+    dead: int = 64 * _MIB
+    model_bytes: int = 256 * _MIB
+    message_ttl_ms: int = _DAY_MS
+    unused_ttl_ms: int = 28 * _DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Topology:
+    """Everything below one virtual host."""
+
+    roster: Roster
+    sizes: Sizes = field(default_factory=Sizes)
+
+    def queues(self) -> tuple[Queue, ...]:
+        """Return every queue and stream, each with its binding."""
+        return (*self._actors_queues(), *self._streams(), self._dead())
+
+    def accounts(self) -> tuple[Account, ...]:
+        """Return one account for each actor."""
+        roster = self.roster
+        return (
+            self._coordinator(),
+            *(self._holder(name) for name in roster.holders),
+            *(self._trainer(name) for name in roster.trainers),
+        )
+
+    def user(self, name: str) -> str:
+        """Return the account of an actor: accounts are the whole broker's, names a federation's."""
+        return f"{self.roster.federation}.{name}"
+
+    # --- queues -----------------------------------------------------------------------
+
+    def _actors_queues(self) -> Iterator[Queue]:
+        roster, sizes = self.roster, self.sizes
+        yield self._quorum(roster.coordinator, sizes.coordinator_control)
+        yield self._bulk(roster.coordinator)
+        for name in roster.holders:
+            yield self._quorum(name, sizes.holder_control)
+            yield self._bulk(name)
+        for name in roster.trainers:
+            yield self._inbox(name)
+
+    def _quorum(self, name: str, limit_bytes: int) -> Queue:
+        arguments: dict[str, Argument] = {
+            "x-queue-type": "quorum",
+            "x-delivery-limit": _DELIVERIES,
+            "x-dead-letter-exchange": DEAD_EXCHANGE,
+            "x-dead-letter-strategy": "at-least-once",
+            **self._bounds(limit_bytes),
+        }
+        return self._of(name, Lane.CONTROL, "quorum", arguments)
+
+    def _bulk(self, name: str) -> Queue:
+        """Classic: half the disk writes of a quorum queue; the sender keeps what it sent."""
+        return self._of(name, Lane.BULK, "classic", self._bounds(self.sizes.bulk))
+
+    def _inbox(self, name: str) -> Queue:
+        """Classic: thousands of quorum queues cost a broker several times as much."""
+        arguments = self._bounds(self.sizes.trainer_control)
+        arguments["x-expires"] = self.sizes.unused_ttl_ms
+        return self._of(name, Lane.CONTROL, "classic", arguments)
+
+    def _bounds(self, limit_bytes: int) -> dict[str, Argument]:
+        return {
+            "x-overflow": "reject-publish",
+            "x-max-length-bytes": limit_bytes,
+            "x-message-ttl": self.sizes.message_ttl_ms,
+            "x-single-active-consumer": True,
+        }
+
+    def _of(self, name: str, lane: Lane, kind: Kind, arguments: dict[str, Argument]) -> Queue:
+        return Queue(queue_name(name, lane), kind, arguments, binding=f"*.{name}.{lane.value}")
+
+    def _streams(self) -> Iterator[Queue]:
+        model = self.sizes.model_bytes
+        for name, limit, segment in (
+            (MODEL_STREAM, 3 * model, min(max(model, 4 * _MIB), 500 * _MIB)),
+            (MODEL_INDEX, 4 * _MIB, _MIB),
+        ):
+            arguments: dict[str, Argument] = {
+                "x-queue-type": "stream",
+                "x-max-length-bytes": limit,
+                "x-stream-max-segment-size-bytes": segment,
+            }
+            yield Queue(name, "stream", arguments, binding=f"*.{name}")
+
+    def _dead(self) -> Queue:
+        arguments: dict[str, Argument] = {
+            "x-queue-type": "quorum",
+            "x-overflow": "drop-head",
+            "x-max-length-bytes": self.sizes.dead,
+            "x-message-ttl": 7 * _DAY_MS,
+        }
+        return Queue(DEAD_QUEUE, "quorum", arguments)
+
+    # --- accounts ---------------------------------------------------------------------
+
+    def _coordinator(self) -> Account:
+        name = self.roster.coordinator
+        return self._account(
+            name, ("control", "bulk"), (MODEL_STREAM,), r"([^.]+\.control|model\.(stream|index))"
+        )
+
+    def _holder(self, name: str) -> Account:
+        coordinator, others = re.escape(self.roster.coordinator), _any_of(self.roster.holders)
+        allowed = rf"({coordinator}\.bulk|(?!{others}\.)[^.]+\.control)"
+        return self._account(name, ("control", "bulk"), (), allowed)
+
+    def _trainer(self, name: str) -> Account:
+        coordinator, holders = re.escape(self.roster.coordinator), _any_of(self.roster.holders)
+        allowed = rf"({coordinator}\.control|{holders}\.(control|bulk))"
+        return self._account(name, ("control",), (MODEL_STREAM, MODEL_INDEX), allowed)
+
+    def _account(
+        self, name: str, lanes: tuple[str, ...], streams: tuple[str, ...], allowed: str
+    ) -> Account:
+        own = [re.escape(f"{name}.{lane}") for lane in lanes]
+        return Account(
+            user=self.user(name),
+            configure="^$",
+            write=f"^{re.escape(EXCHANGE)}$",
+            read=f"^({'|'.join([*own, *map(re.escape, streams)])})$",
+            topics=rf"^{re.escape(name)}\.{allowed}$",
+        )
+
+
+def queue_name(name: str, lane: Lane) -> str:
+    """Return the queue of an actor's lane."""
+    return f"{name}.{lane.value}"
+
+
+def routing_key(sender: str, recipient: str, lane: Lane) -> str:
+    """Return the key of a message between actors."""
+    return f"{sender}.{recipient}.{lane.value}"
+
+
+def sender_of(key: str) -> str:
+    """Return who wrote a message; the broker holds each account to its own name."""
+    return key.partition(".")[0]
+
+
+def _any_of(names: tuple[str, ...]) -> str:
+    return f"({'|'.join(map(re.escape, names))})"

@@ -12,12 +12,13 @@ from actors.ports import WorkFailed
 from protocols.codec import canonical
 from protocols.learning.algorithms import build
 from protocols.learning.logistic import Logistic
+from protocols.learning.probe import Probe
 from protocols.learning.state import State
 from protocols.round_config import majority
 from protocols.secagg.coordinating import Plan
 from protocols.secagg.patience import Timing
 
-from .config import ConfigError, FedAvgSettings, Job, LogisticSettings, Owner
+from .config import ConfigError, FedAvgSettings, Job, LogisticSettings, Owner, ProbeSettings
 from .federation import Casting
 from .tables import read_header
 from .worker_frames import Option
@@ -36,7 +37,7 @@ async def cast(job: Job) -> Casting:
     except ValueError as error:
         raise ConfigError([f"job: {error}"]) from None
     specs = {owner.name: _spec(job, options, owner) for owner in job.owners}
-    if isinstance(algorithm, Logistic):
+    if isinstance(algorithm, Logistic | Probe):
         initial = algorithm.start()
     else:
         initial = await _initial_model(next(iter(specs.values())))
@@ -113,6 +114,9 @@ def _options(job: Job) -> dict[str, Option]:
         case LogisticSettings() as logistic:
             features = logistic.features or _common_features(job, logistic.target)
             options |= {"features": list(features), "target": logistic.target, "C": logistic.C}
+        case ProbeSettings() as probe:
+            options["owners"] = [owner.name for owner in job.owners]
+            options |= {"values": probe.values, "delay_s": probe.delay_s}
     return options
 
 

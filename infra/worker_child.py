@@ -124,6 +124,11 @@ def _open_task(spec: WorkSpec) -> Task:
 
         _limit_memory(spec.memory_mb)
         return TableTask(spec)
+    if spec.kind == "probe":
+        from .probe_task import ProbeTask  # noqa: PLC0415
+
+        _limit_memory(spec.memory_mb)
+        return ProbeTask(spec)
     from .torch_task import TorchTask  # noqa: PLC0415  # torch is heavy: only where it is needed
 
     _limit_memory(spec.memory_mb)

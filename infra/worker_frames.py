@@ -36,7 +36,7 @@ class WorkSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         threads: of the child's arithmetic.
     """
 
-    kind: Literal["fedavg", "logistic"]
+    kind: Literal["fedavg", "logistic", "probe"]
     options: dict[str, Option]
     owner: str
     task: str = ""

@@ -8,7 +8,16 @@ from .document import toml_document
 from .problems import ConfigError
 from .reading import Reading
 from .rules import cross_faults
-from .schema import FedAvgSettings, Federation, Job, Limits, LogisticSettings, Owner, SecureSum
+from .schema import (
+    FedAvgSettings,
+    Federation,
+    Job,
+    Limits,
+    LogisticSettings,
+    Owner,
+    ProbeSettings,
+    SecureSum,
+)
 
 __all__ = [
     "ConfigError",
@@ -18,6 +27,7 @@ __all__ = [
     "Limits",
     "LogisticSettings",
     "Owner",
+    "ProbeSettings",
     "SecureSum",
     "load_job",
 ]

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from .problems import missing_section, nearest, sentence, shown, suggestion
 from .schema import (
     Data,
+    Drill,
     FedAvgSettings,
     Federation,
     General,
@@ -19,6 +20,7 @@ from .schema import (
     Model,
     Owner,
     Penalty,
+    ProbeSettings,
     Section,
     SecureSum,
     Training,
@@ -30,6 +32,7 @@ SECTIONS: dict[str, type[Section]] = {
     "training": Training,
     "data": Data,
     "logistic": Penalty,
+    "probe": Drill,
     "federation": Federation,
     "secure_sum": SecureSum,
     "limits": Limits,
@@ -40,6 +43,7 @@ _BELONGS_TO = {
     "training": "fedavg",
     "data": "logistic",
     "logistic": "logistic",
+    "probe": "probe",
 }
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -91,7 +95,7 @@ class Reading:
                     f'is "{algorithm}"; remove the section or change the algorithm'
                 )
 
-    def _learning(self) -> FedAvgSettings | LogisticSettings | None:
+    def _learning(self) -> FedAvgSettings | LogisticSettings | ProbeSettings | None:
         match self.known.get("job.algorithm"):
             case "fedavg":
                 model = self._section("model", Model)
@@ -104,6 +108,9 @@ class Reading:
                 self._check_columns(data)
                 if data and penalty:
                     return LogisticSettings(**data.model_dump(), **penalty.model_dump())
+            case "probe":
+                drill = self._section("probe", Drill)
+                return ProbeSettings(**drill.model_dump()) if drill else None
             case _:
                 for name in sorted(_BELONGS_TO.keys() & self._document.keys()):
                     self._section(name, SECTIONS[name])

@@ -110,7 +110,7 @@ class General(Section):
     """
 
     name: Name = Field(examples=['"my-job"'])
-    algorithm: Literal["fedavg", "logistic"] = Field(examples=['"fedavg"'])
+    algorithm: Literal["fedavg", "logistic", "probe"] = Field(examples=['"fedavg"'])
     max_rounds: int = Field(ge=1, le=1_000_000, examples=[40])
     tolerance: float | None = Field(None, gt=0, le=1, examples=["1e-9"])
 
@@ -144,12 +144,23 @@ class Penalty(Section):
     C: float = Field(1.0, gt=0, le=1e12, examples=[1.0])
 
 
+class Drill(Section):
+    """`[probe]`: known vectors of so many values instead of data, to try a federation."""
+
+    values: int = Field(1000, ge=0, le=100_000_000, examples=[1000])
+    delay_s: float = Field(0.0, ge=0, le=_DAY_S, examples=[1.0])
+
+
 class FedAvgSettings(Model, Training):
     """All that algorithm "fedavg" needs: `[model]` and `[training]`."""
 
 
 class LogisticSettings(Data, Penalty):
     """All that algorithm "logistic" needs: `[data]` and `[logistic]`."""
+
+
+class ProbeSettings(Drill):
+    """All that algorithm "probe" needs: `[probe]`."""
 
 
 class Federation(Section):
@@ -211,7 +222,7 @@ class Job(General):
     """
 
     path: Path
-    learning: FedAvgSettings | LogisticSettings
+    learning: FedAvgSettings | LogisticSettings | ProbeSettings
     federation: Federation
     secure_sum: SecureSum
     limits: Limits

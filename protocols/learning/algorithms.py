@@ -11,9 +11,14 @@ import msgspec
 from .fedavg import FedAvg
 from .job import Algorithm
 from .logistic import Logistic
+from .probe import Probe
 
 # Never: whoever builds an algorithm by name can't know what data its `local` takes.
-ALGORITHMS: Mapping[str, type[FedAvg] | type[Logistic]] = {"fedavg": FedAvg, "logistic": Logistic}
+ALGORITHMS: Mapping[str, type[FedAvg] | type[Logistic] | type[Probe]] = {
+    "fedavg": FedAvg,
+    "logistic": Logistic,
+    "probe": Probe,
+}
 
 
 def build(name: str, options: Mapping[str, object]) -> Algorithm[Never]:

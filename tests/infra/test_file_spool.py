@@ -16,7 +16,7 @@ import pytest
 
 from actors.ports import StorageFailed
 from infra.file_spool import FileSpool
-from infra.stream_records import HEADER_BYTES
+from infra.stream_records import HEADER_BYTES, MAGIC
 
 PUT_FOR_EVER = """
 import asyncio, sys

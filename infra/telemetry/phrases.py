@@ -1,0 +1,32 @@
+"""Durations and lists of names in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_SHOWN = 5  # names of a list
+
+
+def duration(seconds: float) -> str:
+    """Return a duration of 0 and more with two units at most: `42 s`, `3 min 20 s`, `2 d 4 h`."""
+    whole = round(max(0.0, seconds))
+    for unit, size, smaller, part in (
+        ("d", 86_400, "h", 3600),
+        ("h", 3600, "min", 60),
+        ("min", 60, "s", 1),
+    ):
+        if whole >= size:
+            rest = whole % size // part
+            return f"{whole // size} {unit}" + (f" {rest} {smaller}" if rest else "")
+    return f"{whole} s"
+
+
+def names(listed: Sequence[str], last: str = "and") -> str:
+    """Return names as a list in a sentence; of many only the first."""
+    if not listed:
+        return "nobody"
+    shown = list(listed[:_SHOWN])
+    more = len(listed) - len(shown)
+    if more > 0:
+        return f"{', '.join(shown)} {last} {more} more"
+    return f" {last} ".join(part for part in (", ".join(shown[:-1]), shown[-1]) if part)

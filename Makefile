@@ -3,10 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
+# A folder with another RabbitMQ, from tools/make_broker4.sh
+BROKER_ROOT ?= $(QUORATE_TEST_BROKER_ROOT)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv check test demo bench clean
+.PHONY: help venv broker check test demo bench clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -31,8 +33,11 @@ check: venv  ## Run all static checks: style, types, layers, sizes
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_functions.py
 
-test: venv  ## Run the tests; ARGS="-k name" chooses
-	$(BIN)/pytest $(ARGS)
+broker:  ## Install RabbitMQ for the tests, on Debian and Ubuntu; starts no server
+	@test -n "$(BROKER_ROOT)" || tools/install_broker.sh
+
+test: venv broker  ## Run the tests; ARGS="-k name" chooses, BROKER_ROOT=folder has another RabbitMQ
+	QUORATE_TEST_BROKER_ROOT="$(BROKER_ROOT)" $(BIN)/pytest $(ARGS)
 
 demo: venv  ## Train on digits with five owners, losing a trainer and a share-holder on the way
 	$(BIN)/quorate demo $(ARGS)

@@ -1,0 +1,35 @@
+"""A command's options as a frozen dataclass, for commands with more than a few."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any, TypeVar, get_type_hints
+
+T = TypeVar("T")
+
+
+def taking(options: Callable[..., T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:
+    """Let typer see the fields of the dataclass `options` where a function takes one value.
+
+    The fields are annotated as a command's parameters would be.
+    """
+
+    def decorate(command: Callable[[T], None]) -> Callable[..., None]:
+        @functools.wraps(command)
+        def call(**values: Any) -> None:
+            command(options(**values))
+
+        signature = inspect.signature(options)
+        hints = get_type_hints(options, include_extras=True)
+        parameters = [
+            parameter.replace(annotation=hints[name])
+            for name, parameter in signature.parameters.items()
+        ]
+        # Typer reads both of these and never looks at the wrapped function.
+        call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        call.__annotations__ = hints
+        return call
+
+    return decorate

@@ -57,6 +57,11 @@ class Delivery(Protocol):
         """True where the transport knows that it delivered this message before."""
         ...
 
+    @property
+    def sender(self) -> str | None:
+        """The name that the transport vouches for, None where it can't tell who sent this."""
+        ...
+
     async def ack(self) -> None:
         """Let the transport forget the message. Of no effect once the link is gone."""
         ...

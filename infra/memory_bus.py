@@ -70,6 +70,11 @@ class MemoryDelivery:
         """True where the message was handed out before."""
         return self._parcel.redelivered
 
+    @property
+    def sender(self) -> str:
+        """The name of the link that sent it."""
+        return self._parcel.sent.sender
+
     async def ack(self) -> None:
         """Let the bus forget the message; of no effect a second time or on a dead link."""
         self._link.forget(self._tag)

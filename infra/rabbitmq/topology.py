@@ -6,7 +6,11 @@ Names are the contract between actors, provisioning and the doctor:
   the sender's account may use no other first word, so a recipient can believe it;
 * a queue for each actor and lane, `<name>.control` and `<name>.bulk`; trainers have no bulk;
 * two streams for the model states: `model.stream` holds chunks, `model.index` where each begins;
+  they are behind an exchange of their own, which the coordinator alone may write to;
 * `dead.letters` for what could not be delivered.
+
+A classic queue lives on one node and is away with it, and a client that can't consume one of its
+queues has no session at all. On a cluster that is to outlive a node all queues are replicated.
 
 Nothing here is exclusive, transient or declared by an actor: all of it is provisioned.
 """
@@ -15,13 +19,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from actors.ports import Lane
-from protocols.round_config import Roster
+from protocols.round_config import NAME_PATTERN, Roster
 
 EXCHANGE = "quorate.messages"
+MODEL_EXCHANGE = "quorate.model"
 DEAD_EXCHANGE = "quorate.dead"
 DEAD_QUEUE = "dead.letters"
 MODEL_STREAM = "model.stream"
@@ -32,6 +37,7 @@ MAX_MESSAGE_BYTES = 16 * 2**20  # the default of RabbitMQ 4; above it the channe
 _MIB = 2**20
 _DAY_MS = 86_400_000
 _DELIVERIES = 20  # of one message before it counts as poison, as RabbitMQ 4 has it
+_VISITS = 1_000_000  # RabbitMQ 4 drops after 20 of them what people only look at
 
 Kind = Literal["quorum", "classic", "stream"]
 Argument = str | int | bool
@@ -46,10 +52,29 @@ class Queue:
     arguments: dict[str, Argument]
     binding: str | None = None
 
+    @property
+    def source(self) -> tuple[str, str]:
+        """The exchange it is bound to, and with which key; a fanout exchange ignores that."""
+        if self.binding is None:
+            return DEAD_EXCHANGE, ""
+        return exchange_of(self.binding), self.binding
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A durable exchange; nobody may publish to an internal one."""
+
+    name: str
+    kind: Literal["topic", "fanout"]
+    internal: bool = False
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What one actor may do, as regular expressions; `topics` bounds its routing keys."""
+    """What one actor may do, as regular expressions.
+
+    `topics` bounds its routing keys on the exchange for messages.
+    """
 
     user: str
     configure: str
@@ -77,10 +102,29 @@ class Sizes:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """Everything below one virtual host."""
+    """Everything below one virtual host. Raises `ValueError` for a name that is none.
+
+    `replicated`: every queue is a quorum queue, its leader on any node: for clusters.
+    """
 
     roster: Roster
     sizes: Sizes = field(default_factory=Sizes)
+    replicated: bool = False
+
+    def __post_init__(self) -> None:
+        roster = self.roster
+        for name in (roster.federation, roster.coordinator, *roster.holders, *roster.trainers):
+            # A dot would make two words of a key, and rights rest on the first.
+            if not re.match(NAME_PATTERN, name):
+                raise ValueError(f"{name!r} is no name: use a-z, 0-9, _ and -")
+
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Return the exchanges for messages, for model states and for dead letters."""
+        return (
+            Exchange(EXCHANGE, "topic"),
+            Exchange(MODEL_EXCHANGE, "topic"),
+            Exchange(DEAD_EXCHANGE, "fanout", internal=True),
+        )
 
     def queues(self) -> tuple[Queue, ...]:
         """Return every queue and stream, each with its binding."""
@@ -103,15 +147,15 @@ class Topology:
 
     def _actors_queues(self) -> Iterator[Queue]:
         roster, sizes = self.roster, self.sizes
-        yield self._quorum(roster.coordinator, sizes.coordinator_control)
+        yield self._quorum(roster.coordinator, Lane.CONTROL, sizes.coordinator_control)
         yield self._bulk(roster.coordinator)
         for name in roster.holders:
-            yield self._quorum(name, sizes.holder_control)
+            yield self._quorum(name, Lane.CONTROL, sizes.holder_control)
             yield self._bulk(name)
         for name in roster.trainers:
             yield self._inbox(name)
 
-    def _quorum(self, name: str, limit_bytes: int) -> Queue:
+    def _quorum(self, name: str, lane: Lane, limit_bytes: int) -> Queue:
         arguments: dict[str, Argument] = {
             "x-queue-type": "quorum",
             "x-delivery-limit": _DELIVERIES,
@@ -119,17 +163,25 @@ class Topology:
             "x-dead-letter-strategy": "at-least-once",
             **self._bounds(limit_bytes),
         }
-        return self._of(name, Lane.CONTROL, "quorum", arguments)
+        if self.replicated:
+            # Otherwise all leaders, and with them all the work, are where the queues were made.
+            arguments["x-queue-leader-locator"] = "balanced"
+        return self._of(name, lane, "quorum", arguments)
 
     def _bulk(self, name: str) -> Queue:
         """Classic: half the disk writes of a quorum queue; the sender keeps what it sent."""
+        if self.replicated:
+            return self._quorum(name, Lane.BULK, self.sizes.bulk)
         return self._of(name, Lane.BULK, "classic", self._bounds(self.sizes.bulk))
 
     def _inbox(self, name: str) -> Queue:
         """Classic: thousands of quorum queues cost a broker several times as much."""
-        arguments = self._bounds(self.sizes.trainer_control)
-        arguments["x-expires"] = self.sizes.unused_ttl_ms
-        return self._of(name, Lane.CONTROL, "classic", arguments)
+        limit_bytes = self.sizes.trainer_control
+        if self.replicated:
+            queue = self._quorum(name, Lane.CONTROL, limit_bytes)
+        else:
+            queue = self._of(name, Lane.CONTROL, "classic", self._bounds(limit_bytes))
+        return replace(queue, arguments={**queue.arguments, "x-expires": self.sizes.unused_ttl_ms})
 
     def _bounds(self, limit_bytes: int) -> dict[str, Argument]:
         return {
@@ -161,6 +213,7 @@ class Topology:
             "x-overflow": "drop-head",
             "x-max-length-bytes": self.sizes.dead,
             "x-message-ttl": 7 * _DAY_MS,
+            "x-delivery-limit": _VISITS,
         }
         return Queue(DEAD_QUEUE, "quorum", arguments)
 
@@ -168,30 +221,29 @@ class Topology:
 
     def _coordinator(self) -> Account:
         name = self.roster.coordinator
-        return self._account(
-            name, ("control", "bulk"), (MODEL_STREAM,), r"([^.]+\.control|model\.(stream|index))"
-        )
+        account = self._account(name, ("control", "bulk"), (MODEL_STREAM,), r"[^.]+\.control")
+        return replace(account, write=f"^({_literal(EXCHANGE)}|{_literal(MODEL_EXCHANGE)})$")
 
     def _holder(self, name: str) -> Account:
-        coordinator, others = re.escape(self.roster.coordinator), _any_of(self.roster.holders)
+        coordinator, others = _literal(self.roster.coordinator), _any_of(self.roster.holders)
         allowed = rf"({coordinator}\.bulk|(?!{others}\.)[^.]+\.control)"
         return self._account(name, ("control", "bulk"), (), allowed)
 
     def _trainer(self, name: str) -> Account:
-        coordinator, holders = re.escape(self.roster.coordinator), _any_of(self.roster.holders)
+        coordinator, holders = _literal(self.roster.coordinator), _any_of(self.roster.holders)
         allowed = rf"({coordinator}\.control|{holders}\.(control|bulk))"
         return self._account(name, ("control",), (MODEL_STREAM, MODEL_INDEX), allowed)
 
     def _account(
         self, name: str, lanes: tuple[str, ...], streams: tuple[str, ...], allowed: str
     ) -> Account:
-        own = [re.escape(f"{name}.{lane}") for lane in lanes]
+        own = [_literal(f"{name}.{lane}") for lane in lanes]
         return Account(
             user=self.user(name),
             configure="^$",
-            write=f"^{re.escape(EXCHANGE)}$",
-            read=f"^({'|'.join([*own, *map(re.escape, streams)])})$",
-            topics=rf"^{re.escape(name)}\.{allowed}$",
+            write=f"^{_literal(EXCHANGE)}$",
+            read=f"^({'|'.join([*own, *map(_literal, streams)])})$",
+            topics=rf"^{_literal(name)}\.{allowed}$",
         )
 
 
@@ -205,10 +257,26 @@ def routing_key(sender: str, recipient: str, lane: Lane) -> str:
     return f"{sender}.{recipient}.{lane.value}"
 
 
+def exchange_of(key: str) -> str:
+    """Return where a message with this key is published: model states go apart."""
+    return MODEL_EXCHANGE if key.endswith((f".{MODEL_STREAM}", f".{MODEL_INDEX}")) else EXCHANGE
+
+
+def is_addressed_to(key: str, name: str, lane: Lane) -> bool:
+    """Say whether a message is for this inbox, and not a copy: RabbitMQ 3 lets those pass."""
+    sender, _, inbox = key.partition(".")
+    return bool(sender) and inbox == queue_name(name, lane)
+
+
 def sender_of(key: str) -> str:
     """Return who wrote a message; the broker holds each account to its own name."""
     return key.partition(".")[0]
 
 
 def _any_of(names: tuple[str, ...]) -> str:
-    return f"({'|'.join(map(re.escape, names))})"
+    return f"({'|'.join(map(_literal, names))})"
+
+
+def _literal(text: str) -> str:
+    # A hyphen needs no escape here, and people read these.
+    return re.escape(text).replace(r"\-", "-")

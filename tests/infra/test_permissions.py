@@ -21,7 +21,14 @@ from fakes.provisioned import Federation
 from infra.rabbitmq.declare import DeclareError, connected
 from infra.rabbitmq.management import Management, ManagementError
 from infra.rabbitmq.private_node import PrivateNode
-from infra.rabbitmq.topology import DEAD_EXCHANGE, DEAD_QUEUE, EXCHANGE, MODEL_INDEX, MODEL_STREAM
+from infra.rabbitmq.topology import (
+    DEAD_EXCHANGE,
+    DEAD_QUEUE,
+    EXCHANGE,
+    MODEL_EXCHANGE,
+    MODEL_INDEX,
+    MODEL_STREAM,
+)
 
 ACTORS = ("coordinator", "holder-1", "a-1")  # one of each kind; a-10 is there to be confused with
 OWN = {"coordinator": ("control", "bulk"), "holder-1": ("control", "bulk"), "a-1": ("control",)}
@@ -140,6 +147,11 @@ def writing() -> Iterator[Attempt]:
     for name in ACTORS:
         key = f"{name}.control"
         yield Attempt(f"publish to default exchange, {key}", publishing("", key), NOBODY)
+    for stream in (MODEL_STREAM, MODEL_INDEX):
+        key = f"coordinator.{stream}"
+        yield Attempt(
+            f"publish {key} as a model", publishing(MODEL_EXCHANGE, key), may("coordinator")
+        )
     for exchange in ("amq.topic", "amq.direct", "amq.fanout", "amq.headers", DEAD_EXCHANGE):
         key = "a-1.coordinator.control"
         yield Attempt(f"publish to {exchange}", publishing(exchange, key), NOBODY)
@@ -150,8 +162,8 @@ SENDS: dict[str, dict[str, frozenset[str]]] = {
     "coordinator": {
         "holder-1.control": _TO_ALL,
         "a-1.control": _TO_ALL,
-        "model.stream": _TO_ALL,
-        "model.index": _TO_ALL,
+        "model.stream": NOBODY,
+        "model.index": NOBODY,
         "holder-1.bulk": NOBODY,
         "coordinator.bulk": NOBODY,
         "dead.letters": NOBODY,

@@ -13,6 +13,7 @@ from actors.ports import Lane
 from infra.rabbitmq.topology import (
     DEAD_QUEUE,
     EXCHANGE,
+    MODEL_EXCHANGE,
     MODEL_INDEX,
     MODEL_STREAM,
     Account,
@@ -66,9 +67,7 @@ def needed(roster: Roster, sender: str, recipient: str, lane: str) -> bool:
     to = roster.role(recipient)
     match roster.role(sender):
         case "coordinator":
-            return (lane == "control" and to is not None) or (
-                recipient == "model" and to is None and lane in ("stream", "index")
-            )
+            return lane == "control" and to is not None
         case "holder":
             return (to == "coordinator" and lane in ("control", "bulk")) or (
                 to == "trainer" and lane == "control"
@@ -118,7 +117,7 @@ def test_an_account_reads_its_own_queues_and_the_public_model_only(roster: Roste
 
 @settings(max_examples=40, deadline=None)
 @given(rosters())
-def test_an_account_makes_nothing_and_writes_to_one_exchange(roster: Roster) -> None:
+def test_an_account_makes_nothing_and_only_the_coordinator_writes_models(roster: Roster) -> None:
     topology = Topology(roster)
     names = [queue.name for queue in topology.queues()]
     names += ["amq.topic", "amq.default", "", f"{EXCHANGE}x", f"x{EXCHANGE}", "quorate-messages"]
@@ -126,7 +125,9 @@ def test_an_account_makes_nothing_and_writes_to_one_exchange(roster: Roster) -> 
 
     for account in topology.accounts():
         assert not any(re.search(account.configure, name) for name in names if name)
-        assert [name for name in names if re.search(account.write, name)] == [EXCHANGE]
+        models = [MODEL_EXCHANGE] if account == topology.accounts()[0] else []
+        writes = [name for name in names if re.search(account.write, name)]
+        assert writes == [EXCHANGE, *models]
 
 
 @settings(max_examples=40, deadline=None)

@@ -1,0 +1,111 @@
+"""What a link to RabbitMQ can't do, and the library's errors in words for people."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from aiormq.exceptions import (
+    AMQPError,
+    AuthenticationError,
+    ChannelAccessRefused,
+    ChannelNotFoundEntity,
+    ConnectionClosed,
+    InvalidFrameError,
+    ProbableAuthenticationError,
+)
+
+from actors.ports import LinkLost, PortError
+
+R = TypeVar("R")
+
+APPLY = "`quorate broker apply` makes what is missing"
+
+# What the library raises for a connection or a channel that is gone, or about to be.
+GONE = (AMQPError, OSError, RuntimeError, EOFError, LinkLost)
+
+
+class UnknownRecipient(PortError):
+    """No queue takes messages with this routing key."""
+
+    def __init__(self, name: str, key: str) -> None:
+        super().__init__(f"no queue takes messages to {name!r} (routing key {key}): {APPLY}")
+        self.name = name
+        self.key = key
+
+
+class MessageTooLarge(PortError):
+    """A message above the broker's limit; nothing was sent."""
+
+    def __init__(self, name: str, size_bytes: int, limit_bytes: int) -> None:
+        super().__init__(
+            f"a message of {size_bytes} bytes to {name!r} is above the broker's limit of "
+            f"{limit_bytes}: send it in chunks"
+        )
+        self.size_bytes = size_bytes
+        self.limit_bytes = limit_bytes
+
+
+class NotPermitted(PortError):
+    """Our account may not send this; the broker did not take it."""
+
+    def __init__(self, key: str, said: str) -> None:
+        super().__init__(
+            f"the broker does not let this account send with the routing key {key} ({said}): use "
+            f"the account provisioned for this actor; {APPLY}"
+        )
+        self.key = key
+
+
+async def guarded(wait: Awaitable[R]) -> R:
+    """Return `await wait`, with `LinkLost` where the library cancels it.
+
+    A connection that its heartbeat gives up ends every pending wait with a bare
+    CancelledError, which would pass for the end of our own task, and one that is closed with a
+    bare Exception.
+    """
+    try:
+        return await wait
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise LinkLost("the connection was given up while something waited for it") from None
+    except Exception as error:
+        if type(error) is Exception:
+            raise LinkLost("the connection was closed while something waited for it") from None
+        raise
+
+
+def reason_of(error: BaseException | None) -> str:
+    """Return what an error of the library means, in one line and without secrets."""
+    said = " ".join(str(error or "").split())
+    match error:
+        case asyncio.CancelledError():
+            said = "nothing was heard from the broker any more"
+        case TimeoutError():
+            said = "no answer in time"
+        case ChannelNotFoundEntity():
+            said = f"{said}: {APPLY}"
+        case ProbableAuthenticationError() | AuthenticationError():
+            said = f"user or password is refused: {said}"
+        case ConnectionClosed(args=(int(), str(text))):
+            said = text
+        case InvalidFrameError():
+            said = "the broker refuses the virtual host or this account's access to it"
+        case ssl.SSLCertVerificationError():
+            said = f"the broker's certificate is not trusted: {error.verify_message}"
+    return said or ("closed" if error is None else type(error).__name__)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return whether the broker answered that it does not want us."""
+    return isinstance(
+        error,
+        ProbableAuthenticationError
+        | AuthenticationError
+        | ChannelAccessRefused
+        | InvalidFrameError,
+    )

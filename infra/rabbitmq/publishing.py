@@ -1,0 +1,198 @@
+"""Messages on their way out: sent, confirmed by the broker, and repeated until they are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+from uuid import uuid4
+
+from aiormq.abc import AbstractChannel
+from aiormq.exceptions import (
+    ChannelAccessRefused,
+    ChannelPreconditionFailed,
+    DeliveryError,
+    PublishError,
+)
+from pamqp.commands import Basic
+
+from actors.ports import LinkLost
+
+from .backoff import Backoff
+from .errors import GONE, MessageTooLarge, NotPermitted, UnknownRecipient, guarded
+from .topology import MAX_MESSAGE_BYTES, exchange_of
+from .window import Window, WindowSize
+
+Header = str | int | bytes
+Failed = Callable[[BaseException], None]
+
+# With these the broker closes a channel for one message; the others on it are innocent.
+UNWELCOME = (ChannelAccessRefused, ChannelPreconditionFailed)
+
+_TOO_LARGE = re.compile(r"message size (\d+) is larger than .*max size (\d+)")
+_PERSISTENT = 2
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.02, 2.0  # for room in a full queue
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message as the caller gave it."""
+
+    key: str
+    body: bytes = field(repr=False)
+    headers: Mapping[str, Header] = field(default_factory=dict, repr=False)
+
+    @property
+    def recipient(self) -> str:
+        """Who or what it is for, as people know it."""
+        return self.key.partition(".")[2].removesuffix(".control").removesuffix(".bulk")
+
+    def properties(self) -> Basic.Properties:
+        """Return the properties of one attempt.
+
+        The id is new each time: the library tells returned messages apart by it, and with one
+        id twice under way it takes a returned message for a delivered one.
+        """
+        headers: dict[str, Any] = {
+            name: bytearray(value) if isinstance(value, bytes) else value
+            for name, value in self.headers.items()
+        }
+        return Basic.Properties(
+            delivery_mode=_PERSISTENT, message_id=uuid4().hex, headers=headers or None
+        )
+
+
+class _Outcome(Enum):
+    CONFIRMED = "confirmed"
+    NO_ROOM = "no room"
+    UNKNOWN = "unknown"
+
+
+class Outlet:
+    """One lane's way out. It outlives connections: each session lends it a channel.
+
+    `name` is the actor's, for messages.
+    """
+
+    def __init__(self, name: str, size: WindowSize) -> None:
+        self.window = Window(size)
+        self._name = name
+        self._channel: AbstractChannel | None = None
+        self._failed: Failed = _nobody
+        self._blocked = False
+        self._ended = asyncio.Event()
+        self._ready = asyncio.Event()
+
+    async def publish(self, letter: Letter) -> None:
+        """Return once the broker has confirmed the message; wait as long as that takes.
+
+        Raises `UnknownRecipient`, `MessageTooLarge`, `NotPermitted`, and `LinkLost` once closed.
+        """
+        if len(letter.body) > MAX_MESSAGE_BYTES:
+            raise MessageTooLarge(letter.recipient, len(letter.body), MAX_MESSAGE_BYTES)
+        patience = Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S)
+        while True:
+            async with self.window.room(len(letter.body)):
+                outcome = await self._attempt(await self._next_channel(), letter)
+            if outcome is _Outcome.CONFIRMED:
+                return
+            if outcome is _Outcome.NO_ROOM:
+                # Without room in the window, so that messages to others pass meanwhile.
+                await self._pause(patience.next_s())
+
+    # --- what the session tells -------------------------------------------------------
+
+    def lend(self, channel: AbstractChannel, failed: Failed) -> None:
+        """Let messages go out by this channel; `failed` is told when one found it broken."""
+        self._channel, self._failed = channel, failed
+        self._look()
+
+    def withdraw(self) -> None:
+        """Take the channel away: messages wait for another."""
+        self._channel, self._failed = None, _nobody
+        self._look()
+
+    def block(self, blocked: bool) -> None:
+        """Hold new messages back, or no longer; what is under way keeps waiting for its reply."""
+        self._blocked = blocked
+        self._look()
+
+    def close(self) -> None:
+        """End every publish, now and later, with `LinkLost`."""
+        self._ended.set()
+        self.withdraw()
+
+    # --- one attempt ------------------------------------------------------------------
+
+    async def _attempt(self, channel: AbstractChannel, letter: Letter) -> _Outcome:
+        try:
+            await guarded(
+                channel.basic_publish(
+                    letter.body,
+                    exchange=exchange_of(letter.key),
+                    routing_key=letter.key,
+                    properties=letter.properties(),
+                    mandatory=True,
+                )
+            )
+        except PublishError as error:
+            raise UnknownRecipient(letter.recipient, letter.key) from error
+        except DeliveryError:
+            return _Outcome.NO_ROOM
+        except UNWELCOME as error:
+            self._give_up(channel, error)
+            _raise_for_the_guilty(error, letter)
+            return _Outcome.UNKNOWN
+        except GONE as error:
+            self._give_up(channel, error)
+            return _Outcome.UNKNOWN
+        return _Outcome.CONFIRMED
+
+    def _give_up(self, channel: AbstractChannel, error: BaseException) -> None:
+        if self._channel is channel:
+            failed = self._failed
+            self.withdraw()
+            failed(error)
+
+    async def _next_channel(self) -> AbstractChannel:
+        while True:
+            await self._ready.wait()
+            if self._ended.is_set():
+                raise LinkLost(
+                    f"the link of {self._name!r} to the broker is closed; whether the last "
+                    "message went out is unknown"
+                )
+            if self._channel is not None and not self._blocked:
+                return self._channel
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, but not beyond the end of the link."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._ended.wait()
+
+    def _look(self) -> None:
+        usable = self._channel is not None and not self._blocked
+        if usable or self._ended.is_set():
+            self._ready.set()
+        else:
+            self._ready.clear()
+
+
+def _raise_for_the_guilty(error: Exception, letter: Letter) -> None:
+    """Raise if the broker's refusal is about this message: all on the channel hear of it."""
+    said = str(error)
+    too_large = _TOO_LARGE.search(said)
+    if too_large and int(too_large[1]) == len(letter.body):
+        raise MessageTooLarge(letter.recipient, len(letter.body), int(too_large[2])) from error
+    refused = isinstance(error, ChannelAccessRefused)
+    if refused and (f"'{letter.key}'" in said or "topic" not in said):
+        raise NotPermitted(letter.key, said) from error
+
+
+def _nobody(error: BaseException) -> None:
+    pass

@@ -196,14 +196,14 @@ class Topology:
 
     def _streams(self) -> Iterator[Queue]:
         model = self.sizes.model_bytes
-        for name, limit, segment in (
-            (MODEL_STREAM, 3 * model, min(max(model, 4 * _MIB), 500 * _MIB)),
-            (MODEL_INDEX, 4 * _MIB, _MIB),
-        ):
+        segment = min(max(model, 4 * _MIB), 500 * _MIB)
+        # A stream forgets whole segments: with fewer than three, the newest model at once.
+        bounds = {MODEL_STREAM: (3 * max(model, segment), segment), MODEL_INDEX: (4 * _MIB, _MIB)}
+        for name, (limit_bytes, segment_bytes) in bounds.items():
             arguments: dict[str, Argument] = {
                 "x-queue-type": "stream",
-                "x-max-length-bytes": limit,
-                "x-stream-max-segment-size-bytes": segment,
+                "x-max-length-bytes": limit_bytes,
+                "x-stream-max-segment-size-bytes": segment_bytes,
             }
             yield Queue(name, "stream", arguments, binding=f"*.{name}")
 

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,12 +22,13 @@ from protocols.effects import (
     Send,
     StoreChunk,
 )
-from protocols.errors import Misuse, PeerViolation
-from protocols.messages import Message, Wire, read
-from protocols.reports import PeerFault
+from protocols.errors import Misuse, OtherVersion, PeerViolation
+from protocols.messages import Message, Unsupported, Wire, read
+from protocols.reports import Incompatible, PeerFault
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import chunk_count
 from protocols.secagg.suites import SUITES
+from protocols.versions import Versions, advice
 
 from .outbox import Outbox
 from .ports import (
@@ -42,9 +43,12 @@ from .ports import (
     StorageFailed,
     Transport,
 )
+from .window import in_window
 
 log = logging.getLogger(__name__)
 
+_WINDOW_CHUNKS = 8  # of one stream that are on their way at a time, and
+_WINDOW_BYTES = 8 * 2**20
 _BATCH = 64  # decisions that share one commit
 _RETRY_S = 0.5
 
@@ -82,7 +86,9 @@ class Actor(ABC):
         self._inbox: asyncio.Queue[_Item] = asyncio.Queue()
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._keys: dict[str, None] = {}
+        self._versions = Versions(name)
         self._stopping = False
+        self._stopped = False
 
     # --- what subclasses say ----------------------------------------------------------
 
@@ -97,6 +103,10 @@ class Actor(ABC):
     @abstractmethod
     def perform(self, effect: Effect) -> None:
         """Begin an effect of this kind of actor."""
+
+    @abstractmethod
+    def is_peer(self, name: str) -> bool:
+        """Return whether `name` belongs to this actor's federation."""
 
     def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
         """Tell the machine the result of a `CheckStream`, if it asks for any."""
@@ -116,12 +126,16 @@ class Actor(ABC):
 
     def finished(self) -> bool:
         """Return whether the actor has nothing more to do."""
-        return self._stopping
+        return self._stopped
 
     def stop(self) -> None:
         """Ask for a clean end: what was decided is made durable and sent, nothing new begun."""
         self._stopping = True
-        self._inbox.put_nowait(_Item(self.asked_to_stop))
+        self._inbox.put_nowait(_Item(self._stop))
+
+    def _stop(self) -> list[Effect]:
+        self._stopped = True
+        return self.asked_to_stop()
 
     # --- the loop ---------------------------------------------------------------------
 
@@ -177,14 +191,34 @@ class Actor(ABC):
 
     def _read(self, delivery: Delivery) -> list[Effect]:
         try:
-            sender, message = read(delivery.body)
-            return self.decide(sender, message)
+            return self._opened(delivery)
         except PeerViolation as violation:
             fault = PeerFault(actor=self.name, peer=violation.peer, reason=violation.reason)
         except Undecodable as error:
-            fault = PeerFault(actor=self.name, peer="unknown", reason=str(error))
+            peer = delivery.sender or "unknown"
+            fault = PeerFault(actor=self.name, peer=peer, reason=str(error))
         log.warning("%s: dropped a message of %s: %s", self.name, fault.peer, fault.reason)
         return [Report(fault)]
+
+    def _opened(self, delivery: Delivery) -> list[Effect]:
+        try:
+            sender, message = read(delivery.body)
+        except OtherVersion as other:
+            _require_own_name(delivery, other.peer)
+            if self.is_peer(other.peer):
+                return self._versions.other(other)
+            raise PeerViolation(other.peer, str(other)) from None
+        except PeerViolation as violation:
+            _require_own_name(delivery, violation.peer)
+            raise
+        _require_own_name(delivery, sender)
+        return self._understood(sender, message)
+
+    def _understood(self, sender: str, message: Wire) -> list[Effect]:
+        if isinstance(message, Unsupported) and self.is_peer(sender):
+            return self._versions.unsupported(sender, message)
+        self._versions.understood(sender)
+        return self.decide(sender, message)
 
     # --- effects ----------------------------------------------------------------------
 
@@ -220,9 +254,10 @@ class Actor(ABC):
             case StoreChunk() | Record() | Forget():
                 pass  # done above
             case Send():
-                self._outbox.post(effect.to, seal(self.name, effect.message))
+                body = seal(self.name, effect.message, version=effect.version)
+                self._outbox.post(effect.to, body)
             case Report():
-                self.ports.monitor.emit(effect.event)
+                self._report(effect.event)
             case Erase():
                 await self.ports.spool.erase(effect.prefix)
             case CheckStream():
@@ -231,6 +266,11 @@ class Actor(ABC):
                 self._cancel(effect.prefix)
             case _:
                 self.perform(effect)
+
+    def _report(self, event: object) -> None:
+        if isinstance(event, Incompatible):
+            log.warning("%s: %s", self.name, advice(event))
+        self.ports.monitor.emit(event)
 
     async def _check(self, effect: CheckStream) -> Decide:
         try:
@@ -256,13 +296,28 @@ class Actor(ABC):
                 await self.ports.spool.erase(stream)
 
     async def send_stream(
-        self, config: RoundConfig, stream: str, to: str, wrap: Callable[[int, bytes], Message]
+        self,
+        config: RoundConfig,
+        stream: str,
+        to: str,
+        wrap: Callable[[int, bytes], Message],
+        indices: Sequence[int] | None = None,
     ) -> None:
-        """Send a spooled stream chunk by chunk; each is in memory only while it is sent."""
-        for index in range(chunk_count(config)):
+        """Send these chunks of a spooled stream, or all; return once the last is in the queue.
+
+        At most 8 chunks and 8 MiB, but at least one, are in memory and on their way at a time.
+        Each is sent again until the link takes it. Raises what else the ports raise; what was
+        on its way then is given up.
+        """
+        wanted = range(chunk_count(config)) if indices is None else indices
+
+        async def send(index: int) -> None:
             body = seal(self.name, wrap(index, await self.ports.spool.get(stream, index)))
             while not await self._sent(to, body):
                 await self.ports.clock.sleep(_RETRY_S)
+
+        width = max(1, min(_WINDOW_CHUNKS, _WINDOW_BYTES // config.chunk_bytes))
+        await in_window(wanted, width, send)
 
     async def _sent(self, to: str, body: bytes) -> bool:
         try:
@@ -323,6 +378,12 @@ def _take(config: RoundConfig, digest: hashlib._Hash, chunk: bytes) -> bool:
     except Undecodable:
         return False
     return True
+
+
+def _require_own_name(delivery: Delivery, claimed: str) -> None:
+    """Raise `PeerViolation` of who sent this, by the transport's word, under another's name."""
+    if delivery.sender is not None and delivery.sender != claimed:
+        raise PeerViolation(delivery.sender, f"sent a message under the name {claimed[:64]!r}")
 
 
 def _raise(error: BaseException) -> list[Effect]:

@@ -77,6 +77,10 @@ class Coordinator(Actor):
         await self._blobs.publish(data)
         return self._machine.start(now_s, None)
 
+    def is_peer(self, name: str) -> bool:
+        """Return whether `name` is of the roster."""
+        return self._roster.role(name) is not None
+
     def decide(self, sender: str, message: Wire) -> list[Effect]:
         """Let the machine decide."""
         return self._machine.receive(self.ports.clock.now_s(), sender, message)

@@ -20,6 +20,7 @@ from protocols.secagg.suites import SUITES
 
 from .actor import Actor, Decide, Ports
 from .ports import StorageFailed
+from .software import SOFTWARE
 
 log = logging.getLogger(__name__)
 
@@ -40,7 +41,11 @@ class ShareHolder(Actor):
         stored = {stream: await spool.indices(stream) for stream in await spool.streams()}
         self._machine.restore(records, stored)
         await self.keep_streams_of(self._machine.live_rounds())
-        return self._machine.start()
+        return self._machine.start(SOFTWARE)
+
+    def is_peer(self, name: str) -> bool:
+        """Return whether `name` is of the roster."""
+        return self._roster.role(name) is not None
 
     def decide(self, sender: str, message: Wire) -> list[Effect]:
         """Let the machine decide."""
@@ -57,6 +62,10 @@ class ShareHolder(Actor):
     def advance(self) -> list[Effect]:
         """Let the machine say that it is at work."""
         return self._machine.advance(self.ports.clock.now_s())
+
+    def asked_to_stop(self) -> list[Effect]:
+        """Say goodbye, so that nobody waits."""
+        return self._machine.leave()
 
     def perform(self, effect: Effect) -> None:
         """Begin summing or answering."""

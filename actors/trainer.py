@@ -22,6 +22,7 @@ from protocols.secagg.suites import SUITES
 
 from .actor import Actor, Decide, Ports
 from .ports import Blobs, Entropy, Worker, WorkFailed
+from .software import SOFTWARE
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +49,11 @@ class Trainer(Actor):
         """Rebuild the machine; drop spooled uploads that were never recorded, so never sent."""
         self._machine.restore(records)
         await self.keep_streams_of(self._machine.live_rounds())
-        return self._machine.start()
+        return self._machine.start(SOFTWARE)
+
+    def is_peer(self, name: str) -> bool:
+        """Return whether `name` is of the roster."""
+        return self._roster.role(name) is not None
 
     def decide(self, sender: str, message: Wire) -> list[Effect]:
         """Let the machine decide."""
@@ -61,6 +66,10 @@ class Trainer(Actor):
     def advance(self) -> list[Effect]:
         """Let the machine say that it is at work."""
         return self._machine.advance(self.ports.clock.now_s())
+
+    def asked_to_stop(self) -> list[Effect]:
+        """Say goodbye, so that nobody waits."""
+        return self._machine.leave()
 
     def perform(self, effect: Effect) -> None:
         """Begin computing or uploading."""
@@ -132,7 +141,7 @@ class Trainer(Actor):
         def wrap(index: int, payload: bytes) -> ShareChunk:
             return ShareChunk(header=header, index=index, payload=payload)
 
-        await self.send_stream(effect.config, stream, holder, wrap)
+        await self.send_stream(effect.config, stream, holder, wrap, effect.indices)
         return lambda: self._machine.uploaded(header.cid, holder)
 
 

@@ -14,7 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from .errors import PeerViolation
+from .errors import OtherVersion, PeerViolation
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 16 * 2**20
@@ -28,9 +28,13 @@ class Undecodable(ValueError):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What travels: who sends, and the exact bytes of the message."""
+    """What travels: who sends, and the exact bytes of the message.
 
-    v: int
+    This shape is the same in all versions `v` of the protocol, so that any two can tell each
+    other that they differ.
+    """
+
+    v: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
     sender: Annotated[str, msgspec.Meta(max_length=63)]
     body: bytes
 
@@ -79,9 +83,9 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def seal(sender: str, message: msgspec.Struct) -> bytes:
+def seal(sender: str, message: msgspec.Struct, *, version: int = VERSION) -> bytes:
     """Return the bytes that travel for a message."""
-    return canonical(Envelope(v=VERSION, sender=sender, body=canonical(message)))
+    return canonical(Envelope(v=version, sender=sender, body=canonical(message)))
 
 
 def unseal(data: bytes, schema: type[Schema]) -> tuple[str, Schema]:
@@ -89,11 +93,12 @@ def unseal(data: bytes, schema: type[Schema]) -> tuple[str, Schema]:
 
     Raises:
         Undecodable: the envelope itself can't be read, so nobody can be named.
-        PeerViolation: the named sender speaks another version or sent a bad message.
+        OtherVersion: the named sender speaks another version of the protocol.
+        PeerViolation: the named sender sent a bad message.
     """
     envelope = parse(data, Envelope)
     if envelope.v != VERSION:
-        raise PeerViolation(envelope.sender, f"speaks version {envelope.v}, we speak {VERSION}")
+        raise OtherVersion(envelope.sender, envelope.v, envelope.body)
     try:
         return envelope.sender, parse(envelope.body, schema)
     except Undecodable as error:

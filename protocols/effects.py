@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .codec import VERSION
 from .messages import (
     Announce,
     AnswerHeader,
@@ -20,10 +21,14 @@ from .round_config import RoundConfig
 
 @dataclass(frozen=True, slots=True)
 class Send:
-    """Send a control message; it may be repeated by a later decision."""
+    """Send a control message; it may be repeated by a later decision.
+
+    `version` is that of the envelope: only `Unsupported` ever travels in another than ours.
+    """
 
     to: str
     message: Message
+    version: int = VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +87,15 @@ class CancelWork:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Trainer: send the spooled share to one holder, chunk by chunk."""
+    """Trainer: send these chunks of the spooled share to one holder, and no others.
+
+    One is under way for each holder at a time: the next follows once it was reported as sent.
+    """
 
     config: RoundConfig
     header: ContributionHeader
     holder: str
+    indices: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,16 @@ class PeerViolation(ProtocolError):
         self.reason = reason
 
 
+class OtherVersion(ProtocolError):
+    """A peer speaks another version of the protocol; `body` is what it said, unread."""
+
+    def __init__(self, peer: str, version: int, body: bytes) -> None:
+        super().__init__(f"{peer} speaks version {version} of the protocol")
+        self.peer = peer
+        self.version = version
+        self.body = body
+
+
 class Unfit(ProtocolError):
     """An owner's own vector or data can't be contributed; the text says what to change.
 

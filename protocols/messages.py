@@ -15,10 +15,14 @@ from .round_config import Digest, Name, RoundConfig
 MAX_CHUNK_BYTES = 4 * 2**20
 MAX_TRAINERS = 100_000
 MAX_HOLDERS = 64
+MAX_CREDIT = 256
 
 Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Size = Annotated[int, msgspec.Meta(ge=0, lt=2**40)]
 Text = Annotated[str, msgspec.Meta(max_length=500)]
+Short = Annotated[str, msgspec.Meta(max_length=64)]
+Shorts = Annotated[tuple[Short, ...], msgspec.Meta(max_length=16)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=MAX_CREDIT)]
 Payload = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES)]
 RoundNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
@@ -44,9 +48,31 @@ def _brief(value: Any) -> str:
 
 
 class Hello(Message, frozen=True):
-    """Any actor → coordinator: I started, or started again."""
+    """Any actor → coordinator: I started, or started again, and this is what I can do.
+
+    `software` is for people; `suites` and `fields` are those that a round may use with it.
+    """
 
     role: Literal["trainer", "holder"]
+    software: Short
+    suites: Shorts
+    fields: Shorts
+
+
+class Goodbye(Message, frozen=True):
+    """Any actor → coordinator: I was asked to stop; don't wait for me."""
+
+
+class Unsupported(Message, frozen=True):
+    """Anyone → a peer of another version of the protocol, sealed in that version.
+
+    Its shape is the same in all versions, as is that of the envelope.
+    """
+
+    versions: Annotated[
+        tuple[Annotated[int, msgspec.Meta(ge=0, lt=2**31)], ...],
+        msgspec.Meta(min_length=1, max_length=16),
+    ]
 
 
 class Welcome(Message, frozen=True):
@@ -114,11 +140,28 @@ class ContributionHeader(Message, frozen=True):
 
 
 class ShareChunk(Message, frozen=True):
-    """Trainer → one holder: a piece of that holder's share, with the header it belongs to."""
+    """Trainer → one holder: a piece of that holder's share, with the header it belongs to.
+
+    Chunk 0 is also the offer of the whole share: it may be sent at any time, and again, and
+    is answered with a `Grant` of what is missing, or with `Have`. The others wait for a grant.
+    """
 
     header: ContributionHeader
     index: Index
     payload: Payload
+
+
+Span = tuple[Index, Count]
+
+
+class Grant(Message, frozen=True):
+    """Holder → trainer: send these chunks, the lowest that are missing here.
+
+    `spans` are runs (first, how many), ascending and apart, together at most `MAX_CREDIT`.
+    """
+
+    cid: Digest
+    spans: Annotated[tuple[Span, ...], msgspec.Meta(min_length=1, max_length=MAX_CREDIT)]
 
 
 class Contribution(Message, frozen=True):
@@ -208,6 +251,8 @@ class CloseRound(Message, frozen=True):
 
 Wire = (
     Hello
+    | Goodbye
+    | Unsupported
     | Welcome
     | OpenRound
     | RoundOpened
@@ -216,6 +261,7 @@ Wire = (
     | Declined
     | Working
     | ShareChunk
+    | Grant
     | Have
     | Excluded
     | Refused

@@ -1,9 +1,10 @@
-"""What a coordinator tells about its rounds: public facts, for people, logs and metrics."""
+"""What actors tell about their rounds: public facts, for people, logs and metrics."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Literal
 
 
 class Step(Enum):
@@ -64,11 +65,12 @@ class TrainerReturned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HolderLeft:
-    """A share-holder did not answer in a step and the round went on without it."""
+    """The round went on without a share-holder in a step: it did not answer, or said why."""
 
     number: int
     holder: str
     step: Step
+    reason: str = "silent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +121,53 @@ class JobEnded:
     completed: int
 
 
+Outcome = Literal["contributed", "answered", "declined", "refused", "late", "closed"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TookPart:
+    """`actor`'s own part in a round is over, and how, as far as it knows.
+
+    A trainer `contributed` (enough holders have its share to open a sum with it), `declined`,
+    was `refused` by too many holders, was `late` (the round went on without it), or the round
+    was `closed` without a sum. A holder `answered`, or the round was `closed` before it did.
+    """
+
+    actor: str
+    job: str
+    number: int
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusal:
+    """`actor` refused what `peer` asked: `what` is a share, proposal, release, open or hello."""
+
+    actor: str
+    peer: str
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerJoined:
+    """The coordinator was greeted by `actor`; told again only when something changed."""
+
+    actor: str
+    role: str
+    software: str
+    suites: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Incompatible:
+    """`actor` and `peer` speak different versions of the protocol; `versions` are the peer's."""
+
+    actor: str
+    peer: str
+    versions: tuple[int, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeerFault:
     """`actor` dropped a message of `peer` that broke a rule."""
@@ -156,6 +205,10 @@ Event = (
     | RoundAbandoned
     | StateUpdated
     | JobEnded
+    | TookPart
+    | Refusal
+    | PeerJoined
+    | Incompatible
     | PeerFault
     | ActorRestarted
     | OwnerTrouble

@@ -30,10 +30,19 @@ class Attendance:
         return [TrainerReturned(number=number, trainer=name)]
 
     def holders_left(self, names: Iterable[str], number: int, step: Step) -> list[Event]:
-        """Take note that a round went on without these holders."""
+        """Take note that a round went on without these holders, as they were silent."""
         gone = [name for name in names if name not in self._away]
         self._away.update(dict.fromkeys(gone))
         return [HolderLeft(number=number, holder=name, step=step) for name in gone]
+
+    def leaves(self, name: str, number: int, step: Step, reason: str) -> list[Event]:
+        """Take note that round `number` goes on without one that said why."""
+        if name in self._away:
+            return []
+        self._away[name] = None
+        if self._roster.role(name) == "holder":
+            return [HolderLeft(number=number, holder=name, step=step, reason=reason)]
+        return [TrainerLeft(number=number, trainer=name, step=step, reason=reason)]
 
     def trainers_left(self, reasons: dict[str, str], number: int) -> list[Event]:
         """Take note that a round went on without these trainers, and why."""

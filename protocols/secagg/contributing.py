@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from protocols.codec import canonical, parse
-from protocols.effects import CancelWork, Effect, Erase, Prepare, Record, Send, Upload
+from protocols.effects import CancelWork, Effect, Erase, Prepare, Record, Report, Send, Upload
 from protocols.errors import PeerViolation
 from protocols.messages import (
     Accepted,
@@ -14,17 +14,21 @@ from protocols.messages import (
     CloseRound,
     ContributionHeader,
     Declined,
+    Goodbye,
+    Grant,
     Have,
-    Hello,
     Refused,
     Welcome,
     Wire,
     Working,
 )
 from protocols.records import Contributed
+from protocols.reports import Outcome, Refusal, TookPart
 from protocols.round_config import MINIMUM_FLOOR, Roster, RoundConfig
 
-from .chunks import upload_stream
+from .chunks import chunk_count, upload_stream
+from .credit import Outgoing, indices_of, span_fault
+from .greeting import greeting
 from .pulse import Pulse
 from .sets import contribution_digest
 
@@ -38,20 +42,28 @@ class _Attempt:
     header: ContributionHeader | None = None
     declined: str | None = None
     cid: bytes = field(init=False)
-    uploading: dict[str, None] = field(default_factory=dict)
-    done: dict[str, None] = field(default_factory=dict)
+    uploads: dict[str, Outgoing] = field(default_factory=dict)
+    held: dict[str, None] = field(default_factory=dict)
+    refused: dict[str, None] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.cid = self.config.cid()
 
     @property
     def at_work(self) -> bool:
-        """Computing, or with an upload on its way."""
-        return bool(self.uploading) or (self.header is None and self.declined is None)
+        """Computing, or with a piece of an upload on its way."""
+        if self.header is None:
+            return self.declined is None
+        return any(upload.busy for upload in self.uploads.values())
 
     @property
     def missing(self) -> list[str]:
-        return [name for name in self.holders if name not in self.done]
+        return [n for n in self.holders if n not in self.held and n not in self.refused]
+
+    @property
+    def contributed(self) -> bool:
+        """Whether a sum with this contribution can be opened."""
+        return len(self.held) >= self.config.threshold
 
 
 class Contributing:
@@ -60,6 +72,10 @@ class Contributing:
     It computes for one round of a job at a time, always the newest. A contribution is
     recorded before its first byte leaves, and the record outlives a crash: the same round
     never gets a second, different contribution from this trainer.
+
+    A share begins with its chunk 0, the offer; of the rest a holder grants what it wants next.
+    No clock drives this: when the coordinator repeats its announcement, every upload in which
+    nothing has moved since the last time is offered again, and goes on where it stood.
     """
 
     def __init__(self, name: str, roster: Roster, *, minimum: int = MINIMUM_FLOOR) -> None:
@@ -83,12 +99,16 @@ class Contributing:
             if record.open:
                 self._attempts[config.job] = _Attempt(config, record.holders, record.header)
 
-    def start(self) -> list[Effect]:
+    def start(self, software: str = "") -> list[Effect]:
         """Greet the coordinator and go on with uploads that a crash cut short."""
-        effects: list[Effect] = [Send(self._roster.coordinator, Hello(role="trainer"))]
+        effects: list[Effect] = [Send(self._roster.coordinator, greeting("trainer", software))]
         for attempt in self._attempts.values():
-            effects += self._upload_missing(attempt)
+            effects += self._upload_missing(attempt, Outgoing.offer)
         return effects
+
+    def leave(self) -> list[Effect]:
+        """Say goodbye: this trainer was asked to stop."""
+        return [Send(self._roster.coordinator, Goodbye())]
 
     def live_rounds(self) -> tuple[bytes, ...]:
         """Return the ids of rounds whose spooled uploads are still needed."""
@@ -117,6 +137,8 @@ class Contributing:
                 return self._on_announce(sender, message)
             case CloseRound() if role == "coordinator":
                 return self._on_close(message)
+            case Grant() if role == "holder":
+                return self._on_grant(sender, message)
             case Have() if role == "holder":
                 return self._on_have(sender, message)
             case Refused():
@@ -128,7 +150,7 @@ class Contributing:
         self._welcomed[message.job] = None
         attempt = self._attempts.get(message.job)
         over = attempt is not None and attempt.config.number < message.number
-        effects = self._drop(attempt) if over and attempt is not None else []
+        effects = self._drop(attempt, "late") if over and attempt is not None else []
         waiting = self._waiting.pop(message.job, None)
         return effects + (self._consider(waiting) if waiting else [])
 
@@ -159,7 +181,7 @@ class Contributing:
         current = -1 if attempt is None else attempt.config.number
         if config.number < max(current, self._floors.get(config.job, 0)):
             return []
-        effects = self._drop(attempt) if attempt is not None else []
+        effects = self._drop(attempt, "late") if attempt is not None else []
         attempt = self._attempts[config.job] = _Attempt(config, announce.holders)
         if config.minimum < self._minimum:
             return effects + self._decline(attempt, "minimum too small")
@@ -175,19 +197,27 @@ class Contributing:
             return self._decline(attempt, attempt.declined)
         if attempt.header is None:
             return [Send(self._roster.coordinator, Accepted(cid=attempt.cid))]
-        return self._upload_missing(attempt)
+        return self._upload_missing(attempt, Outgoing.offer_again)
 
-    def _upload_missing(self, attempt: _Attempt) -> list[Effect]:
-        if attempt.header is None:
+    def _upload_missing(
+        self, attempt: _Attempt, next_piece: Callable[[Outgoing], tuple[int, ...]]
+    ) -> list[Effect]:
+        effects: list[Effect] = []
+        for holder in attempt.missing:
+            upload = attempt.uploads.setdefault(holder, Outgoing())
+            effects += self._upload(attempt, holder, next_piece(upload))
+        return effects
+
+    def _upload(self, attempt: _Attempt, holder: str, piece: tuple[int, ...]) -> list[Effect]:
+        if attempt.header is None or not piece:
             return []
-        idle = [name for name in attempt.missing if name not in attempt.uploading]
-        attempt.uploading.update(dict.fromkeys(idle))
-        return [Upload(attempt.config, attempt.header, name) for name in idle]
+        return [Upload(attempt.config, attempt.header, holder, piece)]
 
     def _decline(self, attempt: _Attempt, kind: str) -> list[Effect]:
-        attempt.declined = kind
         message = Declined(cid=attempt.cid, kind=kind[:500])
-        return [Send(self._roster.coordinator, message)]
+        told = [] if attempt.declined is not None else [self._took_part(attempt, "declined")]
+        attempt.declined = kind
+        return [Send(self._roster.coordinator, message), *told]
 
     def prepared(self, header: ContributionHeader) -> list[Effect]:
         """Take the finished upload; from here on this round has its one contribution."""
@@ -195,7 +225,8 @@ class Contributing:
         if attempt is None:
             return [Erase(header.cid.hex())]
         attempt.header = header
-        return [self._record(attempt, header, still_open=True), *self._upload_missing(attempt)]
+        record = self._record(attempt, header, still_open=True)
+        return [record, *self._upload_missing(attempt, Outgoing.offer)]
 
     def failed(self, cid: bytes, kind: str) -> list[Effect]:
         """Take note that this owner can't contribute to the round, and say so."""
@@ -203,38 +234,75 @@ class Contributing:
         return [] if attempt is None else [Erase(cid.hex()), *self._decline(attempt, kind)]
 
     def uploaded(self, cid: bytes, holder: str) -> list[Effect]:
-        """Take note that every chunk for one holder is in its queue."""
-        if (attempt := self._by_cid(cid)) is not None:
-            attempt.uploading.pop(holder, None)
-        return []
+        """Take note that the chunks asked for are in one holder's queue; go on with the next."""
+        attempt = self._by_cid(cid)
+        upload = None if attempt is None else attempt.uploads.get(holder)
+        if attempt is None or upload is None:
+            return []
+        return self._upload(attempt, holder, upload.went_out())
+
+    def _on_grant(self, sender: str, message: Grant) -> list[Effect]:
+        attempt = self._by_cid(message.cid)
+        if attempt is None or attempt.header is None:
+            return []  # of a round that is over, or from before a crash that lost the round
+        if sender not in attempt.holders:
+            raise PeerViolation(sender, "granted chunks of a share that it was never offered")
+        fault = span_fault(message.spans, chunk_count(attempt.config))
+        if fault is not None:
+            raise PeerViolation(sender, f"granted {fault}")
+        upload = attempt.uploads.get(sender)
+        if upload is None:
+            return []  # this share is there already, or was refused
+        return self._upload(attempt, sender, upload.granted(indices_of(message.spans)))
 
     def _on_have(self, sender: str, message: Have) -> list[Effect]:
         attempt = self._by_cid(message.cid)
         if attempt is None or attempt.header is None:
             return []
         mine = contribution_digest(attempt.header)
-        if any(c.trainer == self._name and c.digest == mine for c in message.contributions):
-            attempt.done[sender] = None
-        # A repeated upload may still be under way: nobody needs it now.
-        return [] if attempt.missing else self._drop(attempt)
+        if sender in attempt.holders and any(
+            c.trainer == self._name and c.digest == mine for c in message.contributions
+        ):
+            attempt.held[sender] = None
+            return self._settled(attempt, sender)
+        return []
 
     def _on_refused(self, sender: str, message: Refused) -> list[Effect]:
+        if sender == self._roster.coordinator:
+            what, reason = message.what, message.reason
+            return [Report(Refusal(actor=sender, peer=self._name, what=what, reason=reason))]
         attempt = self._by_cid(message.cid)
         if attempt is None or sender not in attempt.holders:
             return []
-        attempt.done[sender] = None
-        attempt.uploading.pop(sender, None)
+        attempt.refused[sender] = None
+        return self._settled(attempt, sender)
+
+    def _settled(self, attempt: _Attempt, holder: str) -> list[Effect]:
+        """End the upload to a holder that wants nothing more, and the round with the last."""
+        upload = attempt.uploads.pop(holder, None)
         if not attempt.missing:
-            return self._drop(attempt)
-        return [CancelWork(upload_stream(message.cid, sender))]
+            return self._drop(attempt, "refused")
+        busy = upload is not None and upload.busy
+        return [CancelWork(upload_stream(attempt.cid, holder))] if busy else []
 
     def _on_close(self, message: CloseRound) -> list[Effect]:
         self._raise_floor(message.job, message.number + 1)
         attempt = self._by_cid(message.cid)
-        return [] if attempt is None else self._drop(attempt)
+        if attempt is None:
+            return []
+        return self._drop(attempt, "late" if message.complete else "closed")
 
-    def _drop(self, attempt: _Attempt) -> list[Effect]:
-        return [CancelWork(attempt.cid.hex()), *self._finish(attempt)]
+    def _drop(self, attempt: _Attempt, otherwise: Outcome) -> list[Effect]:
+        """Forget a round that is over here; tell how it ended if it did not end well."""
+        outcome: Outcome = "contributed" if attempt.contributed else otherwise
+        told = [] if attempt.declined is not None else [self._took_part(attempt, outcome)]
+        return [CancelWork(attempt.cid.hex()), *self._finish(attempt), *told]
+
+    def _took_part(self, attempt: _Attempt, outcome: Outcome) -> Report:
+        config = attempt.config
+        return Report(
+            TookPart(actor=self._name, job=config.job, number=config.number, outcome=outcome)
+        )
 
     def _finish(self, attempt: _Attempt) -> list[Effect]:
         config = attempt.config

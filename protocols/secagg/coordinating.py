@@ -10,11 +10,22 @@ import msgspec
 from protocols.codec import canonical, parse
 from protocols.effects import CancelWork, Effect, Erase, Record, Report, Send
 from protocols.errors import Misuse, PeerViolation
-from protocols.messages import Accepted, CloseRound, Have, Hello, RoundOpened, Welcome, Wire
+from protocols.messages import (
+    Accepted,
+    CloseRound,
+    Goodbye,
+    Have,
+    Hello,
+    Refused,
+    RoundOpened,
+    Welcome,
+    Wire,
+)
 from protocols.records import RoundRecord, RunRecord
 from protocols.reports import (
     Event,
     JobEnded,
+    PeerJoined,
     RoundAbandoned,
     RoundBegan,
     RoundComplete,
@@ -25,6 +36,7 @@ from protocols.round_config import Roster, RoundConfig
 
 from .attendance import Attendance
 from .gathering import Gathering
+from .greeting import lacking
 from .patience import Timing
 
 
@@ -64,6 +76,7 @@ class Coordinating:
         self._roster = roster
         self._plan = plan
         self._attendance = Attendance(roster)
+        self._joined: dict[str, PeerJoined] = {}
         self._run: RunRecord | None = None
         self._round: Gathering | None = None
         self._stored: RoundRecord | None = None
@@ -189,10 +202,15 @@ class Coordinating:
 
     def receive(self, now_s: float, sender: str, message: Wire) -> list[Effect]:
         """Decide on one message; raise `PeerViolation` if its sender broke a rule."""
-        if self._roster.role(sender) not in ("trainer", "holder"):
+        role = self._roster.role(sender)
+        if role not in ("trainer", "holder"):
             raise PeerViolation(sender, "is not of this federation")
         if isinstance(message, Hello):
-            return self._on_hello(sender)
+            if message.role != role:
+                raise PeerViolation(sender, f"greets as a {message.role} and is a {role}")
+            return self._on_hello(now_s, sender, message)
+        if isinstance(message, Goodbye):
+            return self._without(now_s, sender, "said goodbye", [])
         cid = _cid_of(message)
         if cid is None:
             raise PeerViolation(sender, f"may not send {type(message).__name__}")
@@ -201,12 +219,35 @@ class Coordinating:
         effects = self._signs_of_life(sender, message)
         return effects + self._after(now_s, self._round.receive(now_s, sender, message))
 
-    def _on_hello(self, sender: str) -> list[Effect]:
+    def _on_hello(self, now_s: float, sender: str, hello: Hello) -> list[Effect]:
         run, gathering = self._run, self._round
         if run is None or gathering is None:
             return []
+        joined = self._on_joined(sender, hello)
+        lack = lacking(hello, gathering.config)
+        if lack is not None:
+            refusal = Refused(cid=gathering.cid, what="hello", reason=lack)
+            return self._without(now_s, sender, lack, [*joined, Send(sender, refusal)])
         welcome = Send(sender, Welcome(job=self._plan.job, number=run.number))
-        return [*self._seen(sender), welcome, *gathering.catch_up(sender)]
+        return [*joined, *self._seen(sender), welcome, *gathering.catch_up(sender)]
+
+    def _on_joined(self, sender: str, hello: Hello) -> list[Effect]:
+        joined = PeerJoined(
+            actor=sender, role=hello.role, software=hello.software, suites=hello.suites
+        )
+        if self._joined.get(sender) == joined:
+            return []
+        self._joined[sender] = joined
+        return [Report(joined)]
+
+    def _without(self, now_s: float, name: str, reason: str, effects: list[Effect]) -> list[Effect]:
+        """Go on without an actor that can't or won't take part, until it is heard again."""
+        gathering = self._round
+        if gathering is None:
+            return effects
+        left = self._attendance.leaves(name, gathering.config.number, gathering.step, reason)
+        told: list[Effect] = [Report(event) for event in left]
+        return self._after(now_s, [*effects, *told, *gathering.leave(name, now_s)])
 
     def _signs_of_life(self, sender: str, message: Wire) -> list[Effect]:
         return self._seen(sender) if isinstance(message, RoundOpened | Accepted | Have) else []

@@ -8,7 +8,6 @@ from protocols.effects import Effect, OpenSum, Report, Send
 from protocols.errors import PeerViolation
 from protocols.messages import (
     Accepted,
-    Announce,
     AnswerChunk,
     Contribution,
     Declined,
@@ -16,9 +15,7 @@ from protocols.messages import (
     Have,
     Message,
     OpenRound,
-    Propose,
     Refused,
-    Release,
     RoundOpened,
     Vote,
     Wire,
@@ -28,6 +25,7 @@ from protocols.reports import Progress, Step
 from protocols.round_config import Roster, RoundConfig
 
 from .answers import Answers
+from .asking import request_of
 from .collected import Collected
 from .patience import Patience, Timing
 from .sets import set_digest
@@ -300,24 +298,14 @@ class Gathering:
                 return len(self.answered), self.config.threshold
 
     def _resend(self, names: Iterable[str]) -> list[Effect]:
-        request = self._request()
+        request = request_of(
+            self.step,
+            self.config,
+            announced=self.announced,
+            chosen=self.chosen,
+            voters=self._votes,
+        )
         return [] if request is None else [Send(name, request) for name in names]
-
-    def _request(self) -> Message | None:
-        match self.step:
-            case Step.OPENING:
-                return OpenRound(config=self.config)
-            case Step.COLLECTING:
-                return Announce(config=self.config, holders=self.announced)
-            case Step.VOTING:
-                return Propose(cid=self.cid, chosen=self.chosen)
-            case Step.RELEASING if self.config.vote:
-                voters = tuple(sorted(self._votes))
-                return Release(cid=self.cid, chosen=self.chosen, voters=voters)
-            case Step.RELEASING:
-                return Propose(cid=self.cid, chosen=self.chosen)
-            case Step.UPDATING:
-                return None
 
     def catch_up(self, name: str) -> list[Effect]:
         """Repeat to an actor that has just started whatever this step asks of it."""
@@ -329,6 +317,13 @@ class Gathering:
         effects = self._open_again([name])
         asked = self.step in (Step.VOTING, Step.RELEASING) and name in self.announced
         return effects + (self._resend([name]) if asked else [])
+
+    def leave(self, name: str, now_s: float) -> list[Effect]:
+        """Wait no longer for an actor that goes; what it has done already counts."""
+        self._expected.pop(name, None)
+        self._collected.accepted.pop(name, None)
+        over = self.abandoned is not None or self.step is Step.UPDATING
+        return [] if over else self._go_on(now_s)
 
     def _on_opened(self, sender: str, _message: RoundOpened) -> list[Effect] | None:
         if self.step is not Step.OPENING or sender in self.opened:

@@ -12,6 +12,7 @@ from protocols.records import HeldAnswer, HeldConfig, HeldExclusion, HeldShare, 
 from protocols.round_config import RoundConfig
 
 from .chunks import share_stream
+from .credit import Incoming
 from .sets import contribution_digest
 
 
@@ -21,7 +22,7 @@ class Partial:
 
     header: ContributionHeader
     digest: bytes
-    stored: dict[int, None] = field(default_factory=dict)
+    chunks: Incoming = field(default_factory=Incoming)
 
 
 @dataclass(slots=True)
@@ -45,6 +46,11 @@ class HeldRound:
     def prefix(self) -> str:
         """Return what all journal keys of this round begin with."""
         return f"round/{self.cid.hex()}/"
+
+    @property
+    def fixed(self) -> bool:
+        """Whether it is decided which contributions count: none comes in, nobody goes out."""
+        return self.vote is not None or self.answered_set is not None
 
     @property
     def summing(self) -> bool:
@@ -82,7 +88,8 @@ class HeldRound:
             self.complete[trainer] = digest
             return
         indices: Iterable[int] = sorted(stored.get(share_stream(self.cid, trainer), ()))
-        self.partial[trainer] = Partial(share.header, digest, dict.fromkeys(indices))
+        chunks = Incoming(dict.fromkeys(indices))
+        self.partial[trainer] = Partial(share.header, digest, chunks)
 
 
 def restore_rounds(

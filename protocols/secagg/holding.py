@@ -18,6 +18,7 @@ from protocols.effects import (
     Erase,
     Forget,
     Record,
+    Report,
     Send,
     StoreChunk,
     SumShares,
@@ -28,8 +29,9 @@ from protocols.messages import (
     CloseRound,
     Contribution,
     Excluded,
+    Goodbye,
+    Grant,
     Have,
-    Hello,
     OpenRound,
     Propose,
     Refused,
@@ -42,22 +44,40 @@ from protocols.messages import (
     Working,
 )
 from protocols.records import HeldAnswer, HeldConfig, HeldExclusion, HeldShare, HeldVote, LastRound
+from protocols.reports import Refusal, TookPart
 from protocols.round_config import MINIMUM_FLOOR, Roster, RoundConfig
 
 from .chunks import answer_stream, chunk_count, shape_fault, share_stream
+from .credit import fair_share
+from .greeting import greeting
 from .held_round import HeldRound, Partial, restore_rounds
 from .pulse import Pulse
 from .sets import contribution_digest, set_digest, set_fault
 
 
 class Holding:
-    """Feed it messages and the results of its effects; perform what it returns."""
+    """Feed it messages and the results of its effects; perform what it returns.
 
-    def __init__(self, name: str, roster: Roster, *, minimum: int = MINIMUM_FLOOR) -> None:
+    A trainer may have `credit_chunks` of its share on the way at a time; with many uploads
+    under way each gets its part of `pool_chunks`, and at least one. That bounds what honest
+    trainers put into this holder's queue; the queue's own limit holds back the others.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        roster: Roster,
+        *,
+        minimum: int = MINIMUM_FLOOR,
+        credit_chunks: int = 8,
+        pool_chunks: int = 256,
+    ) -> None:
         self._name = name
         self._roster = roster
         self._roster_digest = roster.digest()
         self._minimum = minimum
+        self._credit_chunks = credit_chunks
+        self._pool_chunks = pool_chunks
         self._rounds: dict[bytes, HeldRound] = {}
         self._last: dict[str, LastRound] = {}
         self._pulse = Pulse()
@@ -69,15 +89,19 @@ class Holding:
                 self._last[key.removeprefix("last/")] = parse(value, LastRound)
         self._rounds = restore_rounds(records, stored)
 
-    def start(self) -> list[Effect]:
-        """Greet the coordinator and go on with checks and sums that a crash cut short."""
-        effects: list[Effect] = [Send(self._roster.coordinator, Hello(role="holder"))]
+    def start(self, software: str = "") -> list[Effect]:
+        """Greet the coordinator; go on with uploads, checks and sums that a crash cut short."""
+        effects: list[Effect] = [Send(self._roster.coordinator, greeting("holder", software))]
         for held in self._rounds.values():
             for trainer, partial in held.partial.items():
-                effects += self._check_if_whole(held, trainer, partial)
+                effects += self._check_or_grant(held, trainer, partial, offered=True)
             if held.answered_set is not None and held.answer is None:
                 effects += self._sum(held, held.answered_set)
         return effects
+
+    def leave(self) -> list[Effect]:
+        """Say goodbye: this holder was asked to stop."""
+        return [Send(self._roster.coordinator, Goodbye())]
 
     def live_rounds(self) -> tuple[bytes, ...]:
         """Return the ids of the rounds whose shares are still kept."""
@@ -110,9 +134,13 @@ class Holding:
                 return self._on_release(sender, message)
             case CloseRound() if role == "coordinator":
                 return self._on_close(message)
-            case Welcome() if role == "coordinator":
-                return []
+            case Welcome() | Refused() if role == "coordinator":
+                return self._told(sender, message) if isinstance(message, Refused) else []
         raise PeerViolation(sender, f"a {role or 'stranger'} may not send {type(message).__name__}")
+
+    def _told(self, sender: str, message: Refused) -> list[Effect]:
+        what, reason = message.what, message.reason
+        return [Report(Refusal(actor=sender, peer=self._name, what=what, reason=reason))]
 
     # --- open and close ---------------------------------------------------------------
 
@@ -123,10 +151,11 @@ class Holding:
         if config.roster != self._roster_digest or config.holders != len(self._roster.holders):
             raise PeerViolation(sender, "opened a round for another roster")
         if config.minimum < self._minimum:
-            return [_refuse(sender, cid, "open", f"minimum below ours of {self._minimum}")]
+            return self._refuse(sender, cid, "open", f"minimum below ours of {self._minimum}")
         last = self._last.get(config.job)
         if last is not None and config.number <= last.number:
-            return [_refuse(sender, cid, "open", f"round {last.number} was opened here already")]
+            reason = f"round {last.number} was opened here already"
+            return self._refuse(sender, cid, "open", reason)
         effects: list[Effect] = []
         for held in [h for h in self._rounds.values() if h.config.job == config.job]:
             effects += self._drop(held)  # rounds of a job follow each other; the older is over
@@ -164,7 +193,19 @@ class Holding:
 
     def _drop(self, held: HeldRound) -> list[Effect]:
         del self._rounds[held.cid]
-        return [CancelWork(held.cid.hex()), Forget(held.prefix), Erase(held.cid.hex())]
+        config = held.config
+        took_part = TookPart(
+            actor=self._name,
+            job=config.job,
+            number=config.number,
+            outcome="closed" if held.answer is None else "answered",
+        )
+        return [
+            CancelWork(held.cid.hex()),
+            Forget(held.prefix),
+            Erase(held.cid.hex()),
+            Report(took_part),
+        ]
 
     # --- collect ----------------------------------------------------------------------
 
@@ -174,18 +215,19 @@ class Holding:
         if header.trainer != sender:
             raise PeerViolation(sender, f"sent a share in the name of {header.trainer}")
         if held is None:
-            return [_refuse(sender, header.cid, "share", "the round is not open here")]
+            return self._refuse(sender, header.cid, "share", "the round is not open here")
         if sender in held.excluded:
-            return [_refuse(sender, header.cid, "share", "excluded from the round")]
+            return self._refuse(sender, header.cid, "share", "excluded from the round")
         self._check_shape(sender, held, message)
         digest = contribution_digest(header)
         known = held.digest_of(sender)
         if known is not None and known != digest:
             return self._exclude(held, sender, "sent two different contributions")
         if sender in held.complete:
-            return self._repeat_receipt(held, message)
-        if held.vote is not None or held.answered_set is not None:
-            return [_refuse(sender, header.cid, "share", "the set of the round is fixed")]
+            # Once for each offer, not once for each chunk.
+            return self._receipts(held, sender) if message.index == 0 else []
+        if held.fixed:
+            return self._refuse(sender, header.cid, "share", "the set of the round is fixed")
         return self._store(held, message, digest)
 
     def _check_shape(self, sender: str, held: HeldRound, message: ShareChunk) -> None:
@@ -196,12 +238,6 @@ class Holding:
         if fault is not None:
             raise PeerViolation(sender, f"sent a share of the wrong shape: {fault}")
 
-    def _repeat_receipt(self, held: HeldRound, message: ShareChunk) -> list[Effect]:
-        # Once per repeated upload, not once per chunk.
-        if message.index != chunk_count(held.config) - 1:
-            return []
-        return self._receipts(held, message.header.trainer)
-
     def _store(self, held: HeldRound, message: ShareChunk, digest: bytes) -> list[Effect]:
         header = message.header
         effects: list[Effect] = []
@@ -210,20 +246,30 @@ class Holding:
             partial = held.partial[header.trainer] = Partial(header, digest)
             share = HeldShare(header=header, complete=False)
             effects.append(held.record(f"share/{header.trainer}", share))
-        if message.index in partial.stored:
-            return effects
-        partial.stored[message.index] = None
-        stream = share_stream(held.cid, header.trainer)
-        effects.append(StoreChunk(stream, message.index, message.payload))
-        return effects + self._check_if_whole(held, header.trainer, partial)
+        offered = message.index == 0
+        if partial.chunks.store(message.index):
+            stream = share_stream(held.cid, header.trainer)
+            effects.append(StoreChunk(stream, message.index, message.payload))
+        elif partial.chunks.whole(chunk_count(held.config)):
+            return effects  # it is being checked
+        return effects + self._check_or_grant(held, header.trainer, partial, offered=offered)
 
-    def _check_if_whole(self, held: HeldRound, trainer: str, partial: Partial) -> list[Effect]:
+    def _check_or_grant(
+        self, held: HeldRound, trainer: str, partial: Partial, *, offered: bool
+    ) -> list[Effect]:
         chunks = chunk_count(held.config)
-        if len(partial.stored) < chunks:
+        if partial.chunks.whole(chunks):
+            place = self._roster.holders.index(self._name)
+            digest = partial.header.share_digests[place]
+            return [CheckStream(held.config, share_stream(held.cid, trainer), digest)]
+        if held.fixed:
             return []
-        place = self._roster.holders.index(self._name)
-        digest = partial.header.share_digests[place]
-        return [CheckStream(held.config, share_stream(held.cid, trainer), digest)]
+        spans = partial.chunks.grant(chunks, self._credit(), offered=offered)
+        return [Send(trainer, Grant(cid=held.cid, spans=spans))] if spans else []
+
+    def _credit(self) -> int:
+        uploads = sum(len(held.partial) for held in self._rounds.values())
+        return fair_share(self._pool_chunks, uploads, most=self._credit_chunks)
 
     def checked(self, stream: str, *, ok: bool) -> list[Effect]:
         """Take the result of a `CheckStream`: complete, or not what the trainer announced."""
@@ -244,9 +290,9 @@ class Holding:
         return [Send(self._roster.coordinator, have), Send(trainer, have)]
 
     def _exclude(self, held: HeldRound, trainer: str, reason: str) -> list[Effect]:
-        if held.vote is not None or held.answered_set is not None:
+        if held.fixed:
             # Too late to leave anybody out: the set is fixed by digests, not by names.
-            return [_refuse(trainer, held.cid, "share", reason)]
+            return self._refuse(trainer, held.cid, "share", reason)
         held.excluded[trainer] = reason
         held.complete.pop(trainer, None)
         held.partial.pop(trainer, None)
@@ -255,7 +301,7 @@ class Holding:
             held.record(f"excluded/{trainer}", HeldExclusion(reason=reason)),
             Record(f"{held.prefix}share/{trainer}", None),
             Send(coordinator, Excluded(cid=held.cid, trainer=trainer, reason=reason)),
-            _refuse(trainer, held.cid, "share", reason),
+            *self._refuse(trainer, held.cid, "share", reason),
             CancelWork(share_stream(held.cid, trainer)),
             Erase(share_stream(held.cid, trainer)),
         ]
@@ -265,10 +311,10 @@ class Holding:
     def _on_propose(self, sender: str, message: Propose) -> list[Effect]:
         held = self._rounds.get(message.cid)
         if held is None:
-            return [_refuse(sender, message.cid, "proposal", "the round is not open here")]
+            return self._refuse(sender, message.cid, "proposal", "the round is not open here")
         refusal = self._refusal(sender, held, message.chosen)
         if refusal is not None:
-            return [_refuse(sender, held.cid, "proposal", refusal)]
+            return self._refuse(sender, held.cid, "proposal", refusal)
         effects: list[Effect] = []
         if held.vote is None:
             held.vote = message.chosen
@@ -281,7 +327,7 @@ class Holding:
     def _on_release(self, sender: str, message: Release) -> list[Effect]:
         held = self._rounds.get(message.cid)
         if held is None:
-            return [_refuse(sender, message.cid, "release", "the round is not open here")]
+            return self._refuse(sender, message.cid, "release", "the round is not open here")
         if not held.config.vote:
             raise PeerViolation(sender, "asked for a release in a round without votes")
         voters = {name for name in message.voters if self._roster.role(name) == "holder"}
@@ -289,7 +335,7 @@ class Holding:
             raise PeerViolation(sender, f"asked for a release with {len(voters)} votes")
         refusal = self._refusal(sender, held, message.chosen)
         if refusal is not None:
-            return [_refuse(sender, held.cid, "release", refusal)]
+            return self._refuse(sender, held.cid, "release", refusal)
         return self._answer(held, message.chosen)
 
     def _refusal(
@@ -335,13 +381,13 @@ class Holding:
         record = HeldAnswer(chosen=held.answered_set, header=header)
         return [held.record("answer", record), Answer(held.config, header)]
 
+    def _refuse(self, to: str, cid: bytes, what: str, reason: str) -> list[Effect]:
+        refused = Refusal(actor=self._name, peer=to, what=what, reason=reason)
+        return [Send(to, Refused(cid=cid, what=what, reason=reason)), Report(refused)]
+
 
 def _have(cid: bytes, complete: Mapping[str, bytes]) -> Have:
     contributions = tuple(
         Contribution(trainer=trainer, digest=complete[trainer]) for trainer in sorted(complete)
     )
     return Have(cid=cid, contributions=contributions)
-
-
-def _refuse(to: str, cid: bytes, what: str, reason: str) -> Send:
-    return Send(to, Refused(cid=cid, what=what, reason=reason))

@@ -17,7 +17,7 @@ from actors.actor import Actor, Decide, Ports
 from actors.ports import Lane, LinkLost, StorageFailed
 from infra.memory_bus import MemoryBus
 from infra.memory_queue import Sent
-from protocols.codec import seal
+from protocols.codec import VERSION, Envelope, parse, seal
 from protocols.effects import (
     CancelWork,
     CheckStream,
@@ -31,8 +31,8 @@ from protocols.effects import (
     Upload,
 )
 from protocols.errors import Misuse, PeerViolation
-from protocols.messages import Hello, Welcome, Wire, read
-from protocols.reports import PeerFault
+from protocols.messages import Goodbye, Hello, Unsupported, Welcome, Wire, read
+from protocols.reports import Incompatible, PeerFault
 from protocols.secagg.chunks import chunk_count
 
 
@@ -61,6 +61,7 @@ class Probe(Actor):
     def __init__(self, ports: Ports) -> None:
         super().__init__("holder-1", ports)
         self.at_start: list[Effect] = []
+        self.at_stop: list[Effect] = []
         self.on_message: Callable[[str, Wire], list[Effect]] = lambda _sender, _message: []
         self.heard: list[Wire] = []
         self.checked: list[tuple[str, bool]] = []
@@ -68,6 +69,12 @@ class Probe(Actor):
 
     async def restore(self, _records: dict[str, bytes]) -> list[Effect]:
         return self.at_start
+
+    def asked_to_stop(self) -> list[Effect]:
+        return self.at_stop
+
+    def is_peer(self, name: str) -> bool:
+        return name in ("ann", COORDINATOR)
 
     def decide(self, sender: str, message: Wire) -> list[Effect]:
         self.heard.append(message)
@@ -91,16 +98,23 @@ class Scene:
 
     def __init__(self) -> None:
         self.leaving: list[tuple[str, Any]] = []
+        self.strange: list[tuple[str, int, Unsupported]] = []  # in other versions
         self.bus = MemoryBus(observer=self._observe)
-        for name in ("holder-1", COORDINATOR, "ann"):
+        for name in ("holder-1", COORDINATOR, "ann", "mallory"):
             self.bus.declare(name)
         self.journal, self.spool = GatedJournal(), FakeSpool()
         self.events: list[Any] = []
-        self.ann = self.bus.connect("ann")
+        self.links = {name: self.bus.connect(name) for name in ("ann", "mallory")}
 
     def _observe(self, sent: Sent) -> None:
-        if sent.sender == "holder-1":
+        if sent.sender != "holder-1":
+            return
+        envelope = parse(sent.body, Envelope)
+        if envelope.v == VERSION:
             self.leaving.append((sent.recipient, read(sent.body)[1]))
+        else:
+            answer = parse(envelope.body, Unsupported)
+            self.strange.append((sent.recipient, envelope.v, answer))
 
     def emit(self, event: Any) -> None:
         self.events.append(event)
@@ -114,10 +128,10 @@ class Scene:
         )
 
     async def tell(self, message: Any, sender: str = "ann") -> None:
-        await self.tell_bytes(seal(sender, message))
+        await self.tell_bytes(seal(sender, message), sender)
 
-    async def tell_bytes(self, body: bytes) -> None:
-        await self.ann.send("holder-1", body, lane=Lane.CONTROL)
+    async def tell_bytes(self, body: bytes, sender: str = "ann") -> None:
+        await self.links[sender].send("holder-1", body, lane=Lane.CONTROL)
 
     def depth(self) -> int:
         return self.bus.depth("holder-1", Lane.CONTROL)
@@ -141,7 +155,7 @@ class Scene:
             await probe.ports.transport.close()
 
 
-HELLO = Hello(role="trainer")
+HELLO = Hello(role="trainer", software="", suites=(), fields=())
 WELCOME = Welcome(job="sum", number=1)
 
 
@@ -251,30 +265,135 @@ async def test_forgetting_deletes_what_is_there_and_what_was_just_written() -> N
 
 
 @pytest.mark.parametrize(
-    ("body", "peer"),
+    "body",
     [
-        (b"\xc1", "unknown"),
-        (b"", "unknown"),
-        (seal("mallory", HELLO)[:-3], "unknown"),
-        (seal("mallory", HELLO).replace(b"trainer", b"admiral"), "mallory"),
+        b"\xc1",
+        b"",
+        seal("mallory", HELLO)[:-3],
+        seal("mallory", HELLO).replace(b"trainer", b"admiral"),
     ],
     ids=["no msgpack", "empty", "cut short", "bad message"],
 )
 async def test_bad_bytes_are_counted_acknowledged_and_dropped(
-    body: bytes, peer: str, caplog: pytest.LogCaptureFixture
+    body: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene = Scene()
     probe = scene.build()
 
     with caplog.at_level(logging.CRITICAL):
         async with scene.playing(probe):
-            await scene.tell_bytes(body)
+            await scene.tell_bytes(body, "mallory")
             await scene.tell(HELLO)
             await yield_turns(40)
 
-            assert [(e.actor, e.peer) for e in scene.events] == [("holder-1", peer)]
+            assert [(e.actor, e.peer) for e in scene.events] == [("holder-1", "mallory")]
             assert probe.heard == [HELLO]
             assert scene.depth() == 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        seal("ann", HELLO),
+        seal("ann", HELLO).replace(b"trainer", b"admiral"),
+        seal("ann", HELLO, version=99),
+    ],
+    ids=["good message", "bad message", "other version"],
+)
+async def test_a_message_under_anothers_name_is_the_fault_of_who_really_sent_it(
+    body: bytes,
+) -> None:
+    scene = Scene()
+    probe = scene.build()
+
+    async with scene.playing(probe):
+        await scene.tell_bytes(body, "mallory")
+        await yield_turns(40)
+
+        reason = "sent a message under the name 'ann'"
+        assert scene.events == [PeerFault(actor="holder-1", peer="mallory", reason=reason)]
+        assert probe.heard == []
+        assert scene.depth() == 0
+
+
+async def test_another_version_is_answered_in_it_once_and_told_with_what_to_upgrade(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene()
+    probe = scene.build()
+    newer = seal("ann", HELLO, version=7)
+
+    async with scene.playing(probe):
+        for body in (newer, newer, seal("ann", Unsupported(versions=(7,)), version=7)):
+            await scene.tell_bytes(body)
+        await yield_turns(40)
+
+        assert scene.strange == [("ann", 7, Unsupported(versions=(VERSION,)))]
+        assert scene.events == [Incompatible(actor="holder-1", peer="ann", versions=(7,))]
+        assert probe.heard == []
+        assert scene.depth() == 0
+    assert "upgrade holder-1" in caplog.text
+
+
+async def test_who_can_not_read_us_is_told_of_and_not_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene()
+    probe = scene.build()
+
+    async with scene.playing(probe):
+        await scene.tell(Unsupported(versions=(0,)))
+        await yield_turns(40)
+
+        assert scene.events == [Incompatible(actor="holder-1", peer="ann", versions=(0,))]
+        assert (scene.leaving, scene.strange, probe.heard) == ([], [], [])
+    assert "upgrade ann" in caplog.text
+
+
+async def test_a_stranger_of_another_version_is_counted_and_never_answered(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    scene = Scene()
+    probe = scene.build()
+
+    with caplog.at_level(logging.CRITICAL):
+        async with scene.playing(probe):
+            await scene.tell_bytes(seal("mallory", HELLO, version=7), "mallory")
+            await yield_turns(40)
+
+            assert [(e.peer, type(e)) for e in scene.events] == [("mallory", PeerFault)]
+            assert (scene.leaving, scene.strange) == ([], [])
+
+
+async def test_a_stop_is_decided_on_even_if_it_comes_before_the_start() -> None:
+    scene = Scene()
+    probe = scene.build()
+    probe.at_start = [Send("ann", WELCOME)]
+    probe.at_stop = [Send(COORDINATOR, Goodbye())]
+    probe.stop()
+
+    await probe.run()
+
+    assert sorted(scene.leaving, key=str) == [("ann", WELCOME), (COORDINATOR, Goodbye())]
+    await probe.ports.transport.close()
+
+
+async def test_a_stop_while_a_decision_is_made_durable_is_decided_on_next() -> None:
+    scene = Scene()
+    probe = scene.build()
+    probe.on_message = lambda *_: [Record("a", b"1")]
+    probe.at_stop = [Send(COORDINATOR, Goodbye())]
+    scene.journal.gate.clear()
+
+    async with scene.playing(probe) as task:
+        await scene.tell(HELLO)
+        await yield_turns(40)
+        probe.stop()
+        scene.journal.gate.set()
+        await yield_turns(40)
+
+        assert task.done()
+        assert scene.leaving == [(COORDINATOR, Goodbye())]
 
 
 async def test_a_violation_is_counted_and_the_actor_goes_on() -> None:
@@ -356,7 +475,7 @@ async def test_an_actor_that_ends_leaves_no_task_behind() -> None:
     probe = scene.build()
     probe.work["x"] = asyncio.Event().wait
     config = config_of()
-    upload = Upload(config, None, "x")  # type: ignore[arg-type]
+    upload = Upload(config, None, "x", (0,))  # type: ignore[arg-type]
     probe.at_start = [upload, Send("ann", WELCOME)]
 
     async with scene.playing(probe):
@@ -381,7 +500,7 @@ async def test_a_transport_that_breaks_ends_the_actor() -> None:
 
 
 def upload_to(name: str) -> Upload:
-    return Upload(config_of(), None, name)  # type: ignore[arg-type]
+    return Upload(config_of(), None, name, (0,))  # type: ignore[arg-type]
 
 
 async def test_what_work_returns_is_decided_on_in_the_loop() -> None:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 
 import numpy as np
 import pytest
+from fakes import actor_rig
 from fakes.actor_rig import DIMENSION, Stage, in_virtual_time
+from fakes.ports import yield_turns
 
 from actors import actor
 from actors.ports import WorkFailed
 from protocols.messages import AnswerChunk, Declined, Have, ShareChunk, Vote
-from protocols.reports import ActorRestarted, JobEnded, OwnerTrouble, PeerFault, TrainerLeft
+from protocols.reports import (
+    ActorRestarted,
+    JobEnded,
+    OwnerTrouble,
+    PeerFault,
+    PeerJoined,
+    RoundComplete,
+    TrainerLeft,
+)
 
 
 def played(stage: Stage) -> Stage:
@@ -101,6 +112,67 @@ def test_broken_links_are_connected_again_by_a_new_incarnation() -> None:
 
     assert stage.events_of(ActorRestarted)
     stage.check()
+
+
+def test_an_owner_that_leaves_is_not_waited_for_and_back_it_joins_the_current_round() -> None:
+    stage = Stage(rounds=8)
+    started: list[asyncio.Task[None]] = []
+
+    async def leaving() -> None:
+        await stage.completed(1)
+        stage.supervisors["dan"].stop()
+        await stage.completed(5)
+        started.append(stage.start("dan"))
+
+    in_virtual_time(stage.run(during=leaving))
+
+    stage.check_messages()
+    rounds = {event.number: event for event in stage.events_of(RoundComplete)}
+    assert [e.trainer for e in stage.events_of(TrainerLeft)] == ["dan"]
+    assert [e.reason for e in stage.events_of(TrainerLeft)] == ["said goodbye"]
+    assert all("dan" not in rounds[number].survivors for number in (4, 5))
+    assert "dan" in rounds[8].survivors
+    assert max(event.seconds for event in rounds.values()) == 0, "somebody was waited for"
+    assert stage.workers["dan"].calls <= 2 + 4, "it computed for rounds that it had missed"
+
+
+@pytest.mark.parametrize("name", ["ann", "holder-2"])
+def test_an_upload_that_a_broken_link_cut_short_is_resumed_and_not_repeated(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(actor_rig, "DIMENSION", 128 * 40)
+    stage = Stage()
+
+    async def breaking() -> None:
+        for _ in range(2000):
+            await yield_turns(1)
+            sent = [m for m in stage.messages_of(ShareChunk) if m.header.trainer == "ann"]
+            if len(sent) >= 100:
+                break
+        stage.bus.disconnect(name)
+
+    in_virtual_time(stage.run(during=breaking))
+
+    stage.check()
+    assert [event.actor for event in stage.events_of(ActorRestarted)] == [name]
+    counts = Counter(
+        sent.recipient
+        for sent, message in stage.messages
+        if isinstance(message, ShareChunk) and message.header.trainer == "ann"
+    )
+    assert len(counts) == 5
+    # The offer, and at the most what was on its way and what an old grant named.
+    assert max(counts.values()) <= 40 + 1 + 2 * 8
+
+
+def test_those_who_join_say_which_software_they_run() -> None:
+    stage = Stage()
+    played(stage)
+
+    joined = stage.events_of(PeerJoined)
+    assert sorted(event.actor for event in joined) == sorted(stage.names[:-1])
+    assert all(event.software.startswith("quorate ") for event in joined)
+    assert {event.suites for event in joined} == {("shamir",)}
 
 
 def test_a_holder_that_the_round_did_not_wait_for_ends_cleanly_while_it_still_answers() -> None:

@@ -252,10 +252,17 @@ class Stage:
         self.faults: list[AssertionError] = []
         self.supervisors: dict[str, Supervisor] = {}
         self.state: State | None = None
+        self._completed: dict[int, asyncio.Event] = defaultdict(asyncio.Event)
         self._said: dict[tuple[str, bytes, str], set[bytes]] = defaultdict(set)
 
     def emit(self, event: Any) -> None:
         self.events.append(event)
+        if isinstance(event, RoundComplete):
+            self._completed[event.number].set()
+
+    async def completed(self, number: int) -> None:
+        """Wait until a round is complete, without letting time pass."""
+        await self._completed[number].wait()
 
     def events_of(self, kind: type[R]) -> list[R]:
         return [event for event in self.events if isinstance(event, kind)]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from protocols.messages import (
     AnswerHeader,
     Contribution,
     ContributionHeader,
+    Hello,
     Message,
     ShareChunk,
 )
@@ -119,6 +120,12 @@ def answer_of(
         answer_digest=hashlib.sha256(b"".join(payloads)).digest(),
     )
     return [AnswerChunk(header=header, index=i, payload=p) for i, p in enumerate(payloads)]
+
+
+def hello(role: Literal["trainer", "holder"], **changes: Any) -> Hello:
+    """Return the greeting of an actor that can do what the rounds here need."""
+    usual: dict[str, Any] = {"software": "", "suites": ("shamir",), "fields": ("p31", "p61")}
+    return Hello(role=role, **(usual | changes))
 
 
 # --- looking at decisions -------------------------------------------------------------

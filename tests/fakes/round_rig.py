@@ -65,6 +65,8 @@ class Shape:
     chunk_bytes: int = 1024
     abandoned_rounds: int = 3
     limit: int = 1000
+    credit_chunks: int = 8
+    pool_chunks: int = 256
 
 
 @dataclass
@@ -105,7 +107,8 @@ class Rig:
             case "coordinator":
                 return Coordinating(self.roster, self.plan())
             case "holder":
-                return Holding(name, self.roster)
+                credit, pool = self.shape.credit_chunks, self.shape.pool_chunks
+                return Holding(name, self.roster, credit_chunks=credit, pool_chunks=pool)
             case _:
                 return Contributing(name, self.roster)
 
@@ -302,7 +305,7 @@ class Rig:
         )
 
     def _upload(self, name: str, node: Node, effect: Upload) -> None:
-        for index in range(chunk_count(effect.config)):
+        for index in effect.indices:
             payload = node.spool[upload_stream(effect.header.cid, effect.holder)][index]
             chunk = ShareChunk(header=effect.header, index=index, payload=payload)
             self.send(name, effect.holder, chunk)

@@ -10,7 +10,7 @@ import msgpack
 import msgspec
 import numpy as np
 import pytest
-from fakes.round_parts import config_of
+from fakes.round_parts import config_of, hello
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
@@ -29,7 +29,7 @@ from protocols.codec import (
     to_tensor,
     unseal,
 )
-from protocols.errors import PeerViolation
+from protocols.errors import OtherVersion, PeerViolation
 from protocols.messages import Message, Wire, read
 from protocols.round_config import NAME_PATTERN, RoundConfig, majority
 
@@ -75,7 +75,10 @@ def strategy_of(info: inspect.Type) -> st.SearchStrategy[Any]:
         case inspect.StructType(cls=cls):
             return st.builds(cls, **{f.name: strategy_of(f.type) for f in info.fields})
         case inspect.VarTupleType():
-            return st.lists(strategy_of(info.item_type), max_size=4).map(tuple)
+            least = info.min_length or 0
+            return st.lists(strategy_of(info.item_type), min_size=least, max_size=4).map(tuple)
+        case inspect.TupleType():
+            return st.tuples(*(strategy_of(t) for t in info.item_types))
         case inspect.UnionType():
             return st.one_of(*(strategy_of(t) for t in info.types))
         case _:
@@ -90,7 +93,8 @@ def texts(info: Any) -> st.SearchStrategy[str]:
 
 PLAIN_TYPES: dict[type[inspect.Type], Callable[[Any], st.SearchStrategy[Any]]] = {
     inspect.IntType: lambda info: st.integers(
-        0 if info.ge is None else info.ge, 2**63 - 1 if info.lt is None else info.lt - 1
+        0 if info.ge is None else info.ge,
+        info.le if info.le is not None else 2**63 - 1 if info.lt is None else info.lt - 1,
     ),
     inspect.BytesType: lambda info: st.binary(
         min_size=info.min_length or 0, max_size=min(info.max_length or 200, 200)
@@ -110,7 +114,7 @@ def refused(data: bytes) -> bool:
     """Read bytes of anybody; anything but the two expected errors fails the test."""
     try:
         sender, message = read(data)
-    except (Undecodable, PeerViolation):
+    except (Undecodable, PeerViolation, OtherVersion):
         return True
     assert isinstance(sender, str)
     assert isinstance(message, Wire)
@@ -129,7 +133,9 @@ def sealed_examples() -> list[bytes]:
         cid=cid, set_digest=digest, answer_bytes=64, answer_digest=digest
     )
     samples = [
-        messages.Hello(role="trainer"),
+        hello("trainer"),
+        messages.Goodbye(),
+        messages.Unsupported(versions=(1, 7)),
         messages.Welcome(job="sum", number=3),
         config,
         messages.RoundOpened(cid=cid),
@@ -138,6 +144,7 @@ def sealed_examples() -> list[bytes]:
         messages.Declined(cid=cid, kind="not finite"),
         messages.Working(cid=cid),
         messages.ShareChunk(header=header, index=0, payload=b"secret share"),
+        messages.Grant(cid=cid, spans=((1, 7), (9, 1))),
         messages.Have(cid=cid, contributions=(one,)),
         messages.Excluded(cid=cid, trainer="ann", reason="ä"),
         messages.Refused(cid=cid, what="share", reason="late"),
@@ -231,7 +238,19 @@ def test_an_unknown_a_missing_or_a_mistyped_field_is_the_senders_fault(sealed: b
         (messages.Welcome(job="sum", number=0), "job", "sum\n"),
         (messages.Welcome(job="sum", number=0), "job", ""),
         (messages.Declined(cid=b"c" * 32, kind=""), "kind", "x" * 501),
-        (messages.Hello(role="holder"), "role", "coordinator"),
+        (hello("holder"), "role", "coordinator"),
+        (hello("holder"), "software", "x" * 65),
+        (hello("holder"), "suites", ["x"] * 17),
+        (messages.Grant(cid=b"c" * 32, spans=((1, 1),)), "spans", []),
+        (messages.Grant(cid=b"c" * 32, spans=((1, 1),)), "spans", [[1, 1]] * 257),
+        (messages.Grant(cid=b"c" * 32, spans=((1, 1),)), "spans", [[1, 0]]),
+        (messages.Grant(cid=b"c" * 32, spans=((1, 1),)), "spans", [[1, 257]]),
+        (messages.Grant(cid=b"c" * 32, spans=((1, 1),)), "spans", [[-1, 1]]),
+        (messages.Grant(cid=b"c" * 32, spans=((1, 1),)), "spans", [[2**31, 1]]),
+        (messages.Grant(cid=b"c" * 32, spans=((1, 1),)), "spans", [[1, 1, 1]]),
+        (messages.Unsupported(versions=(1,)), "versions", []),
+        (messages.Unsupported(versions=(1,)), "versions", [1] * 17),
+        (messages.Unsupported(versions=(1,)), "versions", [2**31]),
     ],
 )
 def test_values_out_of_bounds_are_refused(message: Message, field: str, value: Any) -> None:
@@ -307,7 +326,7 @@ def test_deep_nesting_is_refused(opening: bytes, depth: int) -> None:
 
 
 def test_bytes_above_the_limit_are_not_even_looked_at() -> None:
-    sealed = seal("ann", messages.Hello(role="holder"))
+    sealed = seal("ann", hello("holder"))
 
     with pytest.raises(Undecodable, match="above the limit"):
         read(sealed + bytes(MAX_MESSAGE_BYTES))
@@ -403,14 +422,30 @@ def _with(plain: dict[str, Any], old: Any, new: Any) -> dict[str, Any]:
     return {key: new for key, value in plain.items() if value is old}
 
 
-def test_another_version_names_the_peer_and_both_versions() -> None:
-    envelope = {"v": VERSION + 1, "sender": "ann", "body": b"\xc1"}
+@pytest.mark.parametrize("version", [0, VERSION + 1, 2**31 - 1])
+def test_another_version_is_told_apart_from_garbage_and_its_body_is_left_alone(
+    version: int,
+) -> None:
+    envelope = {"v": version, "sender": "ann", "body": b"\xc1"}
 
-    with pytest.raises(PeerViolation) as caught:
+    with pytest.raises(OtherVersion) as caught:
         read(msgpack.packb(envelope))
 
-    assert caught.value.peer == "ann"
-    assert caught.value.reason == f"speaks version {VERSION + 1}, we speak {VERSION}"
+    assert (caught.value.peer, caught.value.version, caught.value.body) == ("ann", version, b"\xc1")
+
+
+@pytest.mark.parametrize("version", [-1, 2**31, 2**64 - 1, True, "1", None, 1.0])
+def test_what_is_no_version_is_garbage(version: Any) -> None:
+    with pytest.raises(Undecodable):
+        read(msgpack.packb({"v": version, "sender": "ann", "body": b""}))
+
+
+def test_the_shapes_that_all_versions_share_never_change() -> None:
+    answer = seal("ann", messages.Unsupported(versions=(1, 2)), version=7)
+
+    plain = msgpack.unpackb(answer)
+    assert plain == {"v": 7, "sender": "ann", "body": plain["body"]}
+    assert msgpack.unpackb(plain["body"]) == {"type": "Unsupported", "versions": [1, 2]}
 
 
 def test_a_bad_body_is_named_for_its_sender_and_a_bad_envelope_for_nobody() -> None:

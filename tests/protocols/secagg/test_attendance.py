@@ -36,6 +36,24 @@ def test_a_holder_is_told_of_with_the_step_it_was_missed_in() -> None:
     assert "holder-2" not in attendance.present()
 
 
+def test_one_that_says_why_it_leaves_is_told_of_once_with_the_reason() -> None:
+    attendance = Attendance(ROSTER)
+
+    told = [
+        attendance.leaves(name, 3, Step.COLLECTING, "said goodbye")
+        for name in ("bob", "bob", "holder-2")
+    ]
+
+    step = Step.COLLECTING
+    assert told == [
+        [TrainerLeft(number=3, trainer="bob", step=step, reason="said goodbye")],
+        [],
+        [HolderLeft(number=3, holder="holder-2", step=step, reason="said goodbye")],
+    ]
+    assert {"bob", "holder-2"}.isdisjoint(attendance.present())
+    assert attendance.trainers_left({"bob": "late"}, 4) == []
+
+
 def test_a_sign_of_life_brings_back_who_was_away_and_only_them() -> None:
     attendance = Attendance(ROSTER)
     attendance.holders_left(["holder-2"], 1, Step.OPENING)

@@ -16,6 +16,7 @@ from fakes.round_parts import (
     contribution,
     first,
     header_of,
+    hello,
     messages_of,
     only,
     sent,
@@ -23,15 +24,16 @@ from fakes.round_parts import (
 )
 
 from protocols.codec import parse
-from protocols.effects import CancelWork, Effect, Erase, Prepare, Record, Upload
+from protocols.effects import CancelWork, Effect, Erase, Prepare, Record, Report, Upload
 from protocols.errors import PeerViolation
 from protocols.messages import (
     Accepted,
     Announce,
     CloseRound,
     Declined,
+    Goodbye,
+    Grant,
     Have,
-    Hello,
     OpenRound,
     Refused,
     Welcome,
@@ -39,6 +41,7 @@ from protocols.messages import (
     Working,
 )
 from protocols.records import Contributed
+from protocols.reports import Refusal, TookPart
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import upload_stream
 from protocols.secagg.contributing import Contributing
@@ -83,6 +86,15 @@ class Owner:
     def receipt(self, holder: str, config: RoundConfig = CONFIG, salt: int = 0) -> list[Effect]:
         have = Have(cid=config.cid(), contributions=(contribution(config, "ann", salt),))
         return self.hear(have, holder)
+
+    def grant(
+        self, holder: str, *spans: tuple[int, int], config: RoundConfig = CONFIG
+    ) -> list[Effect]:
+        return self.hear(Grant(cid=config.cid(), spans=spans), holder)
+
+    def sent_all(self, config: RoundConfig = CONFIG) -> list[Effect]:
+        """Report what is on its way as sent, at every holder once."""
+        return [e for h in HOLDERS for e in self.machine.uploaded(config.cid(), h)]
 
     def recorded(self) -> Contributed | None:
         value = self.disk.journal.get("job/sum")
@@ -284,7 +296,7 @@ def test_the_contribution_is_recorded_before_any_upload_begins() -> None:
     effects = owner.prepare()
 
     header = header_of(CONFIG, "ann")
-    assert only(effects, Upload) == [Upload(CONFIG, header, holder) for holder in HOLDERS]
+    assert only(effects, Upload) == [Upload(CONFIG, header, holder, (0,)) for holder in HOLDERS]
     assert first(effects, Record) < first(effects, Upload)
     assert owner.recorded() == Contributed(config=CONFIG, holders=HOLDERS, header=header, open=True)
 
@@ -316,11 +328,13 @@ def test_an_announcement_after_uploading_sends_again_only_what_has_no_receipt() 
         owner.machine.uploaded(CID, holder)
     owner.receipt("holder-1")
     owner.receipt("holder-4")
+    owner.announce()
 
     uploads = only(owner.announce(), Upload)
 
     assert [upload.holder for upload in uploads] == ["holder-2", "holder-3", "holder-5"]
     assert {upload.header for upload in uploads} == {header_of(CONFIG, "ann")}
+    assert {upload.indices for upload in uploads} == {(0,)}
     assert only(owner.announce(), Upload) == []
 
 
@@ -331,12 +345,14 @@ def test_a_receipt_for_another_contribution_does_not_count() -> None:
     owner.hear(Have(cid=CID, contributions=()), "holder-1")
     owner.receipt("holder-1", config=config_of(number=2))
     owner.machine.uploaded(CID, "holder-1")
+    owner.announce()
 
     assert [upload.holder for upload in only(owner.announce(), Upload)] == ["holder-1"]
 
 
 def test_receipts_of_all_holders_finish_the_round_and_erase_the_upload() -> None:
     owner = uploading()
+    owner.sent_all()
     before = [owner.receipt(holder) for holder in (*HOLDERS[:4], "holder-1")]
 
     effects = owner.receipt("holder-5")
@@ -374,7 +390,17 @@ def test_refusals_and_receipts_together_finish_the_round() -> None:
     assert owner.machine.live_rounds() == ()
 
 
-@pytest.mark.parametrize("sender", ["holder-5", COORDINATOR, "bob", "mallory"])
+def test_a_receipt_ends_an_upload_that_is_still_under_way() -> None:
+    owner = uploading()
+
+    effects = owner.receipt("holder-2")
+
+    assert effects == [CancelWork(upload_stream(CID, "holder-2"))]
+    assert owner.grant("holder-2", (1, 1)) == []
+    assert owner.disk.keep(owner.machine.uploaded(CID, "holder-2")) == []
+
+
+@pytest.mark.parametrize("sender", ["holder-5", "bob", "mallory"])
 def test_a_refusal_of_somebody_who_was_sent_nothing_changes_nothing(sender: str) -> None:
     owner = Owner()
     owner.announce(holders=HOLDERS[:4])
@@ -430,6 +456,188 @@ def test_closing_while_computing_cancels_the_computation() -> None:
     assert owner.recorded() is None
 
 
+# --- credit ---------------------------------------------------------------------------
+
+LONG = config_of(dimension=128 * 20)  # chunks of 1024 bytes
+
+
+def test_only_what_was_granted_is_sent_to_the_one_who_granted_it() -> None:
+    owner = uploading(LONG)
+    owner.sent_all(LONG)
+
+    effects = owner.grant("holder-2", (1, 2), (5, 1), config=LONG)
+
+    assert effects == [Upload(LONG, header_of(LONG, "ann"), "holder-2", (1, 2, 5))]
+
+
+def test_a_grant_that_comes_while_a_piece_is_under_way_is_sent_next() -> None:
+    owner = uploading(LONG)
+
+    early = owner.grant("holder-1", (1, 4), config=LONG)
+    next_piece = owner.machine.uploaded(LONG.cid(), "holder-1")
+
+    assert early == []
+    assert next_piece == [Upload(LONG, header_of(LONG, "ann"), "holder-1", (1, 2, 3, 4))]
+    assert owner.machine.uploaded(LONG.cid(), "holder-1") == []
+
+
+def test_a_doubled_grant_sends_nothing_again() -> None:
+    owner = uploading(LONG)
+    owner.sent_all(LONG)
+    owner.grant("holder-1", (1, 4), config=LONG)
+    owner.machine.uploaded(LONG.cid(), "holder-1")
+
+    assert owner.grant("holder-1", (1, 4), config=LONG) == []
+    again = owner.grant("holder-1", (3, 4), config=LONG)
+    assert [upload.indices for upload in only(again, Upload)] == [(5, 6)]
+
+
+def test_an_announcement_offers_again_only_where_nothing_has_moved_since_the_last() -> None:
+    owner = uploading(LONG)
+    owner.sent_all(LONG)
+
+    soon = owner.announce(LONG)
+    for holder in HOLDERS[:3]:
+        owner.grant(holder, (1, 8), config=LONG)
+        owner.machine.uploaded(LONG.cid(), holder)
+    stuck = only(owner.announce(LONG), Upload)
+    owner.sent_all(LONG)
+    granted = owner.grant("holder-4", (1, 2), (4, 6), config=LONG)
+    later = only(owner.announce(LONG), Upload)
+
+    assert soon == []
+    assert [(u.holder, u.indices) for u in stuck] == [("holder-4", (0,)), ("holder-5", (0,))]
+    assert [u.indices for u in only(granted, Upload)] == [(1, 2, 4, 5, 6, 7, 8, 9)]
+    assert [(u.holder, u.indices) for u in later] == [(h, (0,)) for h in HOLDERS[:3]]
+
+
+def test_after_a_crash_the_share_is_offered_again_and_only_what_is_granted_is_sent() -> None:
+    owner = uploading(LONG)
+    owner.sent_all(LONG)
+    owner.grant("holder-1", (1, 8), config=LONG)
+
+    started = owner.crash()
+    owner.sent_all(LONG)
+    effects = owner.grant("holder-1", (7, 2), config=LONG)
+
+    assert {upload.indices for upload in only(started, Upload)} == {(0,)}
+    assert [upload.indices for upload in only(effects, Upload)] == [(7, 8)]
+
+
+def test_grants_for_no_upload_of_ours_are_ignored() -> None:
+    computing, over, elsewhere = Owner(), uploading(), uploading()
+    computing.announce()
+    over.close()
+
+    assert computing.grant("holder-1", (1, 1)) == []
+    assert over.grant("holder-1", (1, 1)) == []
+    elsewhere.sent_all()
+    assert elsewhere.grant("holder-1", (1, 1), config=config_of(number=2)) == []
+    assert elsewhere.machine.next_wake_s() is None
+
+
+@pytest.mark.parametrize(
+    ("spans", "reason"),
+    [
+        (((2, 1),), "chunk 2 of 2"),
+        (((0, 3),), "chunk 2 of 2"),
+        (((1, 1), (0, 1)), "not ascending"),
+        (((1, 256), (258, 1)), "more than 256"),
+    ],
+)
+def test_a_grant_out_of_range_is_a_violation_and_sends_nothing(
+    spans: tuple[tuple[int, int], ...], reason: str
+) -> None:
+    owner = uploading()
+    owner.sent_all()
+
+    with pytest.raises(PeerViolation, match=reason) as caught:
+        owner.grant("holder-1", *spans)
+
+    assert caught.value.peer == "holder-1"
+    assert owner.machine.next_wake_s() is None
+
+
+def test_a_grant_of_a_holder_that_was_offered_nothing_is_a_violation() -> None:
+    owner = Owner()
+    owner.announce(holders=HOLDERS[:4])
+    owner.prepare()
+
+    with pytest.raises(PeerViolation, match="never offered"):
+        owner.grant("holder-5", (1, 1))
+
+
+# --- what its owner is told -----------------------------------------------------------
+
+
+def took_part(effects: list[Effect]) -> list[str]:
+    events = [report.event for report in only(effects, Report)]
+    assert all(e == TookPart(actor="ann", job="sum", number=1, outcome=e.outcome) for e in events)
+    return [event.outcome for event in events]
+
+
+def test_a_part_is_told_once_with_how_it_ended() -> None:
+    whole, enough, few, none, late = (uploading() for _ in range(5))
+    for holder in HOLDERS[:4]:
+        whole.receipt(holder)
+    for holder in HOLDERS[:3]:
+        enough.receipt(holder)
+    for holder in HOLDERS[:2]:
+        few.receipt(holder)
+    for holder in HOLDERS[2:4]:
+        few.hear(refuse(), holder)
+    abandoned = CloseRound(cid=CID, job="sum", number=1, complete=False, reason="")
+
+    ends = [
+        whole.receipt("holder-5"),
+        enough.hear(abandoned),
+        few.hear(refuse(), "holder-5"),
+        none.hear(abandoned),
+        late.close(),
+    ]
+
+    assert [took_part(end) for end in ends] == [
+        ["contributed"],
+        ["contributed"],
+        ["refused"],
+        ["closed"],
+        ["late"],
+    ]
+    assert not any(took_part(owner.close()) for owner in (whole, enough, few, none, late))
+
+
+def test_a_declined_part_is_told_once_however_often_it_is_declined() -> None:
+    owner = Owner()
+    owner.announce()
+
+    effects = [owner.machine.failed(CID, "not finite"), owner.announce(), owner.close()]
+
+    assert [took_part(e) for e in effects] == [["declined"], [], []]
+
+
+def test_a_round_that_was_overtaken_went_on_without_this_trainer() -> None:
+    computing, greeted = Owner(), uploading()
+    computing.announce()
+
+    overtaken = computing.announce(config_of(number=2))
+    welcomed = greeted.hear(Welcome(job="sum", number=2))
+
+    assert took_part(overtaken) == took_part(welcomed) == ["late"]
+
+
+def test_a_greeting_that_was_refused_is_told_to_the_owner() -> None:
+    refused = Refused(cid=CID, what="hello", reason="too old")
+
+    effects = Owner().hear(refused)
+
+    event = Refusal(actor=COORDINATOR, peer="ann", what="hello", reason="too old")
+    assert effects == [Report(event)]
+
+
+def test_a_trainer_says_goodbye() -> None:
+    assert sent(Owner().machine.leave()) == [(COORDINATOR, Goodbye())]
+
+
 # --- long work ------------------------------------------------------------------------
 
 
@@ -462,8 +670,10 @@ def test_an_upload_that_was_refused_is_no_longer_work() -> None:
 # --- back from the journal ------------------------------------------------------------
 
 
-def test_a_trainer_greets_when_it_starts() -> None:
-    assert sent(Owner().machine.start()) == [(COORDINATOR, Hello(role="trainer"))]
+def test_a_trainer_greets_when_it_starts_and_says_what_it_can_do() -> None:
+    greeting = hello("trainer", software="quorate 9")
+
+    assert sent(Owner().machine.start("quorate 9")) == [(COORDINATOR, greeting)]
 
 
 def test_a_restarted_trainer_goes_on_with_the_identical_contribution() -> None:
@@ -473,7 +683,7 @@ def test_a_restarted_trainer_goes_on_with_the_identical_contribution() -> None:
     started = owner.crash()
 
     header = header_of(CONFIG, "ann")
-    assert only(started, Upload) == [Upload(CONFIG, header, holder) for holder in HOLDERS]
+    assert only(started, Upload) == [Upload(CONFIG, header, holder, (0,)) for holder in HOLDERS]
     owner.hear(Welcome(job="sum", number=1))
     assert owner.announce() == []
     with pytest.raises(PeerViolation, match="a second time, changed"):
@@ -519,6 +729,10 @@ def test_a_restarted_trainer_waits_for_the_welcome() -> None:
         ("mallory", Have(cid=CID, contributions=set_of(CONFIG, "ann"))),
         (COORDINATOR, OpenRound(config=CONFIG)),
         ("bob", chunks_of(CONFIG, "bob")[0]),
+        (COORDINATOR, Grant(cid=CID, spans=((1, 1),))),
+        ("bob", Grant(cid=CID, spans=((1, 1),))),
+        ("bob", Grant(cid=b"c" * 32, spans=((1, 1),))),
+        ("mallory", Grant(cid=CID, spans=((1, 1),))),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )

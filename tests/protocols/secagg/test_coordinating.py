@@ -16,6 +16,7 @@ from fakes.round_parts import (
     config_of,
     contribution,
     first,
+    hello,
     messages_of,
     only,
     sent,
@@ -30,10 +31,11 @@ from protocols.messages import (
     Announce,
     CloseRound,
     Declined,
+    Goodbye,
     Have,
-    Hello,
     OpenRound,
     Propose,
+    Refused,
     Release,
     RoundOpened,
     Vote,
@@ -45,10 +47,12 @@ from protocols.reports import (
     HolderLeft,
     HolderReturned,
     JobEnded,
+    PeerJoined,
     RoundAbandoned,
     RoundBegan,
     RoundComplete,
     StateUpdated,
+    Step,
     TrainerLeft,
     TrainerReturned,
 )
@@ -459,8 +463,8 @@ def test_a_greeter_is_welcomed_to_the_current_round_and_caught_up() -> None:
     head.opened(*HOLDERS)
 
     trainer, holder = (
-        head.hear("ann", Hello(role="trainer")),
-        head.hear("holder-1", Hello(role="holder")),
+        head.hear("ann", hello("trainer")),
+        head.hear("holder-1", hello("holder")),
     )
 
     assert [m for _, m in sent(trainer)] == [
@@ -474,7 +478,135 @@ def test_a_greeter_is_welcomed_to_the_current_round_and_caught_up() -> None:
 
 
 def test_a_greeting_before_the_job_began_is_not_answered() -> None:
-    assert Head().hear("ann", Hello(role="trainer")) == []
+    assert Head().hear("ann", hello("trainer")) == []
+
+
+def test_who_joined_is_told_once_and_again_when_it_changed() -> None:
+    head = started()
+
+    told = [
+        events(head.hear("ann", greeting), PeerJoined)
+        for greeting in (
+            hello("trainer", software="quorate 1"),
+            hello("trainer", software="quorate 1"),
+            hello("trainer", software="quorate 2"),
+        )
+    ]
+
+    joined = PeerJoined(actor="ann", role="trainer", software="quorate 1", suites=("shamir",))
+    assert told[:2] == [[joined], []]
+    assert [event.software for event in told[2]] == ["quorate 2"]
+
+
+def test_a_greeting_in_another_role_is_a_violation() -> None:
+    head = started()
+
+    for sender, greeting in (("ann", hello("holder")), ("holder-1", hello("trainer"))):
+        with pytest.raises(PeerViolation, match="greets as a"):
+            head.hear(sender, greeting)
+
+
+@pytest.mark.parametrize("lacking", [{"suites": ("rlwe",)}, {"fields": ("p31",)}])
+def test_one_that_lacks_what_the_round_uses_is_told_so_and_not_counted_on(
+    lacking: dict[str, Any],
+) -> None:
+    head = started()
+    head.opened(*HOLDERS)
+
+    effects = head.hear("eve", hello("trainer", software="quorate 0", **lacking))
+    head.have("ann", "bob", "cat", "dan")
+
+    (refused,) = messages_of(effects, Refused)
+    assert (refused.what, refused.cid) == ("hello", head.config.cid())
+    assert "which quorate 0 does not have" in refused.reason
+    assert [to for to, _ in sent(effects)] == ["eve"]
+    left = TrainerLeft(number=1, trainer="eve", step=Step.COLLECTING, reason=refused.reason)
+    assert events(effects, TrainerLeft) == [left]
+    stored = head.stored()
+    assert stored is not None
+    assert [c.trainer for c in stored.chosen] == ["ann", "bob", "cat", "dan"]
+
+
+def test_one_that_was_upgraded_is_counted_on_again() -> None:
+    head = started()
+    head.hear("holder-5", hello("holder", suites=()))
+    gone = head.machine._attendance.present()
+
+    effects = head.hear("holder-5", hello("holder"))
+
+    assert "holder-5" not in gone
+    assert events(effects, HolderReturned) == [HolderReturned(number=1, holder="holder-5")]
+    assert "holder-5" in head.machine._attendance.present()
+
+
+def test_nobody_waits_for_a_trainer_that_said_goodbye() -> None:
+    head = started()
+    head.opened(*HOLDERS)
+    head.hear("eve", Accepted(cid=head.config.cid()))
+    head.have("ann", "bob", "cat", "dan")
+
+    effects = head.hear("eve", Goodbye())
+
+    assert [e.reason for e in events(effects, TrainerLeft)] == ["said goodbye"]
+    assert messages_of(effects, Propose)
+    assert first(effects, Record, key="round") < first(effects, Propose)
+    assert events(head.hear("eve", Goodbye()), TrainerLeft) == []
+
+
+def test_nobody_waits_for_a_holder_that_said_goodbye() -> None:
+    head = started()
+    head.opened(*HOLDERS[:4])
+
+    effects = head.hear("holder-5", Goodbye())
+
+    left = HolderLeft(number=1, holder="holder-5", step=Step.OPENING, reason="said goodbye")
+    assert events(effects, HolderLeft) == [left]
+    assert {m.holders for m in messages_of(effects, Announce)} == {HOLDERS[:4]}
+
+
+def test_what_one_did_before_its_goodbye_counts() -> None:
+    head = started()
+    head.opened(*HOLDERS)
+    head.have(*TRAINERS, holders=HOLDERS[:4])
+
+    head.hear("eve", Goodbye())
+    head.have(*TRAINERS, holders=HOLDERS[4:])
+
+    stored = head.stored()
+    assert stored is not None
+    assert [c.trainer for c in stored.chosen] == list(TRAINERS)
+
+
+def test_one_that_said_goodbye_is_asked_on_and_back_with_its_first_word() -> None:
+    head = started()
+    head.opened(*HOLDERS)
+    head.hear("eve", Goodbye())
+
+    again = head.at(5.0)
+    effects = head.hear("eve", Accepted(cid=head.config.cid()))
+
+    assert "eve" in [to for to, m in sent(again) if isinstance(m, Announce)]
+    assert events(effects, TrainerReturned) == [TrainerReturned(number=1, trainer="eve")]
+
+
+def test_a_goodbye_of_everybody_ends_nothing_before_its_time() -> None:
+    head = started()
+
+    effects = [e for name in (*HOLDERS, *TRAINERS) for e in head.hear(name, Goodbye())]
+    in_collecting = started()
+    in_collecting.opened(*HOLDERS)
+    effects += [e for name in TRAINERS for e in in_collecting.hear(name, Goodbye())]
+
+    assert not events(effects, RoundAbandoned)
+    assert not messages_of(effects, CloseRound)
+
+
+def test_a_goodbye_after_the_job_ended_changes_nothing() -> None:
+    head = started()
+    head.whole_round(1)
+    head.whole_round(2)
+
+    assert head.hear("ann", Goodbye()) == []
 
 
 def test_the_dead_are_waited_for_in_one_round_and_not_in_the_next() -> None:
@@ -505,8 +637,8 @@ def test_one_who_was_away_and_speaks_is_waited_for_again() -> None:
 
     back = [
         *head.hear("eve", Accepted(cid=head.config.cid())),
-        *head.hear("holder-5", Hello(role="holder")),
-        *head.hear("eve", Hello(role="trainer")),
+        *head.hear("holder-5", hello("holder")),
+        *head.hear("eve", hello("trainer")),
     ]
 
     assert [e.trainer for e in events(back, TrainerReturned)] == ["eve"]
@@ -532,7 +664,7 @@ def test_an_abandoned_round_names_those_who_were_missing() -> None:
 def test_only_trainers_and_holders_are_listened_to(sender: str) -> None:
     head = started()
 
-    for message in (Hello(role="trainer"), RoundOpened(cid=head.config.cid())):
+    for message in (hello("trainer"), RoundOpened(cid=head.config.cid())):
         with pytest.raises(PeerViolation, match="not of this federation"):
             head.hear(sender, message)
 

@@ -17,6 +17,7 @@ from fakes.round_parts import (
     contribution,
     first,
     header_of,
+    hello,
     messages_of,
     only,
     sent,
@@ -32,6 +33,7 @@ from protocols.effects import (
     Erase,
     Forget,
     Record,
+    Report,
     Send,
     StoreChunk,
     SumShares,
@@ -43,8 +45,9 @@ from protocols.messages import (
     Contribution,
     ContributionHeader,
     Excluded,
+    Goodbye,
+    Grant,
     Have,
-    Hello,
     OpenRound,
     Propose,
     Refused,
@@ -56,6 +59,7 @@ from protocols.messages import (
     Wire,
     Working,
 )
+from protocols.reports import Refusal, TookPart
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import answer_stream, share_stream
 from protocols.secagg.holding import Holding
@@ -310,7 +314,8 @@ def test_the_first_header_is_recorded_and_each_chunk_stored() -> None:
     assert only(two, StoreChunk) == [StoreChunk(stream, 1, second_chunk.payload)]
     digest = first_chunk.header.share_digests[0]
     assert only(two, CheckStream) == [CheckStream(CONFIG, stream, digest)]
-    assert not sent(one + two)
+    assert sent(one) == [("ann", Grant(cid=CONFIG.cid(), spans=((1, 1),)))]
+    assert not sent(two)
 
 
 def test_a_holder_checks_the_digest_of_its_own_place() -> None:
@@ -350,7 +355,7 @@ def test_a_repeated_upload_of_a_complete_share_is_receipted_once() -> None:
 
     effects = [desk.hear(chunk, "ann") for chunk in chunks_of(CONFIG, "ann")]
 
-    assert [len(messages_of(e, Have)) for e in effects] == [0, 2]
+    assert [len(messages_of(e, Have)) for e in effects] == [2, 0]
     assert not any(only(e, StoreChunk) or only(e, Record) for e in effects)
 
 
@@ -461,6 +466,157 @@ def test_an_excluded_trainer_stays_out_after_a_crash() -> None:
 
     assert refusals(desk.hear(chunks_of(CONFIG, "ann")[0], "ann")) == ["excluded from the round"]
     assert [m.trainer for m in messages_of(desk.open(), Excluded)] == ["ann"]
+
+
+# --- credit ---------------------------------------------------------------------------
+
+LONG = config_of(dimension=128 * 20)  # chunks of 1024 bytes
+
+
+def granted(effects: list[Effect]) -> list[tuple[tuple[int, int], ...]]:
+    return [message.spans for message in messages_of(effects, Grant)]
+
+
+def test_the_first_chunk_is_answered_with_what_may_follow_once_it_is_recorded() -> None:
+    desk = desk_with(config=LONG)
+
+    effects = desk.hear(chunks_of(LONG, "ann")[0], "ann")
+
+    assert sent(effects) == [("ann", Grant(cid=LONG.cid(), spans=((1, 8),)))]
+    assert first(effects, Record, key="share/ann") < first(effects, Grant)
+
+
+def test_a_share_of_one_chunk_needs_no_grant() -> None:
+    short = config_of(dimension=10)
+    desk = desk_with(config=short)
+    (chunk,) = chunks_of(short, "ann")
+
+    effects = desk.hear(chunk, "ann")
+
+    assert only(effects, CheckStream)
+    assert not granted(effects)
+
+
+def test_a_whole_upload_of_twenty_chunks_takes_four_grants() -> None:
+    desk = desk_with(config=LONG)
+    spans = []
+
+    for chunk in chunks_of(LONG, "ann"):
+        spans += granted(desk.hear(chunk, "ann"))
+
+    assert spans == [((1, 8),), ((5, 8),), ((9, 8),), ((13, 7),)]
+
+
+def test_an_offer_that_is_repeated_is_granted_only_what_is_missing() -> None:
+    desk = desk_with(config=LONG)
+    chunks = chunks_of(LONG, "ann")
+    for index in (0, 1, 2, 4, 19):
+        desk.hear(chunks[index], "ann")
+
+    again = desk.hear(chunks[0], "ann")
+    desk.crash()
+    after_crash = desk.hear(chunks[0], "ann")
+
+    assert granted(again) == granted(after_crash) == [((3, 1), (5, 7))]
+    assert not only(again + after_crash, StoreChunk)
+
+
+def test_a_restarted_holder_asks_at_once_for_what_is_missing() -> None:
+    desk = desk_with("bob", config=LONG)
+    chunks = chunks_of(LONG, "ann")
+    for index in (0, 1, 2):
+        desk.hear(chunks[index], "ann")
+
+    started = desk.crash()
+    later = [desk.hear(chunks[index], "ann") for index in range(3, 7)]
+
+    assert [to for to, m in sent(started) if isinstance(m, Grant)] == ["ann"]
+    assert granted(started) == [((3, 8),)]
+    assert [granted(effects) for effects in later] == [[], [], [], [((7, 8),)]]
+
+
+def test_the_pool_is_divided_among_the_uploads_under_way() -> None:
+    desk = Desk(credit_chunks=8, pool_chunks=12)
+    desk.open(LONG)
+
+    spans = [granted(desk.hear(chunks_of(LONG, name)[0], name)) for name in TRAINERS]
+
+    assert spans == [[((1, count),)] for count in (8, 6, 4, 3, 2)]
+
+
+def test_an_upload_that_is_complete_gives_its_part_of_the_pool_back() -> None:
+    desk = Desk(credit_chunks=8, pool_chunks=12)
+    desk.open(LONG)
+    desk.hold("ann", "bob", config=LONG)
+
+    assert granted(desk.hear(chunks_of(LONG, "cat")[0], "cat")) == [((1, 8),)]
+
+
+def test_chunks_that_were_never_granted_are_stored_once_and_never_asked_for() -> None:
+    desk = desk_with(config=LONG)
+    chunks = chunks_of(LONG, "ann")
+
+    babble = [e for chunk in chunks[15:] * 3 for e in desk.hear(chunk, "ann")]
+    offered = desk.hear(chunks[0], "ann")
+
+    assert [chunk.index for chunk in only(babble, StoreChunk)] == [15, 16, 17, 18, 19]
+    assert granted(babble) == [((0, 8),)]
+    assert granted(offered) == [((1, 8),)]
+
+
+def test_nothing_is_granted_once_the_set_is_fixed() -> None:
+    desk = desk_with("ann", "bob", "cat", config=LONG)
+    desk.hear(chunks_of(LONG, "dan")[0], "dan")
+    desk.propose(set_of(LONG, "ann", "bob", "cat"), LONG)
+
+    late = desk.hear(chunks_of(LONG, "dan")[0], "dan")
+
+    assert refusals(late) == ["the set of the round is fixed"]
+    assert not granted(late)
+    assert not granted(desk.crash())
+
+
+# --- what is told ---------------------------------------------------------------------
+
+
+def test_a_holder_tells_whether_it_answered_in_a_round_that_is_over() -> None:
+    answered, closed = desk_with("ann", "bob", "cat"), desk_with("ann", "bob", "cat")
+    answered.release(ABC)
+    answered.disk.keep(answered.machine.summed(answer_of(CONFIG, ABC)[0].header))
+    closed.release(ABC)
+
+    told = [only(answered.close(), Report), only(closed.open(config_of(number=2)), Report)]
+
+    assert told == [
+        [Report(TookPart(actor="holder-1", job="sum", number=1, outcome=outcome))]
+        for outcome in ("answered", "closed")
+    ]
+
+
+def test_each_refusal_is_told_with_who_and_what() -> None:
+    desk = desk_with()
+    desk.close()
+
+    effects = [*desk.open(), *desk.hear(chunks_of(CONFIG, "ann")[0], "ann"), *desk.propose(ABC)]
+    effects += desk.release(ABC)
+
+    events = [report.event for report in only(effects, Report)]
+    assert [(e.actor, e.peer, e.what) for e in events if isinstance(e, Refusal)] == [
+        ("holder-1", COORDINATOR, "open"),
+        ("holder-1", "ann", "share"),
+        ("holder-1", COORDINATOR, "proposal"),
+        ("holder-1", COORDINATOR, "release"),
+    ]
+    assert [e.reason for e in events] == refusals(effects)
+
+
+def test_a_greeting_that_was_refused_is_told_to_the_operator() -> None:
+    refused = Refused(cid=CONFIG.cid(), what="hello", reason="too old")
+
+    effects = Desk().hear(refused)
+
+    event = Refusal(actor=COORDINATOR, peer="holder-1", what="hello", reason="too old")
+    assert effects == [Report(event)]
 
 
 # --- vote -----------------------------------------------------------------------------
@@ -743,8 +899,9 @@ def test_a_holder_says_that_it_is_summing_and_stops_when_it_is_done_or_unable() 
         ("mallory", chunks_of(CONFIG, "ann")[0]),
         ("holder-2", Vote(cid=CONFIG.cid(), set_digest=b"d" * 32)),
         ("ann", Accepted(cid=CONFIG.cid())),
-        ("ann", Hello(role="trainer")),
-        (COORDINATOR, Refused(cid=CONFIG.cid(), what="", reason="")),
+        ("ann", hello("trainer")),
+        ("ann", Refused(cid=CONFIG.cid(), what="", reason="")),
+        ("ann", Grant(cid=CONFIG.cid(), spans=((1, 1),))),
         (COORDINATOR, answer_of(CONFIG, ABC)[0]),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
@@ -768,8 +925,14 @@ def test_a_welcome_needs_no_answer() -> None:
 # --- back from the journal ------------------------------------------------------------
 
 
-def test_a_holder_greets_when_it_starts() -> None:
-    assert sent(Desk().machine.start()) == [(COORDINATOR, Hello(role="holder"))]
+def test_a_holder_greets_when_it_starts_and_says_what_it_can_do() -> None:
+    greeting = hello("holder", software="quorate 9")
+
+    assert sent(Desk().machine.start("quorate 9")) == [(COORDINATOR, greeting)]
+
+
+def test_a_holder_says_goodbye() -> None:
+    assert sent(Desk().machine.leave()) == [(COORDINATOR, Goodbye())]
 
 
 def script() -> list[Any]:
@@ -803,7 +966,7 @@ def test_a_crash_after_any_step_changes_nothing_that_is_decided_later(crash_afte
         assert step(fragile) == step(steady)
         if number == crash_after:
             started = fragile.crash()
-            assert sent(started)[0] == (COORDINATOR, Hello(role="holder"))
+            assert sent(started)[0] == (COORDINATOR, hello("holder"))
         assert fragile.disk.journal == steady.disk.journal
         assert fragile.disk.streams == steady.disk.streams
 

@@ -28,6 +28,7 @@ from protocols.errors import PeerViolation
 from protocols.messages import (
     CloseRound,
     Contribution,
+    Grant,
     Have,
     OpenRound,
     Propose,
@@ -39,6 +40,7 @@ from protocols.messages import (
 from protocols.records import HeldAnswer, HeldShare, HeldVote
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import share_stream
+from protocols.secagg.credit import indices_of
 from protocols.secagg.holding import Holding
 from protocols.secagg.sets import set_digest
 
@@ -108,8 +110,8 @@ class HolderHistory(RuleBasedStateMachine):
                     self._summing(effect)
                 case Answer():
                     self._answering(effect)
-                case Send(message=message):
-                    self._sending(message)
+                case Send(to=to, message=message):
+                    self._sending(to, message)
                 case _:
                     pass
 
@@ -118,7 +120,14 @@ class HolderHistory(RuleBasedStateMachine):
 
     # --- what must be true at the moment that something leaves ------------------------
 
-    def _sending(self, message: Any) -> None:
+    def _sending(self, to: str, message: Any) -> None:
+        if isinstance(message, Grant):
+            share = self.record(message.cid, f"share/{to}")
+            assert share is not None, "granted an upload that was not recorded"
+            assert not parse(share, HeldShare).complete
+            stored = self.disk.streams.get(share_stream(message.cid, to), {})
+            assert set(indices_of(message.spans)) <= {0, 1} - set(stored), "granted what is there"
+            assert self.record(message.cid, "vote") is None, "granted after the set was fixed"
         if isinstance(message, Vote):
             vote = self.record(message.cid, "vote")
             assert vote is not None, "voted before the vote was recorded"

@@ -53,6 +53,8 @@ def test_any_round_opens_exactly_the_sum_of_its_survivors_or_nothing(data: st.Da
         vote=vote,
         field=data.draw(st.sampled_from(["p31", "p61"]), "field"),
         limit=data.draw(st.sampled_from([0, 1, 2**27]), "limit"),
+        credit_chunks=data.draw(st.sampled_from([1, 2, 8]), "credit"),
+        pool_chunks=data.draw(st.sampled_from([1, 6, 256]), "pool"),
         rounds=2,
         abandoned_rounds=2,
     )
@@ -73,7 +75,7 @@ def test_any_round_opens_exactly_the_sum_of_its_survivors_or_nothing(data: st.Da
 def run_with_faults(rig: Rig, faults: dict[str, float]) -> None:
     """Any message may be doubled or lost, any actor may crash; some never come back.
 
-    The number of crashes is bounded, as every restart of a trainer repeats its whole upload.
+    The number of crashes is bounded, as every restart of a trainer offers its shares again.
     """
     names = list(rig.nodes)
     crashes = 20

@@ -1,9 +1,13 @@
-"""How fast one model state reaches all trainers over a private broker, and what it costs them.
+"""How fast one model state reaches all trainers, and what it costs them.
 
-    python benchmarks/model_fanout.py [--mb 400] [--trainers 20] [--tmp FOLDER] [--json FILE]
+    python benchmarks/model_fanout.py [--way stream|http|https] [--mb 400] [--trainers 20]
+        [--tmp FOLDER] [--json FILE]
 
-Broker, coordinator and every trainer are processes of their own on this machine, so they share
-its cores and its disk: rates are lower bounds. All trainers ask before the model is published.
+`stream` goes over a private broker; with `http` and `https` the trainers pull from the
+coordinator, whose process is then the server, too. Broker, coordinator and every trainer are
+processes of their own on this machine, so they share its cores and its disk: rates are lower
+bounds. All trainers ask before the model is published; one that pulls asks again
+after one second and a random time that grows.
 A trainer's peak memory is the kernel's figure for its whole life (VmHWM); it holds the model
 once, and may hold 64 MiB besides. MB are 10^6 bytes.
 """
@@ -19,10 +23,23 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from infra.rabbitmq.address import BrokerAddress
+from actors.ports import Blobs
+from infra.http_blobs import (
+    BlobServer,
+    PullBlobs,
+    Pulling,
+    PullPolicy,
+    ServedFolder,
+    Serving,
+)
+from infra.rabbitmq.address import BrokerAddress, Tls
 from infra.rabbitmq.blobs import RabbitBlobs
 from infra.rabbitmq.declare import declare
 from infra.rabbitmq.link import RabbitLink
@@ -32,12 +49,14 @@ from protocols.round_config import Roster
 
 ALLOWED_MIB = 64
 COORDINATOR = "coordinator"
+TOKEN = "a-token-of-the-benchmark"  # noqa: S105
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """One run; seconds, bytes, CPU seconds."""
 
+    way: str
     model_bytes: int
     trainers: int
     publish_s: float
@@ -47,12 +66,13 @@ class Figures:
     peak_rss: int
     publisher_peak_rss: int
     trainer_cpu_s: float
-    broker_cpu_s: float
+    server_cpu_s: float
 
 
 def main() -> None:
     """Measure, print, and write the JSON when asked."""
     parser = argparse.ArgumentParser(description="One model state to many trainers.")
+    parser.add_argument("--way", choices=["stream", "http", "https"], default="stream")
     parser.add_argument("--mb", type=int, default=400)
     parser.add_argument("--trainers", type=int, default=20)
     parser.add_argument("--tmp", type=Path)
@@ -64,7 +84,8 @@ def main() -> None:
         return
 
     with tempfile.TemporaryDirectory(dir=options.tmp) as folder:
-        figures = asyncio.run(measured(Path(folder), options.mb * 1_000_000, options.trainers))
+        run = Run(options.way, Path(folder), options.mb * 1_000_000, options.trainers)
+        figures = asyncio.run(measured(run))
     show(figures)
     if options.json:
         options.json.write_text(json.dumps(asdict(figures), indent=2) + "\n")
@@ -72,67 +93,128 @@ def main() -> None:
         sys.exit(1)
 
 
-async def measured(folder: Path, size: int, trainers: int) -> Figures:
-    """Run broker, coordinator and trainers once."""
-    async with PrivateNode(folder / "broker") as node:
-        roster = Roster(federation="bench", coordinator=COORDINATOR, holders=(), trainers=())
-        address = BrokerAddress.parse(node.url)
-        await declare(address, Topology(roster, Sizes(model_bytes=size)))
-        blob = os.urandom(size)
-        digest = hashlib.sha256(blob).hexdigest()
-        link = RabbitLink(COORDINATOR, address)
-        link.start()
-        blobs = RabbitBlobs(COORDINATOR, link, folder / COORDINATOR)
-        children = [
-            await begun({"name": f"t{n}", "url": node.url, "digest": digest, "folder": str(folder)})
-            for n in range(trainers)
-        ]
-        idle = [json.loads(await child.stdout.readline()) for child in children if child.stdout]
-        await link.opened()
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is measured, and where its files go."""
 
-        broker_cpu = cpu_s(node.pid)
+    way: str
+    folder: Path
+    size: int
+    trainers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the coordinator publishes, which process does the work, and where trainers look."""
+
+    blobs: Blobs
+    server: int
+    url: str
+
+
+async def measured(run: Run) -> Figures:
+    """Publish to all trainers once."""
+    way = streaming(run) if run.way == "stream" else serving(run)
+    async with way as place:
+        blob = os.urandom(run.size)
+        task = {"way": run.way, "url": place.url, "folder": str(run.folder), "size": run.size}
+        task["digest"] = hashlib.sha256(blob).hexdigest()
+        children = [await begun({"name": f"t{n}", **task}) for n in range(run.trainers)]
+        idle = [json.loads(await child.stdout.readline()) for child in children if child.stdout]
+
+        server_cpu = cpu_s(place.server)
         start = time.monotonic()
-        await blobs.publish(blob)
+        await place.blobs.publish(blob)
         publish_s = time.monotonic() - start
         ends = [json.loads(await child.stdout.readline()) for child in children if child.stdout]
-        broker_cpu = cpu_s(node.pid) - broker_cpu
+        server_cpu = cpu_s(place.server) - server_cpu
         await asyncio.gather(*(child.wait() for child in children))
-        await blobs.close()
-        await link.close()
     return Figures(
-        model_bytes=size,
-        trainers=trainers,
+        way=run.way,
+        model_bytes=run.size,
+        trainers=run.trainers,
         publish_s=publish_s,
         first_s=min(end["at"] for end in ends) - start,
         last_s=max(end["at"] for end in ends) - start,
         idle_rss=max(told["peak"] for told in idle),
         peak_rss=max(end["peak"] for end in ends),
         publisher_peak_rss=peak_rss(),
-        trainer_cpu_s=sum(end["cpu"] for end in ends) / trainers,
-        broker_cpu_s=broker_cpu,
+        trainer_cpu_s=sum(end["cpu"] for end in ends) / run.trainers,
+        server_cpu_s=server_cpu,
     )
 
 
-async def begun(task: dict[str, str]) -> asyncio.subprocess.Process:
+@asynccontextmanager
+async def streaming(run: Run) -> AsyncIterator[Place]:
+    """Give a private broker."""
+    async with PrivateNode(run.folder / "broker") as node:
+        roster = Roster(federation="bench", coordinator=COORDINATOR, holders=(), trainers=())
+        address = BrokerAddress.parse(node.url)
+        await declare(address, Topology(roster, Sizes(model_bytes=run.size)))
+        link = RabbitLink(COORDINATOR, address)
+        link.start()
+        await link.opened()
+        blobs = RabbitBlobs(COORDINATOR, link, run.folder / COORDINATOR)
+        yield Place(blobs, node.pid, node.url)
+        await blobs.close()
+        await link.close()
+
+
+@asynccontextmanager
+async def serving(run: Run) -> AsyncIterator[Place]:
+    """Serve from this process."""
+    tls = None
+    if run.way == "https":
+        from infra.tls_material import TlsFolder  # trainers need none of its memory
+
+        TlsFolder(run.folder, now=datetime.now(UTC)).issue(["127.0.0.1"], [])
+        tls = Tls(cert_file=run.folder / "server.pem", key_file=run.folder / "server.key")
+    folder = ServedFolder(run.folder / "served")
+    server = BlobServer(folder, Serving.parse("127.0.0.1:0", token=TOKEN, tls=tls))
+    server.start()
+    policy = PullPolicy(limit_bytes=run.size)
+    blobs = PullBlobs(COORDINATOR, run.folder, Pulling(urls=()), policy, served=folder)
+    yield Place(blobs, os.getpid(), str(server.url))
+    await blobs.close()
+    server.close()
+
+
+async def begun(task: dict[str, Any]) -> asyncio.subprocess.Process:
     """Start one trainer."""
     return await asyncio.create_subprocess_exec(
         sys.executable, __file__, "--as-trainer", json.dumps(task), stdout=subprocess.PIPE
     )
 
 
-async def trainer(task: dict[str, str]) -> None:
+async def trainer(task: dict[str, Any]) -> None:
     """Fetch one model state; tell that we wait, then when it is here and at what cost."""
-    link = RabbitLink(task["name"], BrokerAddress.parse(task["url"]))
-    link.start()
-    await link.opened()
-    blobs = RabbitBlobs(task["name"], link, Path(task["folder"]) / task["name"])
-    print(json.dumps({"peak": peak_rss()}), flush=True)
-    await blobs.fetch(bytes.fromhex(task["digest"]))
-    at, usage = time.monotonic(), os.times()
-    told = {"at": at, "peak": peak_rss(), "cpu": usage.user + usage.system}
-    print(json.dumps(told), flush=True)
-    await blobs.close()
-    await link.close()
+    async with listening(task) as blobs:
+        print(json.dumps({"peak": peak_rss()}), flush=True)
+        await blobs.fetch(bytes.fromhex(task["digest"]))
+        at, usage = time.monotonic(), os.times()
+        told = {"at": at, "peak": peak_rss(), "cpu": usage.user + usage.system}
+        print(json.dumps(told), flush=True)
+
+
+@asynccontextmanager
+async def listening(task: dict[str, Any]) -> AsyncIterator[Blobs]:
+    """Give a trainer's blobs."""
+    folder = Path(task["folder"])
+    if task["way"] == "stream":
+        link = RabbitLink(task["name"], BrokerAddress.parse(task["url"]))
+        link.start()
+        await link.opened()
+        streamed = RabbitBlobs(task["name"], link, folder / task["name"])
+        yield streamed
+        await streamed.close()
+        await link.close()
+        return
+    tls = Tls(folder / "ca.pem") if task["way"] == "https" else None
+    ways = Pulling.parse([task["url"]], token=TOKEN, tls=tls)
+    policy = PullPolicy(limit_bytes=task["size"])
+    pulled = PullBlobs(task["name"], folder / task["name"], ways, policy)
+    yield pulled
+    await pulled.close()
 
 
 def peak_rss() -> int:
@@ -152,19 +234,22 @@ def cpu_s(pid: int) -> float:
 def show(figures: Figures) -> None:
     """Print what was measured."""
     size, peak = figures.model_bytes, figures.peak_rss
+    server = "broker" if figures.way == "stream" else "server"
     each, together = size / figures.publish_s, size * figures.trainers / figures.last_s
     lines = {
         "published in": f"{figures.publish_s:.1f} s, {each / 1e6:.0f} MB/s",
         "first trainer after": f"{figures.first_s:.1f} s",
         "last trainer after": f"{figures.last_s:.1f} s, {together / 1e6:.0f} MB/s for all",
         "CPU of a trainer": f"{figures.trainer_cpu_s:.1f} s",
-        "CPU of the broker": f"{figures.broker_cpu_s:.1f} s",
+        f"CPU of the {server}": f"{figures.server_cpu_s:.1f} s",
         "trainer before": f"{figures.idle_rss / 2**20:.0f} MiB",
         "trainer's peak": f"{peak / 2**20:.0f} MiB, the model and {(peak - size) / 2**20:.0f} MiB "
         f"of the {ALLOWED_MIB} allowed",
         "publisher's peak": f"{figures.publisher_peak_rss / 2**20:.0f} MiB, model included",
     }
-    print(f"{size / 1e6:.0f} MB to {figures.trainers} trainers, {os.cpu_count()} cores")
+    print(
+        f"{size / 1e6:.0f} MB to {figures.trainers} trainers, {figures.way}, {os.cpu_count()} cores"
+    )
     for name, value in lines.items():
         print(f"  {name:20} {value}")
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from typing import Never
 
 import msgspec
 
 from actors.coordinator import Assignment
 from actors.ports import WorkFailed
 from protocols.codec import canonical
+from protocols.errors import Misuse
 from protocols.learning.algorithms import build
+from protocols.learning.job import Algorithm
 from protocols.learning.logistic import Logistic
 from protocols.learning.probe import Probe
 from protocols.learning.state import State
@@ -31,21 +34,65 @@ async def cast(job: Job) -> Casting:
     Raises:
         ConfigError: the owners' files or the task make it impossible for everybody.
     """
-    options = _options(job)
-    try:
-        algorithm = build(job.algorithm, options)
-    except ValueError as error:
-        raise ConfigError([f"job: {error}"]) from None
-    specs = {owner.name: _spec(job, options, owner) for owner in job.owners}
-    if isinstance(algorithm, Logistic | Probe):
-        initial = algorithm.start()
-    else:
-        initial = await _initial_model(next(iter(specs.values())))
+    job = resolved(job)
+    initial = await first_state(job)
     return Casting(
         roster=job.roster(),
-        assignment=Assignment(plan=plan_of(job), algorithm=algorithm, initial=initial),
-        workers=specs,
+        assignment=assignment_of(job, initial),
+        workers={owner.name: work_spec(job, owner) for owner in job.owners},
     )
+
+
+def resolved(job: Job) -> Job:
+    """Return a job that says of itself what else would be read from the owners' files.
+
+    Raises `ConfigError` where no file can be read.
+    """
+    learning = job.learning
+    if not isinstance(learning, LogisticSettings) or learning.features is not None:
+        return job
+    features = _common_features(job, learning.target)
+    learning = learning.model_copy(update={"features": features})
+    return job.model_copy(update={"learning": learning})
+
+
+async def first_state(job: Job) -> State:
+    """Return the state before the first round; for fedavg the task's model is built for it.
+
+    Raises `ConfigError`.
+    """
+    algorithm = _algorithm(job)
+    if isinstance(algorithm, Logistic | Probe):
+        return algorithm.start()
+    return await _initial_model(work_spec(job, job.owners[0]))
+
+
+def assignment_of(job: Job, initial: State) -> Assignment:
+    """Return what the coordinator of a resolved job is to do. Raises `ConfigError`."""
+    return Assignment(plan=plan_of(job), algorithm=_algorithm(job), initial=initial)
+
+
+def work_spec(job: Job, owner: Owner) -> WorkSpec:
+    """Return what the child process of an owner has to know, for a resolved job."""
+    spec = WorkSpec(
+        kind=job.algorithm,
+        options=_options(job),
+        owner=owner.name,
+        data="" if owner.data is None else str(owner.data.resolve()),
+        memory_mb=job.limits.memory_mb,
+        compute_s=job.limits.compute_s,
+    )
+    if not isinstance(job.learning, FedAvgSettings):
+        return spec
+    task = str(job.learning.task.resolve())
+    return msgspec.structs.replace(spec, task=task, seed=job.learning.seed)
+
+
+def _algorithm(job: Job) -> Algorithm[Never]:
+    try:
+        return build(job.algorithm, _options(job))
+    except ValueError as error:
+        raise ConfigError([f"job: {error}"]) from None
 
 
 async def _initial_model(spec: WorkSpec) -> State:
@@ -89,7 +136,10 @@ def fingerprint(job: Job) -> str:
     """Return a digest of everything that must not change between a run and its resumption."""
     fixed = {
         "algorithm": job.algorithm,
-        "federation": job.federation.model_dump(mode="json"),
+        # The same rounds may go on over another broker.
+        "federation": job.federation.model_dump(
+            mode="json", exclude={"broker", "insecure", "replicated"}
+        ),
         "learning": job.learning.model_dump(mode="json", exclude={"task"}),
         "owners": [owner.name for owner in job.owners],
         "secure_sum": job.secure_sum.model_dump(mode="json"),
@@ -112,8 +162,10 @@ def _options(job: Job) -> dict[str, Option]:
                 "learning_rate": fedavg.learning_rate,
             }
         case LogisticSettings() as logistic:
-            features = logistic.features or _common_features(job, logistic.target)
-            options |= {"features": list(features), "target": logistic.target, "C": logistic.C}
+            if logistic.features is None:
+                raise Misuse("the columns of this job were never resolved")
+            options |= {"features": list(logistic.features), "target": logistic.target}
+            options["C"] = logistic.C
         case ProbeSettings() as probe:
             options["owners"] = [owner.name for owner in job.owners]
             options |= {"values": probe.values, "delay_s": probe.delay_s}
@@ -125,6 +177,8 @@ def _common_features(job: Job, target: str) -> tuple[str, ...]:
     headers: Counter[tuple[str, ...]] = Counter()
     problems = []
     for owner in job.owners:
+        if owner.data is None:
+            continue
         try:
             header = read_header(str(owner.data))
         except WorkFailed as error:
@@ -135,20 +189,11 @@ def _common_features(job: Job, target: str) -> tuple[str, ...]:
         else:
             problems.append(f"owner {owner.name}: {owner.data} has no column {target!r}")
     if not headers:
-        raise ConfigError([*problems, "data.features: no owner's file says what the columns are"])
+        raise ConfigError(
+            [
+                *problems,
+                "data.features: no owner's file here says what the columns are; name them as "
+                'features = ["age", "weight"]',
+            ]
+        )
     return headers.most_common(1)[0][0]
-
-
-def _spec(job: Job, options: dict[str, Option], owner: Owner) -> WorkSpec:
-    spec = WorkSpec(
-        kind=job.algorithm,
-        options=options,
-        owner=owner.name,
-        data="" if owner.data is None else str(owner.data.resolve()),
-        memory_mb=job.limits.memory_mb,
-        compute_s=job.limits.compute_s,
-    )
-    if not isinstance(job.learning, FedAvgSettings):
-        return spec
-    task = str(job.learning.task.resolve())
-    return msgspec.structs.replace(spec, task=task, seed=job.learning.seed)

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,17 +17,15 @@ from actors.ports import Lane, Monitor, PortError, WorkFailed
 from actors.shareholder import ShareHolder
 from actors.supervision import GaveUp, RestartPolicy, Supervisor
 from actors.trainer import Trainer, TrainerPorts
-from protocols.codec import Undecodable, parse
 from protocols.learning.state import State
-from protocols.records import RunRecord
 from protocols.reports import Event, JobEnded, OwnerTrouble
 from protocols.round_config import Roster
 
 from .checkpoints import FileCheckpoints
-from .file_spool import FileSpool
 from .memory_bus import MemoryBus
 from .memory_queue import Sent
-from .sqlite_journal import SqliteJournal
+from .opened_ports import Surroundings, open_ports
+from .standing import standing
 from .system import SystemClock, SystemEntropy, ThreadOffload
 from .witness import WatchedWorker, Witness
 from .workers import ProcessWorker, WorkSpec
@@ -46,7 +45,7 @@ class Casting:
     workers: dict[str, WorkSpec]
 
 
-class _Monitors:
+class Monitors:
     """Tells every event to several monitors."""
 
     def __init__(self, first: Monitor) -> None:
@@ -68,7 +67,7 @@ class Federation:
         self.state: State = casting.assignment.initial
         self.checkpoint: Path | None = None
         self._home = home
-        self._monitor = _Monitors(monitor)
+        self._monitor = Monitors(monitor)
         self._witness = witness
         self._clock = SystemClock()
         self._supervisors: dict[str, Supervisor] = {}
@@ -105,19 +104,7 @@ class Federation:
 
     async def completed(self) -> int:
         """Return how many rounds the coordinator's journal has behind it; for after the end."""
-        folder = self._home / self.casting.roster.coordinator
-        if not (folder / "journal.sqlite").exists():
-            return 0
-        try:
-            journal = await SqliteJournal.open(folder / "journal.sqlite")
-            try:
-                records = await journal.load()
-            finally:
-                await journal.close()
-            return parse(records["run"], RunRecord).completed if "run" in records else 0
-        except (PortError, Undecodable) as error:
-            log.warning("%s", error)
-            return 0
+        return (await standing(self._home / self.casting.roster.coordinator)).completed
 
     async def _stopped_before_a_round(self) -> JobEnded:
         return JobEnded(
@@ -239,14 +226,9 @@ class Federation:
                 return lambda: self._trainer(name)
 
     async def _ports(self, name: str, stack: AsyncExitStack) -> Ports:
-        home = self._home / name
-        journal = await SqliteJournal.open(home / "journal.sqlite")
-        stack.push_async_callback(journal.close)
-        spool = FileSpool(home / "spool")
-        stack.push_async_callback(spool.close)
-        transport = self.bus.connect(name, prefetch=32)
-        stack.push_async_callback(transport.close)
-        return Ports(transport, self._clock, journal, spool, self._offload, self._monitor)
+        around = Surroundings(self._clock, self._offload, self._monitor)
+        connect = partial(self.bus.connect, name, prefetch=32)
+        return await open_ports(self._home / name, connect, around, stack)
 
     @asynccontextmanager
     async def _holder(self, name: str) -> AsyncIterator[Actor]:

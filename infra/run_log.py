@@ -82,7 +82,7 @@ class RunLog:
             case TrainerLeft():
                 return _left(self.trainers, event.trainer, event.number, event.reason)
             case HolderLeft():
-                reason = f"silent while {event.step.value}"
+                reason = f"{event.reason} while {event.step.value}"
                 return _left(self.holders, event.holder, event.number, reason)
             case HolderReturned():
                 _returned(self.holders, event.holder, event.number)
@@ -146,17 +146,20 @@ def _returned(absences: list[Absence], name: str, number: int) -> None:
             absence.returned = number
 
 
-def as_json(event: Event) -> dict[str, Any]:
-    """Return an event as plain values, with its kind in snake case.
+def as_json(event: Any) -> dict[str, Any]:
+    """Return an event, or another dataclass, as plain values with its kind in snake case.
 
     An event's own field `kind`, that of an owner's trouble, is called `trouble`.
     """
-    name = type(event).__name__
-    kind = "".join(f"_{c.lower()}" if c.isupper() else c for c in name).lstrip("_")
     fields = asdict(event)
     if "kind" in fields:
         fields["trouble"] = fields.pop("kind")
-    return {"kind": kind, **fields}
+    return {"kind": kind_of(type(event)), **fields}
+
+
+def kind_of(event: type[Any]) -> str:
+    """Return how lines call this sort of event."""
+    return "".join(f"_{c.lower()}" if c.isupper() else c for c in event.__name__).lstrip("_")
 
 
 def plain(value: Any) -> Any:

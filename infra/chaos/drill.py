@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from protocols.round_config import Roster
 
 from .cells import Cell, Fault, Party
-from .ledger import Ending, Fate, Ledger
+from .ledger import Ending, Ledger
 from .sightings import Sighting, Watch
-
-log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 
 class Stage(Protocol):
@@ -108,7 +103,7 @@ class Drill:
     ) -> tuple[Result, ...]:
         """Run the cells in order; stop early if the federation does not heal."""
         results: list[Result] = []
-        await self._healthy(after=-1, within_s=self._patience.healing_s)
+        await self._healthy(after=-1)
         for place, cell in enumerate(cells):
             results.append(await self._judged(cell, place))
             tell(results[-1])
@@ -150,12 +145,13 @@ class Drill:
         finally:
             self._armed = None
         began_s = time.monotonic()
-        await self._apply(cell.fault, victim)
+        lasts_s = self._patience.down_s if cell.fault is Fault.KILL else self._patience.pause_s
+        await hurt(self._stage, cell.fault, victim, lasts_s=lasts_s)
         ending = await self._ending(number)
         round_s = time.monotonic() - began_s
         if ending is None:
             return Result(cell, "stuck", number, round_s=round_s)
-        healed = await self._healthy(after=number, within_s=self._patience.healing_s)
+        healed = await self._healthy(after=number)
         return Result(
             cell,
             ending.fate.value if healed else "unhealed",
@@ -166,52 +162,33 @@ class Drill:
             recovery_s=time.monotonic() - began_s,
         )
 
-    async def _apply(self, fault: Fault, victim: str | None) -> None:
-        stage, patience = self._stage, self._patience
-        match fault:
-            case Fault.KILL:
-                await stage.kill(victim)
-                await asyncio.sleep(patience.down_s)
-                await stage.start(victim)
-            case Fault.PAUSE:
-                stage.pause(victim)
-                try:
-                    await asyncio.sleep(patience.pause_s)
-                finally:
-                    stage.resume(victim)
-            case Fault.CUT:
-                await stage.cut(victim)
-
     async def _ending(self, number: int) -> Ending | None:
         ledger = self._ledger
-        return await self._until(
+        return await ledger.until(
             lambda: ledger.endings.get(number), within_s=self._patience.ending_s
         )
 
-    async def _healthy(self, *, after: int, within_s: float) -> bool:
-        """Wait for a round after this one that has every trainer."""
-        everybody = set(self._stage.roster.trainers)
+    async def _healthy(self, *, after: int) -> bool:
+        everybody = self._stage.roster.trainers
+        limit_s = self._patience.healing_s
+        return await self._ledger.whole(everybody, after=after, within_s=limit_s)
 
-        def healthy() -> bool | None:
-            return (
-                any(
-                    number > after
-                    and ending.fate is Fate.COMPLETE
-                    and set(ending.survivors) == everybody
-                    for number, ending in self._ledger.endings.items()
-                )
-                or None
-            )
 
-        return bool(await self._until(healthy, within_s=within_s))
+async def hurt(stage: Stage, fault: Fault, victim: str | None, *, lasts_s: float) -> None:
+    """Do a fault to an actor or the broker (None) and undo it after so long; a cut lasts no time.
 
-    async def _until(self, look: Callable[[], T | None], *, within_s: float) -> T | None:
-        try:
-            async with asyncio.timeout(within_s):
-                while (found := look()) is None:
-                    if self._ledger.ended is not None:
-                        return None
-                    await self._ledger.changed()
-        except TimeoutError:
-            return None
-        return found
+    A paused process goes on even if this is cancelled.
+    """
+    match fault:
+        case Fault.KILL:
+            await stage.kill(victim)
+            await asyncio.sleep(lasts_s)
+            await stage.start(victim)
+        case Fault.PAUSE:
+            stage.pause(victim)
+            try:
+                await asyncio.sleep(lasts_s)
+            finally:
+                stage.resume(victim)
+        case Fault.CUT:
+            await stage.cut(victim)

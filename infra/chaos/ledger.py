@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from enum import Enum
+from typing import TypeVar
 
 from protocols.reports import (
+    ActorRestarted,
     Event,
     JobEnded,
     RoundAbandoned,
@@ -14,6 +18,8 @@ from protocols.reports import (
     RoundComplete,
     StateUpdated,
 )
+
+T = TypeVar("T")
 
 
 class Fate(Enum):
@@ -35,10 +41,14 @@ class Ending:
 
 @dataclass(slots=True)
 class Ledger:
-    """A monitor that keeps the books of a drill."""
+    """A monitor that keeps the books of a drill.
+
+    `crashes` are ends of processes that nobody brought about.
+    """
 
     endings: dict[int, Ending] = field(default_factory=dict)
     violations: list[str] = field(default_factory=list)
+    crashes: list[str] = field(default_factory=list)
     began: int = -1
     ended: JobEnded | None = None
     _completed: dict[int, int] = field(default_factory=dict)  # sums taken in, by round
@@ -66,6 +76,8 @@ class Ledger:
                 self.ended = event
                 if event.outcome == "failed":
                     self._violated(f"the job failed: {event.reason}")
+            case ActorRestarted():
+                self.crashes.append(f"{event.actor}: {event.reason}")
             case _:
                 return
         self._news.set()
@@ -74,6 +86,44 @@ class Ledger:
         """Wait for the next news."""
         self._news.clear()
         await self._news.wait()
+
+    async def until(self, look: Callable[[], T | None], *, within_s: float) -> T | None:
+        """Return what `look` finds, asked at all news; None once it is too late or all is over."""
+        try:
+            async with asyncio.timeout(within_s):
+                while (found := look()) is None:
+                    if self.ended is not None:
+                        return None
+                    await self.changed()
+        except TimeoutError:
+            return None
+        return found
+
+    async def whole(self, everybody: Collection[str], *, after: int, within_s: float) -> bool:
+        """Wait for a round after this one that has every trainer; return whether it came."""
+        wanted = set(everybody)
+
+        def found() -> bool | None:
+            return (
+                any(
+                    number > after
+                    and ending.fate is Fate.COMPLETE
+                    and set(ending.survivors) == wanted
+                    for number, ending in self.endings.items()
+                )
+                or None
+            )
+
+        return bool(await self.until(found, within_s=within_s))
+
+    def complete(self) -> frozenset[int]:
+        """Return the numbers of the rounds with a sum."""
+        return frozenset(n for n, ending in self.endings.items() if ending.fate is Fate.COMPLETE)
+
+    def rounds(self) -> dict[str, int]:
+        """Return how many rounds had each fate."""
+        fates = Counter(ending.fate for ending in self.endings.values())
+        return {fate.value: fates[fate] for fate in Fate}
 
     def _end(self, number: int, ending: Ending) -> None:
         known = self.endings.get(number)

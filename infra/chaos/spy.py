@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 from collections.abc import Callable
 from contextlib import suppress
@@ -25,11 +26,14 @@ _RETRY_S = 0.5
 class Spy:
     """Tells every message that passes; what passes while the broker is away is not seen.
 
+    It begins at the first host of the address and goes on to the next when it loses one.
+
     Binds an exclusive queue of its own to everything, so its account must be allowed to.
     """
 
     def __init__(self, address: BrokerAddress, tell: Callable[[Sighting], None]) -> None:
         self._address = address
+        self._places = itertools.cycle(address.hosts)
         self._tell = tell
         self._task: asyncio.Task[None] | None = None
         self.watching = asyncio.Event()
@@ -59,7 +63,7 @@ class Spy:
 
     async def _watch(self) -> None:
         address = self._address
-        (host, port), *_ = address.hosts
+        host, port = next(self._places)
         connection = await aio_pika.connect(
             host=host,
             port=port,

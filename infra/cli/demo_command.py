@@ -4,22 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from actors.ports import WorkFailed
+from actors.ports import Lane, WorkFailed
 from infra.casting import cast
 from infra.config import ConfigError, Job, load_job
 from infra.demo.comparison import accuracy, without_federation
 from infra.demo.mishaps import Fate, Mishaps
+from infra.demo.tap import tap
 from infra.federation import Casting, Federation
+from infra.memory_queue import Sent
+from infra.processes import ProcessFederation, Stage, require_free
+from infra.rabbitmq.address import BrokerAddress
+from infra.witness import Witness
 from protocols.round_config import Roster
 
+from .broker_run import placed
 from .display import Display
-from .session import DONE, USAGE, Result, peak_memory_mb, run_federation, summary
+from .session import (
+    DONE,
+    USAGE,
+    Result,
+    peak_memory_mb,
+    run_federation,
+    run_processes,
+    summary,
+)
 from .signals import STOPPED
 from .terminal import console, display_of, show_config_error, show_interrupted
 
@@ -43,13 +58,13 @@ class Accuracies:
     pooled: float
 
 
-def run(*, output: str) -> int:
-    """Run the demonstration and return the exit code."""
+def run(*, broker: Sequence[str] = (), output: str) -> int:
+    """Run the demonstration and return the exit code; over a broker where one is named."""
     display = display_of(output)
     try:
-        job = load_job(_JOB)
+        job, address = placed(load_job(_JOB), broker)
         with tempfile.TemporaryDirectory(prefix="quorate-demo-") as home:
-            result, accuracies = asyncio.run(_run(job, Path(home), display))
+            result, accuracies = asyncio.run(_run(job, address, Path(home), display))
         extra = _extra(job, result, accuracies)
         display.final(summary(result, display, extra))
     except ConfigError as error:
@@ -63,7 +78,9 @@ def run(*, output: str) -> int:
     return result.exit_code
 
 
-async def _run(job: Job, home: Path, display: Display) -> tuple[Result, Accuracies | None]:
+async def _run(
+    job: Job, address: BrokerAddress | None, home: Path, display: Display
+) -> tuple[Result, Accuracies | None]:
     display.note(
         f"{job.max_rounds} rounds of federated averaging over {len(job.owners)} owners; any "
         f"{job.federation.threshold} of {job.federation.holders} share-holders open a sum.\n"
@@ -71,11 +88,10 @@ async def _run(job: Job, home: Path, display: Display) -> tuple[Result, Accuraci
         f"{MISHAPS.back_in}; {MISHAPS.holder} is gone from round {MISHAPS.lost_in} on."
     )
     casting = await cast(job)
-
-    def prepare(federation: Federation) -> None:
-        Fate(MISHAPS, federation)
-
-    result = await run_federation(casting, home, display, prepare=prepare)
+    if address is None:
+        result = await run_federation(casting, home, display, prepare=_in_memory)
+    else:
+        result = await _on_broker(Stage(job, casting, address), home, display)
     if result.exit_code != DONE:
         return result, None
     if result.interrupted:
@@ -85,6 +101,37 @@ async def _run(job: Job, home: Path, display: Display) -> tuple[Result, Accuraci
     except WorkFailed as error:
         display.urge(f"nothing to compare with: {error.kind}: {error}")
         return result, None
+
+
+def _in_memory(federation: Federation) -> None:
+    fate = Fate(MISHAPS, federation)
+
+    def observe(sent: Sent) -> None:
+        if sent.sender == MISHAPS.trainer and sent.lane is Lane.BULK:
+            fate.uploading()
+
+    federation.listen(fate)
+    federation.watch(observe)
+
+
+async def _on_broker(stage: Stage, home: Path, display: Display) -> Result:
+    await require_free(stage)
+    taps: list[asyncio.Task[None]] = []
+
+    def prepare(federation: ProcessFederation) -> None:
+        # A look at the broker is slower than one in memory: strike at the first sight.
+        fate = Fate(replace(MISHAPS, killed_after=1), federation)
+        federation.listen(fate)
+        keys = f"{MISHAPS.trainer}.*.{Lane.BULK.value}"
+        watching = tap(stage.address, keys, fate.uploading)
+        taps.append(asyncio.create_task(watching, name="tap"))
+
+    try:
+        return await run_processes(stage, home, display, prepare=prepare)
+    finally:
+        for task in taps:
+            task.cancel()
+        await asyncio.gather(*taps, return_exceptions=True)
 
 
 async def _accuracies(job: Job, casting: Casting, result: Result, display: Display) -> Accuracies:
@@ -98,7 +145,8 @@ async def _accuracies(job: Job, casting: Casting, result: Result, display: Displ
 
 def _extra(job: Job, result: Result, accuracies: Accuracies | None) -> dict[str, Any]:
     # The home was temporary, and so the checkpoint in it.
-    extra: dict[str, Any] = {"seen": _seen(job.roster(), result), "checkpoint": None}
+    seen = None if result.witness is None else _seen(job.roster(), result, result.witness)
+    extra: dict[str, Any] = {"seen": seen, "checkpoint": None}
     if accuracies is not None:
         extra["accuracy"] = {
             "alone": accuracies.alone,
@@ -108,9 +156,8 @@ def _extra(job: Job, result: Result, accuracies: Accuracies | None) -> dict[str,
     return extra
 
 
-def _seen(roster: Roster, result: Result) -> dict[str, dict[str, int]]:
+def _seen(roster: Roster, result: Result, witness: Witness) -> dict[str, dict[str, int]]:
     """Count what each kind of party saw: messages, private vectors among them, and sums."""
-    witness = result.witness
     seen = {
         "coordinator": [roster.coordinator],
         "each share-holder": list(roster.holders),
@@ -136,10 +183,14 @@ def _show(roster: Roster, result: Result, display: Display, extra: dict[str, Any
         return
     console.print(_accuracy_table(extra["accuracy"]))
     console.print(_absence_table(display))
-    console.print(_seen_table(extra["seen"], result))
-    memory = peak_memory_mb()
+    memory, seconds = peak_memory_mb(), f"{result.rounds} rounds in {result.seconds:.1f} s"
+    if result.witness is None:
+        largest = f"{memory['largest_child']} MiB (the largest of all processes)"
+        console.print(f"{seconds}; largest memory: {largest}")
+        return
+    console.print(_seen_table(extra["seen"], result.witness))
     console.print(
-        f"{result.rounds} rounds in {result.seconds:.1f} s; largest memory: {memory['actors']} MiB "
+        f"{seconds}; largest memory: {memory['actors']} MiB "
         f"(all {1 + len(roster.holders) + len(roster.trainers)} actors), "
         f"{memory['largest_child']} MiB (one owner's training process)"
     )
@@ -166,11 +217,11 @@ def _absence_table(display: Display) -> Table:
     return table
 
 
-def _seen_table(seen: dict[str, dict[str, int]], result: Result) -> Table:
+def _seen_table(seen: dict[str, dict[str, int]], witness: Witness) -> Table:
     table = Table(title="What each party saw, and sent", title_justify="left")
     for column in ("party", "messages", "vectors in clear", "sums", "bytes sent"):
         table.add_column(column, justify="left" if column == "party" else "right")
-    sent = result.witness.bytes_by_role
+    sent = witness.bytes_by_role
     roles = {"coordinator": "coordinator", "each share-holder": "holder", "the bus": ""}
     for party, counts in seen.items():
         role = roles[party]

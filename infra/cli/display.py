@@ -15,6 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from infra.rabbitmq.link import LinkChange, LinkState
 from infra.run_log import RunLog, as_json, plain
 from protocols.reports import (
     ActorRestarted,
@@ -41,6 +42,10 @@ class Display(Protocol):
 
     def emit(self, event: Event) -> None:
         """Take one event."""
+        ...
+
+    def link_changed(self, change: LinkChange) -> None:
+        """Take news of the link to the broker."""
         ...
 
     def note(self, text: str) -> None:
@@ -79,6 +84,9 @@ class QuietDisplay:
         if isinstance(event, OwnerTrouble) and event.kind != "warning" and self._is_news(event):
             self.urge(_trouble(event))
 
+    def link_changed(self, change: LinkChange) -> None:
+        """Say nothing: the link heals by itself."""
+
     def note(self, text: str) -> None:
         """Say nothing."""
 
@@ -111,21 +119,29 @@ class QuietDisplay:
 
 
 class JsonDisplay(QuietDisplay):
-    """One JSON object a line on standard output; of a step's progress only its beginning."""
+    """One JSON object a line on standard output; of a step's progress only its beginning.
 
-    def __init__(self) -> None:
+    With `whole` all of its progress too, for another process that shows it.
+    """
+
+    def __init__(self, *, whole: bool = False) -> None:
         super().__init__()
+        self._whole = whole
         self._step: tuple[int, Step] | None = None
 
     def emit(self, event: Event) -> None:
         """Print the event."""
         self.log.take(event)
-        if isinstance(event, Progress):
+        if isinstance(event, Progress) and not self._whole:
             step = event.number, event.step
             if step == self._step:
                 return
             self._step = step
         print_json(as_json(event))
+
+    def link_changed(self, change: LinkChange) -> None:
+        """Print the change."""
+        print_json(as_json(change))
 
     def final(self, line: dict[str, Any]) -> None:
         """Print the last line."""
@@ -157,6 +173,7 @@ class LiveDisplay(QuietDisplay):
         self._progress: Progress | None = None
         self._deadline_s = 0.0
         self._began_s = time.monotonic()
+        self._linked = True
 
     @contextmanager
     def showing(self) -> Iterator[None]:
@@ -178,6 +195,16 @@ class LiveDisplay(QuietDisplay):
             return
         with self._console.status(text, spinner="line"):
             yield
+
+    def link_changed(self, change: LinkChange) -> None:
+        """Print when the link comes, and once when it can't be had."""
+        up = change.state is LinkState.OPEN
+        if up or (change.state in (LinkState.LOST, LinkState.BLOCKED) and self._linked):
+            again = "" if up else "; trying again until it works"
+            style = "green" if up else "yellow"
+            self._console.print(Text(f"broker: {change.reason}{again}", style=style))
+        if change.state is not LinkState.CONNECTING:
+            self._linked = up
 
     def note(self, text: str) -> None:
         """Print a line."""
@@ -207,7 +234,7 @@ class LiveDisplay(QuietDisplay):
         now = self._progress
         if now is None:
             waited_s = time.monotonic() - self._began_s
-            table.add_row("-", "starting", "", "", "", f"the owners' processes, {waited_s:.0f} s")
+            table.add_row("-", "starting", "", "", "", f"the first round, {waited_s:.0f} s")
             return table
         left_s = max(0.0, self._deadline_s - time.monotonic())
         table.add_row(
@@ -256,7 +283,7 @@ _LINES: dict[type[Event], Callable[[Any], tuple[str, str]]] = {
     ),
     HolderLeft: lambda e: (
         "yellow",
-        f"round {e.number}: went on without {e.holder}, silent while {e.step.value}",
+        f"round {e.number}: went on without {e.holder}, {e.reason} while {e.step.value}",
     ),
     HolderReturned: lambda e: ("green", f"round {e.number}: {e.holder} is back"),
     RoundAbandoned: lambda e: ("red", f"round {e.number} abandoned: {e.reason}"),

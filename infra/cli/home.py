@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import msgspec
 
 from infra.config import ConfigError
 from infra.durable_files import replace_file
+from infra.folder_lock import FolderInUse, locked
 
 _NOT_OURS = "not empty, and no run of ours; choose another folder with --home"
 
@@ -38,18 +37,16 @@ class Home:
 
         Raises `ConfigError` where going on could lose or mix up what is there.
         """
-        try:
-            line = self._prepare(resume=resume)
-            lock = self._locked()
-        except OSError as error:
-            place = error.filename or self.path
-            raise ConfigError(
-                [f"{place}: {error.strerror}; correct that or choose another folder with --home"]
-            ) from None
-        try:
+        with ExitStack() as held:
+            try:
+                line = self._prepare(resume=resume)
+                held.enter_context(self._locked())
+            except OSError as error:
+                place = error.filename or self.path
+                raise ConfigError(
+                    [f"{place}: {error.strerror}; correct that or choose another with --home"]
+                ) from None
             yield line
-        finally:
-            os.close(lock)
 
     def finish(self) -> None:
         """Remember that the run is over."""
@@ -70,23 +67,19 @@ class Home:
                     f"--resume, move the folder away, or choose another with --home"
                 ]
             )
-        os.close(self._locked())
+        with self._locked():
+            pass  # nobody is in it
         return self._begin(old=self._set_aside())
 
-    def _locked(self) -> int:
-        # Not inherited by children, and given up by the system however this process ends.
-        lock = os.open(self.path / "run.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
+            with locked(self.path, name="run.lock"):
+                yield
+        except FolderInUse as error:
             raise ConfigError(
-                [
-                    f"{self.path}: another process is running in this folder; wait for its end "
-                    f"or choose another folder with --home"
-                ]
+                [f"{error}; wait for its end or choose another folder with --home"]
             ) from None
-        return lock
 
     def _known(self) -> HomeRecord | None:
         file = self.path / "run.json"
@@ -106,7 +99,8 @@ class Home:
             raise ConfigError(
                 [
                     f"{self.path}: the job file has changed since this run began; only [limits], "
-                    f"max_rounds and tolerance may. Undo the change, or begin anew with --home"
+                    f"max_rounds, tolerance and the broker may. Undo the change, or begin anew "
+                    f"with --home"
                 ]
             )
         return f"resuming the run in {self.path}"

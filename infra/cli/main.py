@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import signal
 import sys
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from .broker_commands import broker_app
+from .chaos_option import EPILOG as CHAOS_EPILOG
+from .chaos_option import chaos
+from .options import taking
+
+if TYPE_CHECKING:
+    from infra.homes import Role
 
 _EPILOG = (
     "Exit codes: 0 done · 1 the run failed, and says why · 2 wrong usage or job file · "
@@ -24,10 +33,21 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(broker_app)
+app.command(epilog=CHAOS_EPILOG)(chaos)
+
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object a line; the last is of kind summary.")
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing but the result and errors.")]
+BrokerUrls = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--broker",
+        envvar="QUORATE_BROKER",
+        help="amqps://HOST/VHOST instead of the job's broker; repeat for a cluster.",
+    ),
+]
 HomeOption = Annotated[
     Path | None,
     typer.Option("--home", help="Folder of the run's journals, shares and checkpoints."),
@@ -52,38 +72,231 @@ def _main(
     pass
 
 
-@app.command(name="run", epilog=_EPILOG)
-def run_job(
-    job: Annotated[Path, typer.Argument(help="The job file, in TOML.")],
-    home: HomeOption = None,
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """The options of `run`."""
+
+    job: Annotated[Path, typer.Argument(help="The job file, in TOML.")]
+    home: HomeOption = None
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in the home folder.")
-    ] = False,
-    json: Json = False,
-    quiet: Quiet = False,
-) -> None:
-    """Run a job with all actors in this process.
+    ] = False
+    broker: BrokerUrls = None
+    json: Json = False
+    quiet: Quiet = False
+
+
+@app.command(name="run", epilog=_EPILOG)
+@taking(RunOptions)
+def run_job(options: RunOptions) -> None:
+    """Run a job with all actors in this process, or on a broker with a process for each.
 
     The run lives in .quorate/NAME beside the job file unless --home says otherwise: journals,
     shares while a round is open, and the model's checkpoints. After a stop or a crash,
     --resume goes on in the same round. A finished run is moved to NAME.old by the next one.
-    """
-    from .run_command import run  # noqa: PLC0415
 
-    sys.exit(run(job, home=home, resume=resume, output=_output(json, quiet)))
+    With --broker, or where the job file names one, every actor is a process of its own on this
+    machine and all messages go over RabbitMQ. The virtual host must be there and be this run's
+    alone, and the account may configure it: amqp://USER:PASSWORD@HOST/VHOST, or the account in
+    QUORATE_BROKER_USER and QUORATE_BROKER_PASSWORD, which no list of processes shows.
+    """
+    from .run_command import RunRequest, run  # noqa: PLC0415
+
+    request = RunRequest(options.job, options.home, options.resume, tuple(options.broker or ()))
+    sys.exit(run(request, output=_output(options.json, options.quiet)))
 
 
 @app.command(epilog=_EPILOG)
-def demo(json: Json = False, quiet: Quiet = False) -> None:
+def demo(broker: BrokerUrls = None, json: Json = False, quiet: Quiet = False) -> None:
     """Train on handwritten digits of five owners while things go wrong.
 
     In round 3 a trainer is killed in the middle of its upload; it comes back in round 8. From
     round 5 on a share-holder is gone for good. At the end: each owner alone, federated,
     pooled; who dropped out and when; what each party saw; bytes sent. Takes about a minute.
+    With --broker every actor is a process of its own, and is killed as one.
     """
     from .demo_command import run  # noqa: PLC0415
 
-    sys.exit(run(output=_output(json, quiet)))
+    sys.exit(run(broker=tuple(broker or ()), output=_output(json, quiet)))
+
+
+@app.command(epilog="Exit codes: 0 done · 2 wrong usage, or the folder can't be completed.")
+def tls(
+    folder: Annotated[Path, typer.Argument(help="Where the keys and certificates are kept.")],
+    host: Annotated[
+        list[str] | None, typer.Option(help="A name or address of the broker; repeat for more.")
+    ] = None,
+    actor: Annotated[
+        list[str] | None,
+        typer.Option(help="An actor, or a job file for all of its actors; repeat for more."),
+    ] = None,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="New keys for the named ones; the authority stays.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Make a private authority, and certificates of the broker's hosts and of actors.
+
+    What the folder holds already is kept, so the command can be repeated with more names.
+    Certificates are valid for 397 days and the authority for ten years. ca.pem goes to
+    everybody, each key to its owner alone, and ca.key stays offline.
+    """
+    from .tls_command import TlsRequest, make_tls  # noqa: PLC0415
+
+    request = TlsRequest(folder, tuple(host or ()), tuple(actor or ()), renew)
+    sys.exit(make_tls(request, _output(json, quiet=False)))
+
+
+@app.command(epilog="Exit codes: 0 all well, warnings allowed · 1 problems · 2 wrong usage.")
+def doctor(
+    path: Annotated[Path, typer.Argument(help="A job file, or the home of an actor.")],
+    management: Annotated[
+        str | None,
+        typer.Option(help="The broker's management API, as https://broker.example.org:15671."),
+    ] = None,
+    ca: Annotated[
+        Path | None,
+        typer.Option(help="Who signed the certificates of a job's broker and of its API (PEM)."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Look at everything that a job or an actor depends on, and say what to do about it.
+
+    The machine, the files, the broker's hosts, encryption, login, rights and queues; with
+    --management also the cluster's limits and alarms and whether it is as planned (account in
+    QUORATE_BROKER_ADMIN=user:password). Changes nothing and disturbs no running federation.
+    """
+    from .doctor_command import examine_and_show  # noqa: PLC0415
+
+    output = "json" if json else "live"
+    sys.exit(examine_and_show(path, management=management, ca=ca, output=output))
+
+
+@app.command(
+    epilog="Exit codes: 0 running and well · 1 not running, or in trouble · 2 wrong usage."
+)
+def status(
+    home: Annotated[Path, typer.Option("--home", help="An actor's home, or a folder of homes.")],
+    why: Annotated[
+        bool, typer.Option("--why", help="Say who is waited for, until when, and what to do.")
+    ] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Show it again every two seconds.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show how the actors' processes do: link, round, who was last heard of when.
+
+    It reads what each process writes into its home, so it works on the machine of the home and
+    needs neither the broker nor the metrics server. A process that is not running, or hangs, is
+    told apart from one that waits.
+    """
+    from .status_command import StatusRequest, show_status  # noqa: PLC0415
+
+    sys.exit(show_status(StatusRequest(home, why=why, json=json, watch=watch)))
+
+
+@dataclass(frozen=True, slots=True)
+class ProvisionOptions:
+    """The options of `provision`."""
+
+    job: Annotated[Path, typer.Argument(help="The job file, in TOML.")]
+    out: Annotated[
+        Path, typer.Option("--out", help="The folder in which each home becomes a folder.")
+    ]
+    broker: BrokerUrls = None
+    credentials: Annotated[
+        Path | None,
+        typer.Option("--credentials", help="Folder of the passwords, from quorate broker apply."),
+    ] = None
+    tls: Annotated[
+        Path | None,
+        typer.Option("--tls", help="Folder of the certificates, from quorate tls."),
+    ] = None
+    json: Json = False
+
+
+@app.command(epilog="Exit codes: 0 done · 2 wrong usage or job file, or a folder is in the way.")
+@taking(ProvisionOptions)
+def provision(options: ProvisionOptions) -> None:
+    """Write a home for every actor of a job, to be copied to the actors' machines.
+
+    A home holds who the actor is (actor.toml), the job, the actor's password and certificates,
+    for the coordinator the model before the first round, for a trainer the task file. Where the
+    owners' data are is their affair: the path of the job file is kept, and [trainer] of
+    actor.toml is where it is corrected. A home that an actor has lived in is never overwritten.
+    """
+    from infra.homes.access import Sources  # noqa: PLC0415
+
+    from .provision_command import run  # noqa: PLC0415
+
+    sources = Sources(tuple(options.broker or ()), options.credentials, options.tls)
+    output = _output(options.json, quiet=False)
+    sys.exit(run(options.job, options.out, sources, output=output))
+
+
+ActorHome = Annotated[Path, typer.Option("--home", help="The actor's folder, as provisioned.")]
+Once = Annotated[bool, typer.Option("--once", help="End after one round.")]
+Tied = Annotated[bool, typer.Option("--tied", hidden=True)]
+_ACTOR_EPILOG = (
+    "Exit codes: 0 done · 1 the job failed, or the actor crashed too often · 2 wrong usage or "
+    "home · 130 stopped by a signal. Started again, an actor goes on where it was."
+)
+
+
+@app.command(epilog=_ACTOR_EPILOG)
+def coordinator(
+    home: ActorHome,
+    once: Once = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    tied: Tied = False,
+) -> None:
+    """Run the coordinator of a job until the job has ended.
+
+    It drives the rounds and sees only sums. The first signal lets it finish the round under
+    way, for 30 s at most. While the broker is away it waits, and says so.
+    """
+    _run_actor("coordinator", home, (once, tied), _output(json, quiet))
+
+
+@app.command(epilog=_ACTOR_EPILOG)
+def holder(
+    home: ActorHome,
+    once: Once = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    tied: Tied = False,
+) -> None:
+    """Run a share-holder until it is stopped.
+
+    It keeps shares while a round is open, votes once, and answers for one set of owners. Stop
+    and start it as you like: what it acknowledged is on its disk.
+    """
+    _run_actor("holder", home, (once, tied), _output(json, quiet))
+
+
+@app.command(epilog=_ACTOR_EPILOG)
+def trainer(
+    home: ActorHome,
+    once: Once = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    tied: Tied = False,
+) -> None:
+    """Run the trainer beside an owner's data until it is stopped.
+
+    The owner's code runs in a process of its own; only shares of its result leave this
+    machine. Stop and start it as you like: a finished upload is sent again, not made again.
+    """
+    _run_actor("trainer", home, (once, tied), _output(json, quiet))
+
+
+def _run_actor(role: Role, home: Path, ways: tuple[bool, bool], output: str) -> None:
+    from .actor_command import Wanted, run  # noqa: PLC0415
+
+    once, tied = ways
+    sys.exit(run(home, Wanted(role, once, tied), output="events" if tied else output))
 
 
 def _output(json: bool, quiet: bool) -> str:
@@ -103,3 +316,7 @@ def run() -> None:
         # A terminal that lacks a character is no reason to end a run.
         stream.reconfigure(errors="replace")  # type: ignore[union-attr]
     app()
+
+
+if __name__ == "__main__":
+    run()

@@ -1,19 +1,34 @@
-"""`quorate run`: any job, with all actors in this process."""
+"""`quorate run`: any job, with all actors in this process, or each in one of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.table import Table
 
-from infra.casting import cast, fingerprint
+from infra.casting import cast, fingerprint, resolved
 from infra.config import ConfigError, Job, load_job
+from infra.homes.access import without_account
+from infra.processes import Stage, require_free
+from infra.rabbitmq.address import BrokerAddress
 
+from .broker_run import placed
 from .display import Display
 from .home import Home
-from .session import DONE, USAGE, Result, metrics, notes, run_federation, summary
+from .session import (
+    DONE,
+    USAGE,
+    Result,
+    metrics,
+    notes_of,
+    run_federation,
+    run_processes,
+    summary,
+)
 from .signals import STOPPED
 from .terminal import console, display_of, log_to, show_config_error, show_interrupted
 
@@ -22,15 +37,25 @@ _APART = ("resume", "notes", "log")  # shown in their own way
 _SHOWN = 6  # of a list's values
 
 
-def run(path: Path, *, home: Path | None, resume: bool, output: str) -> int:
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What `quorate run` was asked for; `broker` are addresses that win over the job's."""
+
+    path: Path
+    home: Path | None = None
+    resume: bool = False
+    broker: Sequence[str] = ()
+
+
+def run(request: RunRequest, *, output: str) -> int:
     """Run the job and return the exit code."""
     display = display_of(output)
     try:
-        job = load_job(path)
-        folder = (home or job.path.parent / ".quorate" / job.name).absolute()
+        job, address = placed(load_job(request.path), request.broker)
+        folder = (request.home or job.path.parent / ".quorate" / job.name).absolute()
         place = Home(folder, job.name, fingerprint(job))
-        result = asyncio.run(_run(job, place, display, resume=resume))
-        again = _resumption(path, home) if result.exit_code != DONE else None
+        result = asyncio.run(_run(job, address, place, display, resume=request.resume))
+        again = _resumption(request) if result.exit_code != DONE else None
         extra: dict[str, object] = {"log": str(folder / _LOG), "resume": again}
         if result.exit_code == DONE:
             extra |= result.algorithm.result(result.state)
@@ -46,21 +71,32 @@ def run(path: Path, *, home: Path | None, resume: bool, output: str) -> int:
     return result.exit_code
 
 
-async def _run(job: Job, home: Home, display: Display, *, resume: bool) -> Result:
+async def _run(
+    job: Job, address: BrokerAddress | None, home: Home, display: Display, *, resume: bool
+) -> Result:
+    job = resolved(job)
     casting = await cast(job)
+    stage = None if address is None else Stage(job, casting, address)
+    if stage is not None:
+        await require_free(stage)
     with home.prepared(resume=resume) as line:
         if line:
             display.note(line)
         log_to(home.path / _LOG)
-        result = await run_federation(casting, home.path, display)
+        if stage is None:
+            result = await run_federation(casting, home.path, display)
+        else:
+            result = await run_processes(stage, home.path, display)
         if result.exit_code == DONE:
             home.finish()
     return result
 
 
-def _resumption(path: Path, home: Path | None) -> str:
-    place = [] if home is None else ["--home", str(home)]
-    return shlex.join(["quorate", "run", str(path), *place, "--resume"])
+def _resumption(request: RunRequest) -> str:
+    place = [] if request.home is None else ["--home", str(request.home)]
+    # An account is none of the terminal's business.
+    broker = [word for url in request.broker for word in ("--broker", without_account(url))]
+    return shlex.join(["quorate", "run", str(request.path), *place, *broker, "--resume"])
 
 
 def _show(result: Result, display: Display, extra: dict[str, object]) -> None:
@@ -93,9 +129,10 @@ def _rows(result: Result, display: Display, extra: dict[str, object]) -> list[tu
         rows.append(
             ("missing", f"{absence.name} from round {absence.left}{back}: {absence.reason}")
         )
-    rows += [("note", note) for note in notes(result.state)]
-    seen = sum(result.witness.cleartext_by_recipient.values())
-    rows.append(("private vectors on the bus", f"{seen} of {result.witness.vectors_watched}"))
+    rows += [("note", note) for note in notes_of(result.state)]
+    if result.witness is not None:
+        seen = sum(result.witness.cleartext_by_recipient.values())
+        rows.append(("private vectors on the bus", f"{seen} of {result.witness.vectors_watched}"))
     rows.append(("seconds", f"{result.seconds:.1f}"))
     return rows
 

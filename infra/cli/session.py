@@ -14,6 +14,7 @@ from typing import Any, Never
 from actors.supervision import GaveUp
 from infra.durable_files import replace_file
 from infra.federation import Casting, Federation
+from infra.processes import ProcessFederation, Stage
 from infra.run_log import RunLog
 from infra.witness import Witness
 from protocols.learning.job import Algorithm
@@ -26,20 +27,20 @@ from .signals import STOPPED, Signals
 DONE, FAILED, USAGE = 0, 1, 2
 
 _DRAIN_S = 30.0
-_OUTCOME_CODES = {"converged": DONE, "max rounds": DONE, "failed": FAILED, "stopped": STOPPED}
+OUTCOME_CODES = {"converged": DONE, "max rounds": DONE, "failed": FAILED, "stopped": STOPPED}
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How a run ended."""
+    """How a run ended. A witness saw the messages of a run in one process, and of no other."""
 
     ended: JobEnded
     algorithm: Algorithm[Never]
     state: State
     checkpoint: Path | None
-    witness: Witness
+    witness: Witness | None
     rounds: int
     seconds: float
     interrupted: bool  # by a signal, maybe too late to stop anything
@@ -47,10 +48,10 @@ class Result:
     @property
     def exit_code(self) -> int:
         """Return the code of the process."""
-        return _OUTCOME_CODES.get(self.ended.outcome, FAILED)
+        return OUTCOME_CODES.get(self.ended.outcome, FAILED)
 
 
-class _Recorder:
+class Recorder:
     """A monitor that shows events and keeps the run's log where a resumed run finds it."""
 
     def __init__(self, display: Display, file: Path) -> None:
@@ -75,7 +76,7 @@ class _Recorder:
             log.warning("%s can't be written: %s", self._file, error.strerror)
 
 
-Prepare = Callable[[Federation], object]
+AnyFederation = Federation | ProcessFederation
 
 
 async def run_federation(
@@ -83,30 +84,56 @@ async def run_federation(
     home: Path,
     display: Display,
     *,
-    prepare: Prepare | None = None,
+    prepare: Callable[[Federation], object] | None = None,
     drain_s: float = _DRAIN_S,
 ) -> Result:
-    """Run a job to its end while showing it; the first signal drains, the second ends at once.
+    """Run a job in this process to its end while showing it; see `run_shown` for signals.
 
     `prepare` may attach something to the federation before it starts.
     """
-    began_s = time.monotonic()
-    plan = casting.assignment.plan
-    witness = Witness(casting.roster, fraction_bits=plan.fraction_bits)
-    federation = Federation(casting, home, _Recorder(display, home / "history.json"), witness)
+    witness = Witness(casting.roster, fraction_bits=casting.assignment.plan.fraction_bits)
+    federation = Federation(casting, home, Recorder(display, home / "history.json"), witness)
     if prepare is not None:
         prepare(federation)
+    return await run_shown(federation, display, witness=witness, drain_s=drain_s)
+
+
+async def run_processes(
+    stage: Stage,
+    home: Path,
+    display: Display,
+    *,
+    prepare: Callable[[ProcessFederation], object] | None = None,
+) -> Result:
+    """Run a job in processes of its own to its end while showing it."""
+    recorder = Recorder(display, home / "history.json")
+    federation = ProcessFederation(stage, home, recorder, link_changed=display.link_changed)
+    if prepare is not None:
+        prepare(federation)
+    return await run_shown(federation, display, witness=None)
+
+
+async def run_shown(
+    federation: AnyFederation,
+    display: Display,
+    *,
+    witness: Witness | None,
+    drain_s: float = _DRAIN_S,
+) -> Result:
+    """Run a federation to its end; the first signal drains, the second ends at once."""
+    began_s = time.monotonic()
+    assignment = federation.casting.assignment
     signals = Signals(
         federation,
         drain_s=drain_s,
         tell=display.urge,
-        last_words=lambda: display.final(_cut_off(plan.job, display)),
+        last_words=lambda: display.final(_cut_off(assignment.plan.job, display)),
     )
     with display.showing(), signals:
         ended = await _ended(federation, signals)
     return Result(
         ended=ended,
-        algorithm=casting.assignment.algorithm,
+        algorithm=assignment.algorithm,
         state=federation.state,
         checkpoint=federation.checkpoint,
         witness=witness,
@@ -116,7 +143,7 @@ async def run_federation(
     )
 
 
-async def _ended(federation: Federation, signals: Signals) -> JobEnded:
+async def _ended(federation: AnyFederation, signals: Signals) -> JobEnded:
     job = federation.casting.assignment.plan.job
     run = asyncio.create_task(federation.run(), name="federation")
     signals.run = run
@@ -157,7 +184,7 @@ def summary(result: Result, display: Display, extra: dict[str, Any]) -> dict[str
     Bytes, vectors, seconds and memory are of this process; all else is of the whole run, also
     of what was before a resumption.
     """
-    ended, witness = result.ended, result.witness
+    ended = result.ended
     return {
         "kind": "summary",
         "job": ended.job,
@@ -167,14 +194,23 @@ def summary(result: Result, display: Display, extra: dict[str, Any]) -> dict[str
         **display.log.facts(),
         "rounds": result.rounds,
         "metrics": metrics(result),
-        "notes": notes(result.state),
-        "cleartext_vectors_seen": sum(witness.cleartext_by_recipient.values()),
-        "vectors_watched": witness.vectors_watched,
-        "bytes_by_role": dict(witness.bytes_by_role),
+        "notes": notes_of(result.state),
+        **_witnessed(result.witness),
         "seconds": round(result.seconds, 2),
         "peak_memory_mb": peak_memory_mb(),
         "checkpoint": None if result.checkpoint is None else str(result.checkpoint),
         **extra,
+    }
+
+
+def _witnessed(witness: Witness | None) -> dict[str, Any]:
+    """Return what was seen on the bus, null where no one process sees it."""
+    if witness is None:
+        return dict.fromkeys(("cleartext_vectors_seen", "vectors_watched", "bytes_by_role"))
+    return {
+        "cleartext_vectors_seen": sum(witness.cleartext_by_recipient.values()),
+        "vectors_watched": witness.vectors_watched,
+        "bytes_by_role": dict(witness.bytes_by_role),
     }
 
 
@@ -183,6 +219,6 @@ def metrics(result: Result) -> dict[str, float]:
     return result.algorithm.metrics(result.state)
 
 
-def notes(state: State) -> list[str]:
+def notes_of(state: State) -> list[str]:
     """Return what the algorithm has to say about the way it went."""
     return [str(note) for note in state.items("notes")] if "notes" in state.facts else []

@@ -26,7 +26,8 @@ class Stoppable(Protocol):
 class Signals:
     """While inside, the first signal drains, for `drain_s` at most, and the second ends at once.
 
-    `tell` says so to people; `last_words` is called before the process ends at once.
+    `tell` says so to people, in the words `drained` about what is still done; `last_words` is
+    called before the process ends at once.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Signals:
         drain_s: float,
         tell: Callable[[str], None],
         last_words: Callable[[], None],
+        drained: str = "the round under way is finished",
     ) -> None:
         self.run: asyncio.Task[object] | None = None
         self.drained_too_long = False
@@ -43,6 +45,7 @@ class Signals:
         self._drain_s = drain_s
         self._tell = tell
         self._last_words = last_words
+        self._drained = drained
         self.asked = False
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
@@ -67,7 +70,7 @@ class Signals:
             os._exit(STOPPED)
         self.asked = True
         self._tell(
-            f"stopping: the round under way is finished, for {self._drain_s:g} s at most; "
+            f"stopping: {self._drained}, for {self._drain_s:g} s at most; "
             f"a second signal ends at once"
         )
         self._stoppable.stop()

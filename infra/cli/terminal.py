@@ -13,6 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from infra.config import ConfigError
+from infra.telemetry import Where, log_handler
 
 from .display import Display, JsonDisplay, LiveDisplay, QuietDisplay, print_json, silence
 
@@ -50,17 +51,20 @@ class _WithoutTraceback(logging.Formatter):
 
 
 def display_of(output: str) -> Display:
-    """Return the display for `json`, `quiet` or `live`, and set up the log."""
+    """Return the display for `json`, `quiet` or `live`, and set up the log.
+
+    `events` is `json` with all progress, for a process that reads along.
+    """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_WithoutTraceback("%(levelname)s %(message)s"))
     # People are told of warnings by the display, in better words.
-    handler.setLevel(logging.WARNING if output == "json" else logging.ERROR)
+    handler.setLevel(logging.WARNING if output in ("json", "events") else logging.ERROR)
     if output == "live":
         handler.addFilter(lambda record: record.name != "actors.supervision")
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
     match output:
-        case "json":
-            return JsonDisplay()
+        case "json" | "events":
+            return JsonDisplay(whole=output == "events")
         case "quiet":
             return QuietDisplay()
     return LiveDisplay(console)
@@ -75,9 +79,22 @@ def log_to(file: Path) -> None:
     root.setLevel(logging.INFO)
 
 
+def keep_log(file: Path, where: Where, output: str) -> None:
+    """Keep all of an actor's log in a file, and with `json` its warnings on standard error too."""
+    root = logging.getLogger()
+    if output == "json":
+        for plain in list(root.handlers):
+            root.removeHandler(plain)
+        warnings = log_handler(where, form="json")
+        warnings.setLevel(logging.WARNING)
+        root.addHandler(warnings)
+    root.addHandler(log_handler(where, form="json", file=file))
+    root.setLevel(logging.INFO)
+
+
 def show_config_error(error: ConfigError, output: str) -> None:
     """Name every problem at once, in the form that was asked for."""
-    if output == "json":
+    if output in ("json", "events"):
         print_json({"kind": "error", "problems": list(error.problems)})
         reason = f"{len(error.problems)} problems, see the line before"
         if len(error.problems) == 1:
@@ -94,7 +111,7 @@ def show_config_error(error: ConfigError, output: str) -> None:
 def show_interrupted(output: str) -> None:
     """Say that a signal came before the run began or after it ended."""
     reason = "by a signal, outside of a run: nothing was lost"
-    if output == "json":
+    if output in ("json", "events"):
         print_json({"kind": "summary", "outcome": "stopped", "reason": reason, "converged": False})
         return
     Console(stderr=True, highlight=False, markup=False).print(f"stopped {reason}")

@@ -9,17 +9,21 @@ from .problems import ConfigError
 from .reading import Reading
 from .rules import cross_faults
 from .schema import (
+    MEMORY,
     FedAvgSettings,
     Federation,
     Job,
     Limits,
     LogisticSettings,
     Owner,
+    Place,
     ProbeSettings,
     SecureSum,
 )
+from .writing import job_text
 
 __all__ = [
+    "MEMORY",
     "ConfigError",
     "FedAvgSettings",
     "Federation",
@@ -29,17 +33,21 @@ __all__ = [
     "Owner",
     "ProbeSettings",
     "SecureSum",
+    "job_text",
     "load_job",
 ]
 
 
-def load_job(path: Path) -> Job:
+def load_job(path: Path, *, files: bool = True) -> Job:
     """Read and check a job file.
+
+    With `files` False the owners' data and the task may be on other machines: nobody looks
+    whether they are there, and logistic goes without data.
 
     Raises:
         ConfigError: with every problem of the file at once. Places count owners from 1.
     """
-    reading = Reading(toml_document(path), path.absolute().parent)
+    reading = Reading(toml_document(path), Place(path.absolute().parent, files))
     job = reading.job(path.absolute())
     problems = reading.problems + cross_faults(reading.known)
     if job is None or problems:

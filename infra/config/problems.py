@@ -30,8 +30,11 @@ class ConfigError(Exception):
 
 
 def sentence(error: ErrorDetails, model: type[BaseModel], place: str) -> str:
-    """Return one finding of pydantic about the section `place` in words a user can act on."""
-    where = ".".join([place, *(_step(part) for part in error["loc"])])
+    """Return one finding of pydantic about the section `place` in words a user can act on.
+
+    An empty `place` is the top of the file.
+    """
+    where = ".".join([place, *(_step(part) for part in error["loc"])]).removeprefix(".")
     key = str(error["loc"][0]) if error["loc"] else ""
     match error["type"]:
         case "extra_forbidden":

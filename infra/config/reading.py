@@ -20,6 +20,7 @@ from .schema import (
     Model,
     Owner,
     Penalty,
+    Place,
     ProbeSettings,
     Section,
     SecureSum,
@@ -46,15 +47,21 @@ _BELONGS_TO = {
     "probe": "probe",
 }
 
+
+def sections_of(algorithm: str) -> tuple[str, ...]:
+    """Return the sections that are for this algorithm alone."""
+    return tuple(name for name, owner in _BELONGS_TO.items() if owner == algorithm)
+
+
 AnySection = TypeVar("AnySection", bound=Section)
 
 
 class Reading:
     """One pass over a document: what is wrong, and every value that is right."""
 
-    def __init__(self, document: dict[str, Any], folder: Path) -> None:
+    def __init__(self, document: dict[str, Any], place: Place) -> None:
         self._document = document
-        self._folder = folder
+        self._place = place
         self.problems: list[str] = []
         self.known: dict[str, Any] = {}
 
@@ -101,7 +108,8 @@ class Reading:
                 model = self._section("model", Model)
                 training = self._section("training", Training)
                 if model and training:
-                    return FedAvgSettings(**model.model_dump(), **training.model_dump())
+                    found = model.model_dump() | training.model_dump()
+                    return FedAvgSettings.model_validate(found, context=self._place)
             case "logistic":
                 data = self._section("data", Data)
                 penalty = self._section("logistic", Penalty)
@@ -138,7 +146,7 @@ class Reading:
         wrong: set[object] = set()
         section = None
         try:
-            section = model.model_validate(table, context=self._folder)
+            section = model.model_validate(table, context=self._place)
         except ValidationError as error:
             faults = error.errors(include_url=False)
             self.problems += [sentence(fault, model, place) for fault in faults]
@@ -171,7 +179,7 @@ class Reading:
         return tuple(owner for owner in owners if owner)
 
     def _check_data(self, places: list[str]) -> None:
-        if self.known.get("job.algorithm") != "logistic":
+        if self.known.get("job.algorithm") != "logistic" or not self._place.files:
             return
         for place in places:
             path = self.known.get(f"{place}.data", "")
@@ -179,7 +187,7 @@ class Reading:
                 self.problems.append(
                     f'{place}.data: missing; logistic needs a CSV file of each owner: data = "..."'
                 )
-            elif path and (self._folder / path).is_dir():
+            elif path and (self._place.folder / path).is_dir():
                 self.problems.append(f"{place}.data: {path} is a folder; name a CSV file")
 
 

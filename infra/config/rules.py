@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from infra.rabbitmq.address import AddressError, BrokerAddress
 from protocols.round_config import MINIMUM_FLOOR, majority, threshold_faults
 from protocols.secagg.field import FIELDS
 from protocols.secagg.fixed_point import FixedPoint
@@ -50,6 +51,16 @@ def _enough_owners(minimum: int, owners: int) -> list[str]:
     ]
 
 
+def _encrypted(broker: str | Sequence[str], insecure: bool) -> list[str]:
+    if isinstance(broker, str) and "://" not in broker:
+        return []
+    try:
+        BrokerAddress.parse(broker, user="-", password="-", insecure=insecure)  # noqa: S106
+    except AddressError as error:
+        return [f"federation.broker: {error}"]
+    return []
+
+
 def _unique_names(named: NamedOwners) -> list[str]:
     first: dict[str, int] = {}
     faults = []
@@ -82,6 +93,7 @@ def _headroom(
 
 _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
     (("federation.holders", "federation.threshold", "federation.vote"), _thresholds),
+    (("federation.broker", "federation.insecure"), _encrypted),
     (("federation.minimum", "owner.count"), _enough_owners),
     (("owner.names",), _unique_names),
     (

@@ -3,29 +3,42 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from infra.rabbitmq.address import AddressError, BrokerAddress
 from protocols.messages import MAX_HOLDERS, MAX_TRAINERS
 from protocols.round_config import MINIMUM_FLOOR, NAME_PATTERN, Roster
 
 from .problems import shown
 
 COORDINATOR = "coordinator"
+MEMORY = "memory"
 _DAY_S = 86_400.0
+_BROKER = "amqps://broker.example.org/my-federation"
 
 
-def _fault(text: str) -> PydanticCustomError:
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where relative paths begin, and whether the files that are named must be there."""
+
+    folder: Path = Path()
+    files: bool = True
+
+
+def fault(text: str) -> PydanticCustomError:
+    """Return what a validator raises: a sentence that is shown as it is."""
     # Braces would be read as a template.
     return PydanticCustomError("job_file", "{text}", {"text": text})
 
 
 def _well_formed(name: str) -> str:
     if not re.match(NAME_PATTERN, name):
-        raise _fault(
+        raise fault(
             f"{shown(name)} is no name; use 1 to 63 of a-z, 0-9, _ and -, "
             f"with a letter or a digit first"
         )
@@ -34,42 +47,71 @@ def _well_formed(name: str) -> str:
 
 def _not_reserved(name: str) -> str:
     if name == COORDINATOR or re.fullmatch(r"holder-\d+", name):
-        raise _fault(f"{shown(name)} is the name of one of our own actors; choose another")
+        raise fault(f"{shown(name)} is the name of one of our own actors; choose another")
     return name
 
 
-def _only_memory(broker: str) -> str:
-    if broker != "memory":
-        # An address may hold a password: it is never shown.
-        raise _fault(
-            'only "memory" (all actors in one process) is there in this version; '
-            'write broker = "memory"'
+def _memory_or_addresses(broker: object) -> str | tuple[str, ...]:
+    # An address may hold a password: it is never shown.
+    if broker == MEMORY:
+        return MEMORY
+    urls = [broker] if isinstance(broker, str) else broker
+    if not isinstance(urls, list | tuple) or not all(_is_address(url) for url in urls):
+        raise fault(
+            f'neither "{MEMORY}" (all actors in one process) nor addresses of a broker; '
+            f'write broker = "{MEMORY}" or broker = "{_BROKER}"'
         )
-    return broker
+    for url in urls:
+        _without_account(url)
+    try:
+        BrokerAddress.parse(urls, user="-", password="-", insecure=True)  # noqa: S106
+    except AddressError as error:
+        raise fault(str(error)) from None
+    return tuple(urls)
+
+
+def _is_address(url: object) -> bool:
+    return isinstance(url, str) and "://" in url
+
+
+def _without_account(url: str) -> None:
+    if "@" in url.partition("://")[2]:
+        raise fault(
+            "an address with an account, and this file is shared by everybody; write "
+            f'broker = "{_BROKER}", and put each user and password into its actor\'s home '
+            f"(actor.toml), or for a run of your own into QUORATE_BROKER_USER and "
+            f"QUORATE_BROKER_PASSWORD"
+        )
 
 
 def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
     for place, name in enumerate(names):
         if name in names[:place]:
-            raise _fault(f"{shown(name)} is named twice; name it once")
+            raise fault(f"{shown(name)} is named twice; name it once")
     return names
 
 
 def _beside_the_job(path: Path, info: ValidationInfo) -> Path:
-    return (info.context or Path()) / path
+    return _place(info).folder / path
 
 
-def _readable(path: Path) -> Path:
+def _place(info: ValidationInfo) -> Place:
+    return info.context if isinstance(info.context, Place) else Place()
+
+
+def _readable(path: Path, info: ValidationInfo) -> Path:
+    if not _place(info).files:
+        return path
     try:
         if not path.exists():
-            raise _fault(f"{path} is not there; create it or correct the path")
+            raise fault(f"{path} is not there; create it or correct the path")
         # A pipe would hang whoever opens it.
         if not (path.is_file() or path.is_dir()):
-            raise _fault(f"{path} is neither a file nor a folder; name one")
+            raise fault(f"{path} is neither a file nor a folder; name one")
         if path.is_file():
             path.open("rb").close()
     except OSError as error:
-        raise _fault(
+        raise fault(
             f"{path} can't be read ({error.strerror}); correct the path or its rights"
         ) from None
     return path
@@ -77,7 +119,7 @@ def _readable(path: Path) -> Path:
 
 def _python_file(path: Path) -> Path:
     if path.is_dir() or path.suffix != ".py":
-        raise _fault(f"{path} is no Python file; name a file that ends in .py")
+        raise fault(f"{path} is no Python file; name a file that ends in .py")
     return path
 
 
@@ -166,7 +208,11 @@ class ProbeSettings(Drill):
 class Federation(Section):
     """`[federation]`: how many hold shares, and how many it takes to open a sum."""
 
-    broker: Annotated[str, AfterValidator(_only_memory)] = Field(examples=['"memory"'])
+    broker: Annotated[str | tuple[str, ...], PlainValidator(_memory_or_addresses)] = Field(
+        examples=['"memory"']
+    )
+    insecure: bool = Field(False, examples=["true"])
+    replicated: bool = Field(False, examples=["true"])
     holders: int = Field(ge=1, le=MAX_HOLDERS, examples=[5])
     threshold: int = Field(examples=[3])  # bounded by the rule between holders and threshold
     vote: bool = Field(True, examples=["true"])
@@ -177,6 +223,11 @@ class Federation(Section):
         description="the fewest owners whose sum is ever opened; "
         "with two, each learns the other's vector",
     )
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The addresses of the broker's nodes; empty for the memory bus."""
+        return () if isinstance(self.broker, str) else self.broker
 
 
 class SecureSum(Section):
@@ -197,6 +248,7 @@ class Limits(Section):
     resend_s: Seconds = 5.0
     compute_s: Seconds = 600.0
     memory_mb: int = Field(4096, ge=256, le=2**24, examples=[4096])
+    model_mb: int = Field(256, ge=1, le=2000, examples=[256])
     chunk_kb: int = Field(256, ge=1, le=4096, examples=[256])
     abandoned_rounds: int = Field(3, ge=1, le=1000, examples=[3])
 
@@ -204,6 +256,11 @@ class Limits(Section):
     def chunk_bytes(self) -> int:
         """The size of a chunk in bytes."""
         return self.chunk_kb * 1024
+
+    @property
+    def model_bytes(self) -> int:
+        """The largest model state in bytes."""
+        return self.model_mb * 2**20
 
 
 class Owner(Section):

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Protocol
 
-from actors.ports import Lane
-from infra.federation import Federation
-from infra.memory_queue import Sent
 from protocols.reports import Event, RoundBegan
 
 
@@ -23,18 +21,27 @@ class Mishaps:
     lost_in: int
 
 
-class Fate:
-    """Watches the rounds and messages of a federation, and strikes."""
+class Mortals(Protocol):
+    """The actors of a federation, as fate sees them."""
 
-    def __init__(self, mishaps: Mishaps, federation: Federation) -> None:
+    def start(self, name: str) -> None:
+        """Bring an actor back to life."""
+        ...
+
+    async def kill(self, name: str) -> None:
+        """End an actor at once."""
+        ...
+
+
+class Fate:
+    """Watches the rounds and uploads of a federation, and strikes; a monitor."""
+
+    def __init__(self, mishaps: Mishaps, federation: Mortals) -> None:
         self._mishaps = mishaps
         self._federation = federation
         self._round = 0
         self._uploaded = 0
         self._strikes: list[asyncio.Task[None]] = []
-
-        federation.listen(self)
-        federation.watch(self.observe)
 
     def emit(self, event: Event) -> None:
         """Take an event of the run."""
@@ -46,15 +53,13 @@ class Fate:
         if event.number == self._mishaps.back_in:
             self._federation.start(self._mishaps.trainer)
 
-    def observe(self, sent: Sent) -> None:
-        """Take a message that the bus accepted."""
-        mishaps = self._mishaps
-        if self._round != mishaps.killed_in:
+    def uploading(self) -> None:
+        """Take note of a message of the trainer's upload on its way."""
+        if self._round != self._mishaps.killed_in:
             return
-        if sent.sender == mishaps.trainer and sent.lane is Lane.BULK:
-            self._uploaded += 1
-            if self._uploaded == mishaps.killed_after:
-                self._kill(mishaps.trainer)
+        self._uploaded += 1
+        if self._uploaded == self._mishaps.killed_after:
+            self._kill(self._mishaps.trainer)
 
     def _kill(self, name: str) -> None:
         strike = asyncio.create_task(self._federation.kill(name), name=f"kill {name}")

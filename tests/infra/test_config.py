@@ -206,8 +206,8 @@ def test_a_job_cannot_be_changed_later(folder: Path) -> None:
         ("threshold = 3", "threshold = 1", "federation.threshold", "single holder", "2 or more"),
         ("minimum = 3", "minimum = 2", "federation.minimum", "2 is too small", "3 or more"),
         ("minimum = 3", "minimum = 4", "federation.minimum", "number of owners, 3", "add owners"),
+        ('"memory"', '"memory"\ninsecure = 1', "federation.insecure", "1 is not true", "true"),
         ("minimum = 3", "minimum = 3\nvote = 1", "federation.vote", "1 is not true", "true"),
-        ('"memory"', '"redis"', "federation.broker", 'only "memory"', 'broker = "memory"'),
         ('name = "north"', 'name = "south"', "owner[3].name", "owner[1]", "of its own"),
         ('name = "north"', 'name = "holder-9"', "owner[1].name", "our own", "choose another"),
         ('name = "north"', 'name = "coordinator"', "owner[1].name", "our own", "choose another"),
@@ -222,6 +222,30 @@ def test_one_mistake_is_named_with_its_place_and_its_cure(
     problem = only_problem(folder, FEDAVG, old, new)
 
     assert problem.startswith(f"{place}: ")
+    assert what in problem
+    assert cure in problem
+
+
+@pytest.mark.parametrize(
+    ("broker", "what", "cure"),
+    [
+        ('"redis"', 'neither "memory"', 'broker = "memory"'),
+        ("3", 'neither "memory"', 'broker = "amqps://'),
+        ("[]", "no broker address", "amqps://"),
+        ('"http://host"', "must begin with amqps://", "name"),
+        ('"amqps://h:99999"', "no URL", "a number up to 65535"),
+        ('"amqps://u:p@host"', "account", "actor.toml"),
+        ('"amqps://u@host/v"', "account", "QUORATE_BROKER_USER"),
+        ('"amqp://far/v"', "unencrypted", "insecure = true"),
+        ('["amqps://a/v", "amqps://b/w"]', "differ", "same"),
+    ],
+)
+def test_a_broker_that_can_not_be_used_is_explained(
+    folder: Path, broker: str, what: str, cure: str
+) -> None:
+    problem = only_problem(folder, FEDAVG, '"memory"', broker)
+
+    assert problem.startswith("federation.broker: ")
     assert what in problem
     assert cure in problem
 
@@ -244,6 +268,8 @@ def test_one_mistake_is_named_with_its_place_and_its_cure(
         ('[limits]\ncompute_s = "10"', "limits.compute_s"),
         ("[limits]\nmemory_mb = 1", "limits.memory_mb"),
         ("[limits]\nchunk_kb = 4097", "limits.chunk_kb"),
+        ("[limits]\nmodel_mb = 0", "limits.model_mb"),
+        ("[limits]\nmodel_mb = 2001", "limits.model_mb"),
         ("[limits]\nabandoned_rounds = 0", "limits.abandoned_rounds"),
     ],
 )
@@ -294,7 +320,7 @@ def test_all_mistakes_of_a_file_are_named_at_once(folder: Path) -> None:
     [data]
     target = 5
     [federation]
-    broker = "amqp://somewhere"
+    broker = "nats://somewhere"
     holders = 5
     threshold = 7
     minimum = 2
@@ -345,10 +371,54 @@ def test_sections_of_a_misspelt_algorithm_are_checked_all_the_same(folder: Path)
     assert places == ["job.algorithm", "data.target"]
 
 
-def test_an_address_with_a_password_is_never_repeated(folder: Path) -> None:
-    problem = only_problem(folder, FEDAVG, '"memory"', '"amqps://me:hunter2@host"')
+@pytest.mark.parametrize(
+    "broker",
+    [
+        "amqps://me:hunter2@host",
+        "amqps://me:hunter2@host:x",
+        "amqps://me:hun/ter2@h",
+        "me:hunter2@h",
+    ],
+)
+def test_an_address_with_a_password_is_never_repeated(folder: Path, broker: str) -> None:
+    problem = only_problem(folder, FEDAVG, '"memory"', f'"{broker}"')
 
     assert "hunter2" not in problem
+    assert "ter2" not in problem
+
+
+@pytest.mark.parametrize(
+    ("broker", "urls"),
+    [
+        ('"memory"', ()),
+        ('"amqps://broker.example.org/fed"', ("amqps://broker.example.org/fed",)),
+        ('"amqp://localhost:5673"', ("amqp://localhost:5673",)),
+        ('["amqps://a/v", "amqps://b:5673/v"]', ("amqps://a/v", "amqps://b:5673/v")),
+        ('"amqp://far/v"\ninsecure = true', ("amqp://far/v",)),
+    ],
+)
+def test_a_broker_is_the_memory_or_the_nodes_of_one_cluster(
+    folder: Path, broker: str, urls: tuple[str, ...]
+) -> None:
+    job = load_job(written(folder, FEDAVG.replace('"memory"', broker)))
+
+    assert job.federation.urls == urls
+
+
+def test_files_of_other_machines_are_not_looked_for(folder: Path) -> None:
+    fedavg = FEDAVG.replace("task.py", "away.py").replace('"south"\n', '"away"\n')
+    logistic = LOGISTIC.replace("north.csv", "away.csv").replace('data = "south.csv"', "")
+
+    there = load_job(written(folder, fedavg), files=False)
+    job = load_job(written(folder, logistic), files=False)
+
+    assert isinstance(there.learning, FedAvgSettings)
+    assert there.learning.task == folder / "away.py"
+    assert [owner.data for owner in job.owners] == [
+        folder / "away.csv",
+        folder / "middle.csv",
+        None,
+    ]
 
 
 @pytest.mark.parametrize(

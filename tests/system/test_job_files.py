@@ -57,7 +57,7 @@ def test_an_unreadable_job_file_is_refused(tmp_path: Path) -> None:
         ({"minimum": 2}, "federation.minimum: 2 is too small"),
         ({"minimum": 5}, "above the number of owners, 4"),
         ({"treshold": 2}, 'did you mean "threshold"?'),
-        ({"broker": "amqp://me:secret@host"}, 'only "memory"'),
+        ({"broker": "amqp://me:secret@host"}, "an address with an account"),
     ],
 )
 def test_thresholds_and_keys_that_make_no_sense_are_refused(

@@ -11,8 +11,8 @@ from system.jobs import fedavg
 RUNNER = """
 import sys
 from pathlib import Path
-from infra.cli.run_command import run
-code = run(Path(sys.argv[1]), home=None, resume=False, output="quiet")
+from infra.cli.run_command import RunRequest, run
+code = run(RunRequest(Path(sys.argv[1])), output="quiet")
 print("exit", code, "heavy", sorted({"torch", "sklearn", "pandas"} & set(sys.modules)))
 """
 

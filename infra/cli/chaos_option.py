@@ -1,0 +1,99 @@
+"""`quorate chaos`, as it is typed."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import taking
+
+EPILOG = "Exit codes: 0 survived · 1 something did not · 2 wrong usage, or no RabbitMQ."
+
+
+@dataclass(frozen=True, slots=True)
+class ChaosOptions:
+    """The options of `chaos`."""
+
+    real: Annotated[
+        bool, typer.Option("--real", help="Real processes on a private RabbitMQ; required.")
+    ] = False
+    cells: Annotated[
+        list[str] | None,
+        typer.Option(help="PARTY/STEP/FAULT with * for any; repeat for more. All if left out."),
+    ] = None
+    pause: Annotated[float, typer.Option(min=0, help="Seconds that a paused process stands.")] = (
+        30.0
+    )
+    patience: Annotated[
+        float | None,
+        typer.Option(min=0, help="Seconds within which all must be back; 120 if left out."),
+    ] = None
+    minutes: Annotated[
+        float | None,
+        typer.Option(min=0.5, help="Soak: so long at random instead of cell by cell."),
+    ] = None
+    seed: Annotated[int, typer.Option(help="Of the schedule of a soak.")] = 0
+    cluster: Annotated[
+        bool, typer.Option("--cluster", help="Take nodes away from a cluster of three instead.")
+    ] = False
+    replicated: Annotated[
+        bool, typer.Option(help="With --cluster: whether every queue has copies.")
+    ] = True
+    home: Annotated[
+        Path | None, typer.Option(help="Keep the homes and logs in this new folder.")
+    ] = None
+    broker_root: Annotated[
+        Path | None, typer.Option(help="A chroot with another RabbitMQ; for root only.")
+    ] = None
+    json: Annotated[
+        bool, typer.Option("--json", help="One JSON object a line; the last is of kind summary.")
+    ] = False
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Show nothing but failures and the table.")
+    ] = False
+
+
+@taking(ChaosOptions)
+def chaos(options: ChaosOptions) -> None:
+    """Hurt every party in every step of a round, and see that each round ends as it may.
+
+    A coordinator, five share-holders and four trainers that add known vectors work on a private
+    RabbitMQ, each a process of its own. Cell by cell a trainer, a holder, the coordinator or the
+    broker is killed with -9, stopped for a while, or cut off, when the first message of the step
+    passes. The round must end with the exact sum of its survivors or with none, and everybody
+    must be back soon after. The whole matrix has 96 cells and takes about half an hour.
+
+    With --minutes faults come at random, from a seed, and every process is watched for growth.
+    With --cluster the federation loses one node of a cluster after the other.
+    """
+    if not options.real:
+        raise typer.BadParameter("say --real: real processes on a private RabbitMQ")
+    if options.json and options.quiet:
+        raise typer.BadParameter("--json and --quiet exclude each other")
+    if (options.minutes is not None) + options.cluster + bool(options.cells) > 1:
+        raise typer.BadParameter("--cells, --minutes and --cluster exclude each other")
+    sys.exit(_run(options, "json" if options.json else "quiet" if options.quiet else "live"))
+
+
+def _run(options: ChaosOptions, output: str) -> int:
+    # A drill brings half the program with it; `quorate --help` should not.
+    from infra.chaos.drill import Patience  # noqa: PLC0415
+
+    from . import chaos_cluster, chaos_command, chaos_soak  # noqa: PLC0415
+    from .chaos_stage import Place  # noqa: PLC0415
+
+    place = Place(options.home, options.broker_root)
+    if options.cluster:
+        return chaos_cluster.run(place, output, replicated=options.replicated)
+    if options.minutes is not None:
+        request = chaos_soak.SoakRequest(options.minutes, options.seed)
+        return chaos_soak.run(request, place, output)
+    patience = Patience(pause_s=options.pause)
+    if options.patience is not None:
+        patience = replace(patience, healing_s=options.patience)
+    cells = tuple(options.cells or ())
+    return chaos_command.run(chaos_command.ChaosRequest(cells, patience), place, output)

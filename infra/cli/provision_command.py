@@ -1,0 +1,67 @@
+"""`quorate provision`: from a job file to a home for each of its actors."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.table import Table
+
+from infra.casting import first_state, resolved
+from infra.config import ConfigError, load_job
+from infra.homes.access import Sources, access_of, on_broker
+from infra.homes.provisioning import Provisioned, Provisioning
+
+from .display import print_json
+from .session import DONE, USAGE
+from .signals import STOPPED
+from .terminal import console, display_of, show_config_error, show_interrupted
+
+
+def run(path: Path, out: Path, sources: Sources, *, output: str) -> int:
+    """Write the homes and return the exit code."""
+    display_of(output)
+    try:
+        homes = _homes(path, out.absolute(), sources)
+    except ConfigError as error:
+        show_config_error(error, output)
+        return USAGE
+    except KeyboardInterrupt:
+        show_interrupted(output)
+        return STOPPED
+    if output == "json":
+        _print(homes, out)
+    else:
+        _show(homes, out)
+    return DONE
+
+
+def _homes(path: Path, out: Path, sources: Sources) -> list[Provisioned]:
+    # The owners' data are on their machines; where some are here, they say what the columns are.
+    job = resolved(on_broker(load_job(path, files=False), sources.urls))
+    access = access_of(job, sources)
+    return Provisioning(job, asyncio.run(first_state(job)), access).write(out)
+
+
+def _print(homes: Sequence[Provisioned], out: Path) -> None:
+    for home in homes:
+        line = {"name": home.name, "role": home.role, "path": str(home.path)}
+        print_json({"kind": "home", **line, "missing": list(home.open)})
+    print_json({"kind": "summary", "outcome": "provisioned", "out": str(out), "homes": len(homes)})
+
+
+def _show(homes: Sequence[Provisioned], out: Path) -> None:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("actor", "home", "to be filled in there"):
+        table.add_column(column, overflow="fold")
+    for home in homes:
+        table.add_row(home.name, str(home.path), "; ".join(home.open) or "-")
+    console.print(table, markup=False)
+    console.print(
+        f"\nCopy each folder of {out} to the machine of its actor, and to no other: it holds the "
+        f"actor's password. Start it there with\n\n"
+        f"    quorate coordinator|holder|trainer --home FOLDER\n",
+        markup=False,
+        soft_wrap=True,
+    )

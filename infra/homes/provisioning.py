@@ -1,0 +1,204 @@
+"""Making the homes of all actors of a job, one folder each, ready to be carried to its machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from infra.config import ConfigError, FedAvgSettings, Job, job_text
+from infra.durable_files import make_folder, sync_folder
+from protocols.learning.state import State
+
+from .actor_home import INITIAL, JOB, JOURNAL, SETTINGS
+from .settings import Role
+
+PASSWORD = "password"  # noqa: S105 - the file's name
+_CA, _CERT, _KEY = "ca.pem", "actor.pem", "actor.key"
+_LIVED = (JOURNAL, "spool", "checkpoints", "blobs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """How one actor reaches the broker; what is None is left for the actor's own machine.
+
+    The three files are copied into the home. `urls` win over the job's, for an actor that
+    reaches the broker by another way than the others.
+    """
+
+    urls: tuple[str, ...] = ()
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    cert_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Provisioned:
+    """A home that was written, and what still has to be filled in there."""
+
+    name: str
+    role: Role
+    path: Path
+    open: tuple[str, ...]
+
+
+class Provisioning:
+    """Writes the homes of a resolved job below a folder.
+
+    A home that an actor has lived in is never touched, unless `renew`: then its settings are
+    written again and what it keeps stays. A folder that is not ours is refused.
+    """
+
+    def __init__(
+        self, job: Job, initial: State, access: Mapping[str, Access], *, renew: bool = False
+    ) -> None:
+        self._job = job
+        self._initial = initial.to_bytes()
+        self._access = access
+        self._renew = renew
+
+    def write(self, out: Path) -> list[Provisioned]:
+        """Write all homes, or none. Raises `ConfigError` naming every folder that is in the way."""
+        roster = self._job.roster()
+        names = (roster.coordinator, *roster.holders, *roster.trainers)
+        problems = [*self._too_large(), *self._no_task()]
+        problems += [problem for name in names for problem in self._in_the_way(out / name)]
+        if problems:
+            raise ConfigError(problems)
+        try:
+            return [self._home(out / name, name) for name in names]
+        except OSError as error:
+            raise ConfigError(
+                [f"{error.filename or out}: {error.strerror}; correct that or choose another --out"]
+            ) from None
+
+    def _too_large(self) -> Iterator[str]:
+        limit = self._job.limits.model_bytes
+        if len(self._initial) > limit:
+            needed = -(-len(self._initial) // 2**20)
+            yield (
+                f"limits.model_mb: the first model state has {needed} MiB, above the limit of "
+                f"{self._job.limits.model_mb}; write model_mb = {needed + 1} or more"
+            )
+
+    def _no_task(self) -> Iterator[str]:
+        learning = self._job.learning
+        if isinstance(learning, FedAvgSettings) and not learning.task.is_file():
+            yield f"model.task: {learning.task} is not there; create it or correct the path"
+
+    def _in_the_way(self, path: Path) -> Iterator[str]:
+        try:
+            there = {entry.name for entry in path.iterdir()}
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            yield f"{path}: {error.strerror}; choose another folder with --out"
+            return
+        ours = SETTINGS in there or (self._renew and JOURNAL in there)
+        if there and not ours:
+            yield f"{path}: not empty, and no home of ours; choose another folder with --out"
+        elif not self._renew and (lived := there.intersection(_LIVED)):
+            yield (
+                f"{path}: an actor has lived here ({sorted(lived)[0]}); move the folder away or "
+                f"choose another with --out"
+            )
+
+    def _home(self, path: Path, name: str) -> Provisioned:
+        make_folder(path)
+        path.chmod(0o700)
+        role = self._job.roster().role(name)
+        if role is None:
+            raise ValueError(name)
+        access = self._access.get(name, Access())
+        _write(path / JOB, job_text(self._job).encode())
+        if access.password is not None:
+            _write(path / PASSWORD, access.password.encode() + b"\n")
+        for file, copy in self._copies(access, role):
+            if file is not None:
+                _write(path / copy, file.read_bytes())
+        if role == "coordinator":
+            _write(path / INITIAL, self._initial)
+        data = self._data(name) if role == "trainer" else None
+        # The last: a home without it is none.
+        _write(path / SETTINGS, self._settings(name, role, access, data).encode())
+        sync_folder(path)
+        return Provisioned(name, role, path, tuple(self._left_open(role, access, data)))
+
+    def _copies(self, access: Access, role: Role) -> list[tuple[Path | None, str]]:
+        copies = [(access.ca_file, _CA), (access.cert_file, _CERT), (access.key_file, _KEY)]
+        learning = self._job.learning
+        if role == "trainer" and isinstance(learning, FedAvgSettings):
+            copies.append((learning.task, learning.task.name))
+        return copies
+
+    def _data(self, name: str) -> str | None:
+        """Return where the owner's data are: here, or as the job file says of its machine."""
+        (owner,) = (owner for owner in self._job.owners if owner.name == name)
+        if owner.data is None or owner.data.exists():
+            return None if owner.data is None else str(owner.data.resolve())
+        folder = self._job.path.parent
+        inside = owner.data.is_relative_to(folder)
+        return str(owner.data.relative_to(folder) if inside else owner.data)
+
+    def _settings(self, name: str, role: Role, access: Access, data: str | None) -> str:
+        job = self._job
+        lines = [
+            f"# The {role} {name!r} of the job {job.name!r}. Start: quorate {role} --home .",
+            *_line("role", role),
+            *_line("name", name),
+            "",
+            "[broker]",
+            *_line("urls", list(access.urls or job.federation.urls)),
+            *_line("user", access.user),
+            *_line("password_file", None if access.password is None else PASSWORD),
+            *_line("ca_file", access.ca_file and _CA),
+            *_line("cert_file", access.cert_file and _CERT),
+            *_line("key_file", access.key_file and _KEY),
+        ]
+        if job.federation.insecure:
+            lines += _line("insecure", True)
+        if role == "trainer":
+            lines += ["", "[trainer]", *_line("data", data)]
+        lines += ["", "[telemetry]", '# listen = "127.0.0.1:9464"   # metrics and health', ""]
+        return "\n".join(lines)
+
+    def _left_open(self, role: Role, access: Access, data: str | None) -> Iterator[str]:
+        if access.user is None or access.password is None:
+            yield "user and password_file below [broker]"
+        if role != "trainer":
+            return
+        if data is None and self._job.algorithm == "logistic":
+            yield "data below [trainer]: the owner's CSV file"
+        if data is not None and not Path(data).is_absolute():
+            yield f"the owner's data at {data}"
+
+
+def accounts_for_all(job: Job, access: Access) -> dict[str, Access]:
+    """Let every actor use the same account; for a federation on one's own machine."""
+    roster = job.roster()
+    return dict.fromkeys((roster.coordinator, *roster.holders, *roster.trainers), access)
+
+
+def _line(key: str, value: Any) -> list[str]:
+    """Return lines of TOML, none where nothing is known."""
+    if value is None:
+        return []
+    return [tomli_w.dumps({key: value}).rstrip("\n")]
+
+
+def _write(file: Path, content: bytes) -> None:
+    """Give a file its content, for the eyes of its user only; whole or not at all."""
+    incoming = file.with_name(file.name + ".incoming")
+    incoming.unlink(missing_ok=True)
+    descriptor = os.open(incoming, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(content)
+        opened.flush()
+        os.fsync(opened.fileno())
+    incoming.rename(file)

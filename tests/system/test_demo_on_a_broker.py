@@ -1,0 +1,32 @@
+"""The demonstration with a process for each actor, killed as processes are."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+
+import pytest
+from brokers import Vhost
+from system.commands import QUORATE
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_demo_on_a_broker_loses_the_same_actors_and_learns_as_much(vhost: Vhost) -> None:
+    done = subprocess.run(
+        [QUORATE, "demo", "--broker", vhost.url, "--json"],
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=True,
+    )
+
+    summary = json.loads(done.stdout.splitlines()[-1])
+    (trainer,), (holder,) = summary["dropped_trainers"], summary["lost_holders"]
+    assert summary["rounds"] == 40
+    assert (trainer["name"], trainer["left"]) == ("site-3", 3)
+    assert trainer["returned"] >= 8  # a process takes a moment to start
+    assert (holder["name"], holder["left"], holder["returned"]) == ("holder-4", 5, None)
+    assert summary["accuracy"]["federated"] >= 0.96
+    assert summary["cleartext_vectors_seen"] is None
+    assert summary["restarts"] == {}

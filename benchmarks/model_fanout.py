@@ -165,7 +165,7 @@ async def serving(run: Run) -> AsyncIterator[Place]:
     """Serve from this process."""
     tls = None
     if run.way == "https":
-        from infra.tls_material import TlsFolder  # trainers need none of its memory
+        from infra.tls_material import TlsFolder  # noqa: PLC0415  # trainers need none of it
 
         TlsFolder(run.folder, now=datetime.now(UTC)).issue(["127.0.0.1"], [])
         tls = Tls(cert_file=run.folder / "server.pem", key_file=run.folder / "server.key")

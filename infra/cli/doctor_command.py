@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -54,8 +53,6 @@ def _inspection(url: str, ca: Path | None) -> Inspection:
 
 
 async def _examined(findings: AsyncIterator[Finding], output: str) -> Counter[Level]:
-    # The library's own words about refusals that were wanted.
-    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     counts: Counter[Level] = Counter()
     async for finding in findings:
         counts[finding.level] += 1

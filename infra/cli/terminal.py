@@ -62,6 +62,8 @@ def display_of(output: str) -> Display:
     if output == "live":
         handler.addFilter(lambda record: record.name != "actors.supervision")
     logging.basicConfig(level=logging.WARNING, handlers=[handler])
+    # It logs a traceback for every lost connection; the link says what happened in a line.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     match output:
         case "json" | "events":
             return JsonDisplay(whole=output == "events")

@@ -61,7 +61,7 @@ def _issue(request: TlsRequest) -> list[Issued]:
 def _named(actor: str) -> list[str]:
     if not actor.endswith(_JOB_SUFFIX):
         return [actor]
-    roster = load_job(Path(actor)).roster()
+    roster = load_job(Path(actor), files=False).roster()
     return [roster.coordinator, *roster.holders, *roster.trainers]
 
 

@@ -56,7 +56,7 @@ def open_subject(path: Path, ca: Path | None = None) -> Subject:
     if path.is_dir():
         home = open_home(path)
         return Subject(home.job, home.address, account=True, home=home)
-    job = load_job(path)
+    job = load_job(path, files=False)
     urls = job.federation.urls
     if not urls:
         return Subject(job, None, account=False)
@@ -124,6 +124,13 @@ def _tables(subject: Subject) -> Iterator[Finding]:
     files = [owner.data for owner in owners] if home is None else [home.data]
     for file in files:
         if file is None:
+            continue
+        if home is None and not file.exists():
+            yield warning(
+                "data",
+                f"{file} is not on this machine",
+                "examine the trainer's home where the data are, or correct the path",
+            )
             continue
         try:
             table = load_table(str(file), learning.features, learning.target)

@@ -57,9 +57,10 @@ class Probe(Algorithm[str]):
         wrong = np.flatnonzero(finite(opened) != self._expected(state, tuple(survivors)))
         number = state.count("round")
         if wrong.size:
+            first = self.name_of(state, int(wrong[0]))
             raise JobFailed(
                 f"the sum of round {number} is not that of {', '.join(survivors)}: {wrong.size} of "
-                f"{opened.total.size} values differ, the first is {self.name_of(state, int(wrong[0]))}"
+                f"{opened.total.size} values differ, the first is {first}"
             )
         return state.evolved(
             {"total": opened.total},

@@ -327,3 +327,15 @@ async def test_the_command_refuses_a_path_that_is_not_there(tmp_path: Path) -> N
     code, _ = await command(str(tmp_path / "nothing"))
 
     assert code == 2
+
+
+async def test_data_of_another_machine_are_a_warning(tmp_path: Path) -> None:
+    example = Path(__file__).parents[2] / "examples" / "breast_cancer" / "job.toml"
+    (tmp_path / "job.toml").write_bytes(example.read_bytes())
+
+    findings = [
+        finding for finding in await found(tmp_path / "job.toml") if finding.check == "data"
+    ]
+
+    assert [finding.level for finding in findings] == [Level.WARNING] * 3
+    assert "is not on this machine" in findings[0].what

@@ -194,7 +194,6 @@ def test_a_client_that_does_not_take_is_hung_up_on(tmp_path: Path) -> None:
         slow.sendall(
             f"GET /blobs/{name} HTTP/1.1\r\nAuthorization: Bearer {TOKEN}\r\n\r\n".encode()
         )
-        assert slow.recv(8) == b"HTTP/1.1"
         while _place_taken(server.url):  # the only one, until the slow client is hung up on
             pass
         assert _drained(slow) < 64 * MIB

@@ -213,6 +213,13 @@ async def test_a_cache_that_lies_and_is_cut_can_not_spoil_what_others_give(
         assert await pulled(puller(tmp_path, cache.url, origin.url)) == BLOB
 
 
+async def test_a_cache_that_lied_alone_is_left_out(tmp_path: Path) -> None:
+    with odd(gives(LIE)) as cache, odd(gives(BLOB, at_most=200_000)) as origin:
+        assert await pulled(puller(tmp_path, cache.url, origin.url)) == BLOB
+
+    assert len(cache.asked) == 2
+
+
 async def test_all_lie_until_one_does_not(tmp_path: Path) -> None:
     lies = 0
 
@@ -246,6 +253,7 @@ async def test_more_bytes_than_a_model_may_have_are_never_taken(
     with odd(act) as cache, odd(gives(small)) as origin:
         blobs = puller(tmp_path, cache.url, origin.url, limit_bytes=MIB // 2)
         assert await pulled(blobs, sha256(small).digest()) == small
+    assert (begins(origin.asked) == [None]) is told  # what is told to be too large never begins
 
 
 async def test_a_part_that_was_not_asked_for_is_refused(tmp_path: Path) -> None:
@@ -273,6 +281,7 @@ async def test_the_token_goes_to_nobody_else(tmp_path: Path) -> None:
             assert await pulled(puller(tmp_path, cache.url, origin.url)) == BLOB
 
     assert stranger.asked == []
+    assert len(cache.asked) == 1
     assert [headers["Authorization"] for _, headers in origin.asked] == [f"Bearer {TOKEN}"] * 2
 
 

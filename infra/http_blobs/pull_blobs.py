@@ -40,7 +40,7 @@ class PullBlobs:
     """Fetches from the addresses, the first one first; publishes into the served folder.
 
     `folder` holds what was fetched: an interrupted download goes on after a restart, and the
-    newest blob stays there. A process holds one copy of a blob, and less than 1 MiB besides.
+    newest blob stays there. A process holds one copy of a blob, and a MiB or two besides.
     """
 
     def __init__(

@@ -35,7 +35,7 @@ from typing import Any
 
 import aio_pika
 
-from actors.ports import Lane
+from actors.ports import Delivery, Lane
 from infra.file_spool import FileSpool
 from infra.rabbitmq.address import BrokerAddress
 from infra.rabbitmq.declare import declare
@@ -157,19 +157,23 @@ async def our_receiver(load: Load) -> float:
     spool = FileSpool(load.folder / "spool")
     meter = Meter(load)
 
-    async def keep() -> None:
-        async for delivery in transport.deliveries():
-            meter.arrived()
-            _, message = read(delivery.body)
-            if not isinstance(message, ShareChunk):
-                raise TypeError(type(message))
-            if load.durable:
-                await spool.put("share", message.index, message.payload)
-            await asyncio.to_thread(hashlib.sha256, message.payload)
-            await delivery.ack()
-            meter.acknowledged()
+    async def keep(delivery: Delivery) -> None:
+        _, message = read(delivery.body)
+        if not isinstance(message, ShareChunk):
+            raise TypeError(type(message))
+        if load.durable:
+            await spool.put("share", message.index, message.payload)
+        await asyncio.to_thread(hashlib.sha256, message.payload)
+        await delivery.ack()
+        meter.acknowledged()
 
-    keeping = asyncio.gather(*(keep() for _ in range(PREFETCH)))
+    async def keep_all() -> None:
+        async with asyncio.TaskGroup() as keeping:  # no more than the prefetch at a time
+            async for delivery in transport.deliveries():
+                meter.arrived()
+                keeping.create_task(keep(delivery))
+
+    keeping = asyncio.create_task(keep_all())
     await meter.done.wait()
     await transport.close()
     await keeping

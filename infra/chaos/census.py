@@ -11,6 +11,8 @@ from pathlib import Path
 from infra.rabbitmq.erlang_host import NodeFailed
 from infra.rabbitmq.private_node import PrivateNode
 
+BROKER = "broker"  # as the name of a process
+
 _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -37,7 +39,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class BrokerReading:
-    """The broker at one time; `messages` by queue, without the streams."""
+    """The broker at one time; `messages` by queue; streams and who reads them left out."""
 
     at_s: float
     messages: dict[str, int]
@@ -65,13 +67,18 @@ async def read_broker(node: PrivateNode, at_s: float) -> BrokerReading | None:
     try:
         totals = (await node.api("GET", "/overview"))["object_totals"]
         rows = await node.api("GET", "/queues?disable_stats=true&enable_queue_totals=true")
+        consumed = [row["queue"]["name"] for row in await node.api("GET", "/consumers")]
     except (NodeFailed, OSError, ValueError, KeyError, TypeError):
         return None
-    messages = {
-        row["name"]: int(row.get("messages", 0)) for row in rows if row.get("type") != "stream"
-    }
-    counts = (int(totals.get(kind, 0)) for kind in ("connections", "channels", "consumers"))
-    return BrokerReading(at_s, messages, *counts)
+    queues = {row["name"]: row for row in rows if row.get("type") != "stream"}
+    return BrokerReading(
+        at_s=at_s,
+        messages={name: int(row.get("messages", 0)) for name, row in queues.items()},
+        connections=int(totals.get("connections", 0)),
+        channels=int(totals.get("channels", 0)),
+        # The broker goes on counting readers of a stream for minutes after their connection died.
+        consumers=sum(name in queues for name in consumed),
+    )
 
 
 def _children(pid: int) -> Iterator[int]:

@@ -8,7 +8,7 @@ from statistics import median
 
 import numpy as np
 
-from .census import Reading
+from .census import BROKER, Reading
 
 _MIB = 2**20
 _HOUR_S = 3600.0
@@ -24,11 +24,13 @@ class Limits:
     """How much a process may grow.
 
     Memory must grow faster than `percent_per_h` and by more than `noise_mib` to count: a short
-    soak is no proof of a slow leak, and must not be one by chance. `handles`: files and threads.
+    soak is no proof of a slow leak, and must not be one by chance. The broker's memory goes up
+    and down by much more than ours. `handles`: files and threads.
     """
 
     percent_per_h: float = 2.0
-    noise_mib: float = 8.0
+    noise_mib: float = 12.0
+    broker_noise_mib: float = 64.0
     handles: int = 3
 
 
@@ -58,7 +60,8 @@ class Drift:
         """Return what is more than may be, in words."""
         found = []
         rate = self.percent_per_h
-        if rate is not None and rate > limits.percent_per_h and self.grew_mib > limits.noise_mib:
+        noise_mib = limits.broker_noise_mib if self.who == BROKER else limits.noise_mib
+        if rate is not None and rate > limits.percent_per_h and self.grew_mib > noise_mib:
             found.append(
                 f"{self.who} grows by {rate:.1f} % an hour ({self.grew_mib:.0f} MiB in this soak)"
             )

@@ -14,7 +14,7 @@ from infra.rabbitmq.provisioning import Provisioning, State
 from infra.rabbitmq.topology import Topology
 
 from .blows import Rules, blows
-from .census import BrokerReading, Reading, read_broker, read_processes
+from .census import BROKER, BrokerReading, Reading, read_broker, read_processes
 from .drift import Drift, Limits
 from .ledger import Ledger
 from .real_stage import RealStage, Remains, beside, real_stage, remains, running
@@ -121,9 +121,7 @@ async def _look(stage: RealStage, at_s: float) -> Seen:
     if not stage.node.runs:
         return readings, None
     # The broker's own helpers are no workers of ours.
-    readings += [
-        one for one in read_processes({"broker": stage.node.pid}, at_s) if one.who == "broker"
-    ]
+    readings += [one for one in read_processes({BROKER: stage.node.pid}, at_s) if one.who == BROKER]
     return readings, await read_broker(stage.node, at_s)
 
 

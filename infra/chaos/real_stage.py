@@ -22,11 +22,12 @@ from infra.rabbitmq.address import BrokerAddress
 from infra.rabbitmq.cuttable import CuttableLink
 from infra.rabbitmq.private_node import PrivateNode
 from infra.rabbitmq.topology import Topology
-from protocols.messages import AnswerChunk, Goodbye, Wire, read
+from protocols.messages import AnswerChunk, Goodbye, Have, Vote, Wire, read
 from protocols.reports import JobEnded
 from protocols.round_config import Roster
 
 from .ledger import Ledger
+from .sightings import cid_of
 
 _JOB = """\
     [job]
@@ -55,6 +56,7 @@ _JOB = """\
     """
 
 _EMPTYING_S = 60.0
+_LATE = (Have, Vote, AnswerChunk)
 _OWNERS = ("north", "south", "east", "west")
 
 T = TypeVar("T")
@@ -229,11 +231,11 @@ async def _emptied(channel: AbstractChannel, name: str) -> dict[str, int]:
 def strays(messages: Iterable[Wire]) -> dict[str, int]:
     """Count by kind what must not be left in a queue.
 
-    Farewells may be, and answers of one round: a coordinator that is told to end leaves with the
-    round, and the holders that nobody waited for answer it later.
+    Farewells may be, and what holders say to the coordinator of one round: told to end, it leaves
+    with the round, and those for whom it need not wait vote and answer later.
     """
     left = [message for message in messages if not isinstance(message, Goodbye)]
-    late = {message.header.cid for message in left if isinstance(message, AnswerChunk)}
+    late = {cid_of(message) for message in left if isinstance(message, _LATE)}
     if len(late) == 1:
-        left = [message for message in left if not isinstance(message, AnswerChunk)]
+        left = [message for message in left if not isinstance(message, _LATE)]
     return dict(Counter(type(message).__name__ for message in left))

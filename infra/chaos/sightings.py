@@ -47,7 +47,7 @@ class Watch:
         if isinstance(message, OpenRound | Announce):
             self._learn(message)
             return message.config.number
-        cid = _cid(message)
+        cid = cid_of(message)
         if isinstance(message, AnswerChunk):
             self.answered.setdefault(message.header.cid, {})[sighting.sender] = None
         return None if cid is None else self.numbers.get(cid)
@@ -67,7 +67,7 @@ class Watch:
         if not isinstance(message, _SIGNS[cell.moment]):
             return False
         if cell.moment is Moment.CHECKPOINT:
-            cid = _cid(message)
+            cid = cid_of(message)
             return cid is not None and len(self.answered.get(cid, {})) >= self.threshold
         return self._concerns(cell.party, victim, sighting)
 
@@ -93,7 +93,8 @@ _SIGNS: dict[Moment, tuple[type, ...]] = {
 }
 
 
-def _cid(message: Wire) -> bytes | None:
+def cid_of(message: Wire) -> bytes | None:
+    """Return which round a message is about, None for one that opens a round or is about none."""
     match message:
         case ShareChunk() | AnswerChunk():
             return message.header.cid

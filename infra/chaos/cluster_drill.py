@@ -11,6 +11,7 @@ from pathlib import Path
 
 from infra.processes import ProcessFederation, Stage
 from infra.rabbitmq.address import BrokerAddress
+from infra.rabbitmq.erlang_host import NodeFailed
 from infra.rabbitmq.private_cluster import PrivateCluster
 from infra.rabbitmq.private_node import PrivateNode
 from protocols.messages import ShareChunk
@@ -23,6 +24,7 @@ from .spy import Spy
 
 log = logging.getLogger(__name__)
 
+_LOOK_AGAIN_S = 0.5
 _LOOK_S = 60.0
 _LED = "coordinator.control"
 _ACTS = ("killed in mid-upload", "restarted in good order", f"leader of {_LED} killed")
@@ -111,6 +113,7 @@ class ClusterDrill:
 
     async def _act(self, number: int) -> Act:
         what, node = _ACTS[number], await self._node(number)
+        await self._spare(node)
         async with self._beat.through(node.port):
             if number == 0:
                 await self._mid_upload()
@@ -126,6 +129,18 @@ class ClusterDrill:
             round_s, whole_s = await asyncio.gather(*measures)
             confirm_s = await self._beat.longest(since_s=began_s, within_s=_LOOK_S)
         return Act(what, node.name, confirm_s, round_s, whole_s, away_s)
+
+    async def _spare(self, node: PrivateNode) -> None:
+        """Wait until every queue can do without this node: after a restart copies catch up."""
+        async with asyncio.timeout(self._wanted.healing_s):
+            while True:
+                try:
+                    await node.tool("rabbitmq-diagnostics", "check_if_node_is_quorum_critical")
+                except NodeFailed as error:
+                    log.info("%s: not yet: %s", node.name, error)
+                    await asyncio.sleep(_LOOK_AGAIN_S)
+                else:
+                    return
 
     async def _node(self, number: int) -> PrivateNode:
         """Return whom an act is about; what lives on one node lives on the first."""

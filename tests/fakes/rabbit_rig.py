@@ -22,6 +22,8 @@ POLICY = LinkPolicy(first_wait_s=0.02, longest_wait_s=0.5)
 
 TIMEOUT_S = 30.0
 
+_AHEAD = 500  # how far senders may be ahead of a receiver that hears nothing
+
 
 class LinkLog:
     """Hears the changes of a link, and lets a test wait for one."""
@@ -156,6 +158,7 @@ class Traffic:
         self._sender, self._to, self._receiver = sender, to, receiver
         self._more = True
         self._news = asyncio.Event()
+        self._came = asyncio.Event()
         self._sending = [
             asyncio.create_task(self._send(lane, number)) for lane in Lane for number in range(4)
         ]
@@ -172,6 +175,7 @@ class Traffic:
     async def end(self) -> None:
         """Let all sends end well and everything confirmed arrive; nothing may be lost."""
         self._more = False
+        self._came.set()
         async with asyncio.timeout(TIMEOUT_S):
             await asyncio.gather(*self._sending)
             while self.confirmed - set(self.received):
@@ -192,11 +196,15 @@ class Traffic:
             self.confirmed.add(body)
             self._news.set()
             count += 1
+            while self._more and len(self.confirmed) - len(self.received) > _AHEAD:
+                await self._came.wait()
+                self._came.clear()
 
     async def _receive(self) -> None:
         async for delivery in self._receiver.deliveries():
             self.received[delivery.body] += 1
             self._news.set()
+            self._came.set()
             await delivery.ack()
 
 

@@ -19,7 +19,7 @@ from infra.rabbitmq.declare import DeclareError, connected, declare, purge, remo
 from infra.rabbitmq.management import path
 from infra.rabbitmq.private_node import PrivateNode
 from infra.rabbitmq.provisioning import State
-from infra.rabbitmq.topology import EXCHANGE, MODEL_STREAM, Sizes
+from infra.rabbitmq.topology import EXCHANGE, MODEL_STREAM, Sizes, exchange_of
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def summary(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
 
 async def publish(address: BrokerAddress, key: str, body: bytes = b"x") -> None:
     async with connected(address) as connection, connection.channel(on_return_raises=True) as ch:
-        exchange = await ch.get_exchange(EXCHANGE, ensure=False)
+        exchange = await ch.get_exchange(exchange_of(key), ensure=False)
         await exchange.publish(aio_pika.Message(body, delivery_mode=2), key, mandatory=True)
 
 

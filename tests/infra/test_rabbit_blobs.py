@@ -273,6 +273,7 @@ async def test_broker_that_is_killed_and_restarted_during_a_download(rig: BlobRi
     digest = await ann.publish(random_blob(1))
     fetch = await begun(rig, digest, after=15)
 
+    await rig.rig.vhost.node.settle()
     await rig.rig.vhost.node.kill()
     rig.taps["bob"].release()
     await rig.rig.vhost.node.start()

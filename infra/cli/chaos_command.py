@@ -38,12 +38,12 @@ def run(request: ChaosRequest, place: Place, output: str) -> int:
 
     async def drill(folder: Path) -> Report:
         wanted = Wanted(cells, folder, place.root, request.patience)
-        return await run_matrix(wanted, _teller(len(cells), output))
+        return await run_matrix(wanted, _Teller(len(cells), output))
 
     return play(place, output, drill, lambda report: _show(report, output))
 
 
-class _teller:  # noqa: N801 - called like a function
+class _Teller:
     """Tells of each cell as it ends."""
 
     def __init__(self, count: int, output: str) -> None:

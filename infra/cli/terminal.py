@@ -4,29 +4,18 @@ from __future__ import annotations
 
 import copy
 import logging
-import os
 import sys
-from io import TextIOWrapper
-from logging.handlers import RotatingFileHandler
 from pathlib import Path
 
 from rich.console import Console
 
 from infra.config import ConfigError
 from infra.telemetry import Where, log_handler
+from infra.telemetry.json_log import PrivateFile
 
 from .display import Display, JsonDisplay, LiveDisplay, QuietDisplay, print_json, silence
 
 _LOG_BYTES = 5 * 2**20
-
-
-class _PrivateFile(RotatingFileHandler):
-    """A log file for the eyes of its user only: it may speak of an owner's data."""
-
-    def _open(self) -> TextIOWrapper:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        file = os.fdopen(descriptor, "ab")
-        return TextIOWrapper(file, encoding="utf-8", errors="replace")
 
 
 class _Screen(Console):
@@ -74,7 +63,7 @@ def display_of(output: str) -> Display:
 
 def log_to(file: Path) -> None:
     """Keep everything of the log in a file too, with what the owners' code prints; bounded."""
-    handler = _PrivateFile(file, maxBytes=_LOG_BYTES, backupCount=1)
+    handler = PrivateFile(file, maxBytes=_LOG_BYTES, backupCount=1)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)

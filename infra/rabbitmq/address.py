@@ -89,18 +89,7 @@ class BrokerAddress:
 
         Reads the files anew at each call. Raises `AddressError` where one can't be used.
         """
-        if self.tls is None:
-            return None
-        try:
-            context = ssl.create_default_context(cafile=self.tls.ca_file)
-        except (OSError, ssl.SSLError) as error:
-            raise AddressError(
-                f"the authority file {self.tls.ca_file} can't be used ({_reason(error)}): it must "
-                "hold certificates in PEM form"
-            ) from error
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._show_ourselves(context, self.tls)
-        return context
+        return None if self.tls is None else client_context(self.tls)
 
     def shown(self) -> str:
         """Return the address for people and logs, without the password."""
@@ -112,27 +101,50 @@ class BrokerAddress:
         """Return `shown()`."""
         return self.shown()
 
-    @staticmethod
-    def _show_ourselves(context: ssl.SSLContext, tls: Tls) -> None:
-        if tls.cert_file is None:
-            if tls.key_file is not None:
-                raise AddressError(f"{tls.key_file} is the key of no certificate: name cert_file")
-            return
 
-        def no_passphrase() -> str:
-            raise AddressError(
-                f"the key {tls.key_file or tls.cert_file} is protected by a passphrase, and "
-                "nobody is here to type it: store it without one, readable by this account only"
-            )
+def client_context(tls: Tls) -> ssl.SSLContext:
+    """Return what checks a server's certificate and host name, and shows ours where asked.
 
-        try:
-            context.load_cert_chain(tls.cert_file, tls.key_file, password=no_passphrase)
-        except (OSError, ssl.SSLError) as error:
-            raise AddressError(
-                f"the certificate {tls.cert_file} with the key {tls.key_file or tls.cert_file} "
-                f"can't be used ({_reason(error)}): both must be readable PEM files and belong "
-                "together"
-            ) from error
+    Reads the files anew at each call. Raises `AddressError` where one can't be used.
+    """
+    context = trusting(ssl.Purpose.SERVER_AUTH, tls)
+    show_ourselves(context, tls)
+    return context
+
+
+def trusting(purpose: ssl.Purpose, tls: Tls) -> ssl.SSLContext:
+    """Return what checks the other side's certificate. Raises `AddressError`."""
+    try:
+        context = ssl.create_default_context(purpose, cafile=tls.ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise AddressError(
+            f"the authority file {tls.ca_file} can't be used ({_reason(error)}): it must hold "
+            "certificates in PEM form"
+        ) from error
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def show_ourselves(context: ssl.SSLContext, tls: Tls) -> None:
+    """Let a context show our certificate, if we have one. Raises `AddressError`."""
+    if tls.cert_file is None:
+        if tls.key_file is not None:
+            raise AddressError(f"{tls.key_file} is the key of no certificate: name cert_file")
+        return
+
+    def no_passphrase() -> str:
+        raise AddressError(
+            f"the key {tls.key_file or tls.cert_file} is protected by a passphrase, and nobody is "
+            "here to type it: store it without one, readable by this account only"
+        )
+
+    try:
+        context.load_cert_chain(tls.cert_file, tls.key_file, password=no_passphrase)
+    except (OSError, ssl.SSLError) as error:
+        raise AddressError(
+            f"the certificate {tls.cert_file} with the key {tls.key_file or tls.cert_file} can't "
+            f"be used ({_reason(error)}): both must be readable PEM files and belong together"
+        ) from error
 
 
 def _split(text: str) -> SplitResult:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from actors.ports import LinkLost, PortError
+from actors.ports import PortError
+from infra.shared_fetches import SharedFetches
 from infra.system import ThreadOffload
 
 from .link import RabbitLink
@@ -50,15 +51,6 @@ class BlobTooLarge(PortError):
         self.size_bytes = size_bytes
 
 
-@dataclass(slots=True)
-class _Fetch:
-    """A fetch under way and how many wait for it."""
-
-    task: asyncio.Task[bytes]
-    waiting: int = 0
-    given_up: bool = False
-
-
 class RabbitBlobs:
     """The `Blobs` of one actor on RabbitMQ.
 
@@ -74,7 +66,6 @@ class RabbitBlobs:
         flow = flow or BlobFlow()
         warn = WarnOnce(name)
         stream_free = asyncio.Lock()
-        self._name = name
         self._disk = ThreadOffload(workers=1, name=f"{name} blobs")
         self._source = Source(
             link=link,
@@ -90,8 +81,7 @@ class RabbitBlobs:
         )
         self._writing = asyncio.Lock()
         self._published: Publication | None = None
-        self._fetches: dict[bytes, _Fetch] = {}
-        self._closed = False
+        self._fetches = SharedFetches(name, self._obtain)
 
     async def publish(self, data: bytes) -> bytes:
         """Make `data` available to all; return its SHA-256 once the broker has all of it.
@@ -117,18 +107,7 @@ class RabbitBlobs:
         """
         if len(digest) != DIGEST_BYTES:
             raise PortError(f"a blob's digest has {DIGEST_BYTES} bytes, not {len(digest)}")
-        fetch = await self._join(digest)
-        fetch.waiting += 1
-        try:
-            await asyncio.wait([fetch.task])
-        finally:
-            fetch.waiting -= 1
-            if not fetch.waiting and not fetch.task.done():
-                fetch.given_up = True
-                fetch.task.cancel()
-        if fetch.task.cancelled():
-            raise self._gone()
-        return fetch.task.result()
+        return await self._fetches.fetch(digest)
 
     async def retain(self, digests: Sequence[bytes]) -> None:
         """Let go of what this object published but `digests`: it would be sent in full again.
@@ -141,14 +120,7 @@ class RabbitBlobs:
 
     async def close(self) -> None:
         """End every fetch with `LinkLost` and the disk's thread; again is fine."""
-        self._closed = True
-        tasks = [fetch.task for fetch in self._fetches.values()]
-        for task in tasks:
-            # A second cancellation would interrupt what the first one has it tidy up.
-            if not task.cancelling():
-                task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        await self._fetches.close()
         await self._source.index.close()
         await self._disk.close()
 
@@ -162,33 +134,13 @@ class RabbitBlobs:
 
     # --- fetching ---------------------------------------------------------------------
 
-    async def _join(self, digest: bytes) -> _Fetch:
-        """Return the fetch under way of a blob, or begin one."""
-        while (fetch := self._fetches.get(digest)) is not None and fetch.given_up:
-            await asyncio.wait([fetch.task])
-        if fetch is None:
-            if self._closed:
-                raise self._gone()
-            task = asyncio.create_task(self._obtain(digest), name=f"{self._name}: fetch of a blob")
-            fetch = self._fetches[digest] = _Fetch(task)
-            task.add_done_callback(lambda done: self._ended(digest, done))
-        return fetch
-
-    def _ended(self, digest: bytes, task: asyncio.Task[bytes]) -> None:
-        del self._fetches[digest]
-        if not task.cancelled():
-            task.exception()  # looked at: maybe nobody waits any more
-
     async def _obtain(self, digest: bytes) -> bytes:
         source = self._source
         blob = await source.on_disk(kept_blob, source.folder, digest)
         if blob is None:
             blob = await Download(digest, source).run()
-            await source.on_disk(keep_only, source.folder, frozenset(self._fetches))
+            await source.on_disk(keep_only, source.folder, self._fetches.wanted)
         return blob
-
-    def _gone(self) -> LinkLost:
-        return LinkLost(f"the blobs of {self._name!r} are closed")
 
 
 def _digest(data: bytes) -> bytes:

@@ -92,7 +92,7 @@ class HumanLines(logging.Formatter):
         return redacted(text)
 
 
-class _PrivateFile(RotatingFileHandler):
+class PrivateFile(RotatingFileHandler):
     """A log file for the eyes of its user only: it may speak of an owner's data."""
 
     def _open(self) -> TextIOWrapper:
@@ -109,7 +109,7 @@ def log_handler(where: Where, *, form: Form = "auto", file: Path | None = None) 
     handler: logging.Handler = (
         logging.StreamHandler(sys.stderr)
         if file is None
-        else _PrivateFile(file, maxBytes=_FILE_BYTES, backupCount=_FILES)
+        else PrivateFile(file, maxBytes=_FILE_BYTES, backupCount=_FILES)
     )
     for_people = form == "human" or (form == "auto" and file is None and sys.stderr.isatty())
     handler.setFormatter(HumanLines(where) if for_people else JsonLines(where))

@@ -37,6 +37,7 @@ import aio_pika
 
 from actors.ports import Delivery, Lane
 from infra.file_spool import FileSpool
+from infra.heap import settle_heap
 from infra.rabbitmq.address import BrokerAddress
 from infra.rabbitmq.declare import declare
 from infra.rabbitmq.link import RabbitLink
@@ -151,6 +152,7 @@ async def our_sender(load: Load) -> None:
 
 
 async def our_receiver(load: Load) -> float:
+    settle_heap()  # as a share-holder's process does
     link = RabbitLink(RECEIVER, BrokerAddress.parse(load.url))
     transport = RabbitTransport(RECEIVER, link, prefetch=PREFETCH, lanes=(Lane.BULK,))
     link.start()

@@ -27,6 +27,7 @@ from protocols.reports import (
 
 from .casting import assignment_of, work_spec
 from .checkpoints import FileCheckpoints
+from .heap import settle_heap
 from .homes import ActorHome
 from .model_ways import blobs_of, model_server
 from .opened_ports import Surroundings, open_ports
@@ -99,6 +100,8 @@ class ActorProcess:
         states can't be served as the home says. Whatever happens, nothing of the actor runs
         afterwards.
         """
+        if self.home.role != "trainer":  # a small machine may have no memory to keep
+            settle_heap()
         with model_server(self.home):
             await self._live()
 

@@ -1,12 +1,14 @@
 """msgpack in and out: bounded, typed, canonical.
 
 The library `msgpack` reads the bytes under limits, `msgspec` checks the result against the
-message types: unknown, missing and mistyped fields are refused, as are repeated keys.
+message types: unknown, missing and mistyped fields are refused, as are repeated keys. The envelope
+around a message has one form only, and is opened without a copy of what is in it.
 """
 
 from __future__ import annotations
 
 import math
+import struct
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgpack
@@ -19,6 +21,8 @@ from .errors import OtherVersion, PeerViolation
 VERSION = 1
 MAX_MESSAGE_BYTES = 16 * 2**20
 _MAX_ITEMS = 1 << 20
+# From here on bytes are spliced in, so that a chunk is copied once on its way out.
+_SPLICED_BYTES = 4096
 
 Schema = TypeVar("Schema")
 
@@ -36,27 +40,56 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     v: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
     sender: Annotated[str, msgspec.Meta(max_length=63)]
-    body: bytes
+    body: memoryview
 
     def __repr__(self) -> str:
         return f"Envelope(sender={self.sender!r}, <{len(self.body)} bytes>)"
 
 
-def canonical(value: Any) -> bytes:
-    """Encode a struct; equal values give equal bytes, as fields keep their declared order."""
-    plain = msgspec.to_builtins(value, builtin_types=(bytes,))
-    packed: bytes = msgpack.packb(plain, use_bin_type=True)
-    return packed
+_ENVELOPE = msgspec.msgpack.Decoder(Envelope)
 
 
-def parse(data: bytes, schema: type[Schema]) -> Schema:
+def canonical(value: msgspec.Struct | dict[str, Any]) -> bytes:
+    """Encode a struct or a mapping; equal values give equal bytes: fields keep their order."""
+    return b"".join(_pieces(value))
+
+
+def _pieces(value: msgspec.Struct | dict[str, Any]) -> list[bytes]:
+    """Return what `canonical` joins; a large field is a piece of its own, uncopied."""
+    plain: dict[str, Any] = msgspec.to_builtins(value, builtin_types=(bytes,))
+    packer = msgpack.Packer(use_bin_type=True, autoreset=False)
+    packer.pack_map_header(len(plain))
+    pieces: list[bytes] = []
+    for name, field in plain.items():
+        packer.pack(name)
+        if isinstance(field, bytes) and len(field) >= _SPLICED_BYTES:
+            pieces += [packer.bytes(), _bin_head(len(field)), field]
+            packer.reset()
+        else:
+            packer.pack(field)
+    return [*pieces, packer.bytes()]
+
+
+def _bin_head(length: int) -> bytes:
+    """Return what precedes so many bytes in msgpack."""
+    if length < 2**8:
+        return struct.pack(">BB", 0xC4, length)
+    return struct.pack(">BH", 0xC5, length) if length < 2**16 else struct.pack(">BI", 0xC6, length)
+
+
+def _envelope_head(version: int, sender: str, length: int) -> bytes:
+    """Return what precedes a body of so many bytes."""
+    head: bytes = msgpack.packb({"v": version, "sender": sender, "body": b""}, use_bin_type=True)
+    return head.removesuffix(_bin_head(0)) + _bin_head(length)
+
+
+def parse(data: bytes | memoryview, schema: type[Schema]) -> Schema:
     """Decode bytes of anybody into `schema`.
 
     Raises:
         Undecodable: too long, not msgpack, repeated keys, or not of the schema.
     """
-    if len(data) > MAX_MESSAGE_BYTES:
-        raise Undecodable(f"{len(data)} bytes are above the limit of {MAX_MESSAGE_BYTES}")
+    _require_length(data)
     try:
         plain = msgpack.unpackb(
             data,
@@ -76,6 +109,11 @@ def parse(data: bytes, schema: type[Schema]) -> Schema:
         raise Undecodable(f"not msgpack: {type(error).__name__}") from None
 
 
+def _require_length(data: bytes | memoryview) -> None:
+    if len(data) > MAX_MESSAGE_BYTES:
+        raise Undecodable(f"{len(data)} bytes are above the limit of {MAX_MESSAGE_BYTES}")
+
+
 def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     fields = dict(pairs)
     if len(fields) != len(pairs):
@@ -85,7 +123,29 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def seal(sender: str, message: msgspec.Struct, *, version: int = VERSION) -> bytes:
     """Return the bytes that travel for a message."""
-    return canonical(Envelope(v=version, sender=sender, body=canonical(message)))
+    pieces = _pieces(message)
+    return b"".join([_envelope_head(version, sender, sum(map(len, pieces))), *pieces])
+
+
+def opened(data: bytes) -> Envelope:
+    """Return the envelope of bytes of anybody; its body is a view of them.
+
+    There is one form for each envelope, and no other is taken.
+
+    Raises:
+        Undecodable: too long, not an envelope, or not in that form.
+    """
+    _require_length(data)
+    try:
+        envelope = _ENVELOPE.decode(data)
+    except msgspec.ValidationError as error:
+        raise Undecodable(str(error)) from None
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Undecodable(f"not msgpack: {type(error).__name__}") from None
+    head = _envelope_head(envelope.v, envelope.sender, len(envelope.body))
+    if len(head) + len(envelope.body) != len(data) or not data.startswith(head):
+        raise Undecodable("an envelope in another form than the canonical one")
+    return envelope
 
 
 def unseal(data: bytes, schema: type[Schema]) -> tuple[str, Schema]:
@@ -96,9 +156,9 @@ def unseal(data: bytes, schema: type[Schema]) -> tuple[str, Schema]:
         OtherVersion: the named sender speaks another version of the protocol.
         PeerViolation: the named sender sent a bad message.
     """
-    envelope = parse(data, Envelope)
+    envelope = opened(data)
     if envelope.v != VERSION:
-        raise OtherVersion(envelope.sender, envelope.v, envelope.body)
+        raise OtherVersion(envelope.sender, envelope.v, bytes(envelope.body))
     try:
         return envelope.sender, parse(envelope.body, schema)
     except Undecodable as error:

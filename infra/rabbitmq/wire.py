@@ -6,9 +6,8 @@ import asyncio
 import contextlib
 import os
 import ssl
-import struct
-from collections.abc import Callable, Iterable
-from typing import Any, SupportsIndex
+from collections.abc import Callable
+from typing import Any, cast
 
 import aiormq
 from aiormq.abc import ChannelFrame
@@ -18,65 +17,7 @@ from yarl import URL
 
 from .address import BrokerAddress
 from .errors import GONE, guarded
-
-_FRAME_HEAD = struct.Struct(">BHI")  # type, channel, payload bytes
-_METHOD = struct.Struct(">HH")
-_FRAME_END_BYTES = 1
-_METHOD_FRAME = 1
-_BLOCKED, _UNBLOCKED = (10, 60), (10, 61)
-
-_READ_AHEAD_BYTES = 2**18
-_TLS_HANDSHAKE_S = 10.0
-_TLS_SHUTDOWN_S = 1.0
-
-
-class FrameWatch:
-    """Looks at the bytes that a broker sends and tells when it blocks or unblocks publishers.
-
-    The library answers these notices by itself and tells nobody.
-    """
-
-    def __init__(self, blocked: Callable[[bool], None]) -> None:
-        self._blocked = blocked
-        self._held = b""
-        self._skip = 0
-
-    def feed(self, data: bytes) -> None:
-        """Take in the next bytes, cut anywhere."""
-        data, self._held = self._held + data, b""
-        at = min(self._skip, len(data))
-        self._skip -= at
-        while at < len(data):
-            step = self._frame_at(data, at)
-            if step is None:
-                self._held = data[at:]
-                return
-            self._skip = max(0, at + step - len(data))
-            at += step
-
-    def _frame_at(self, data: bytes, at: int) -> int | None:
-        """Return the length of the frame, None where more of its head is needed."""
-        if len(data) - at < _FRAME_HEAD.size:
-            return None
-        kind, channel, size = _FRAME_HEAD.unpack_from(data, at)
-        if kind == _METHOD_FRAME and channel == 0:
-            if len(data) - at < _FRAME_HEAD.size + _METHOD.size:
-                return None
-            method = _METHOD.unpack_from(data, at + _FRAME_HEAD.size)
-            if method in (_BLOCKED, _UNBLOCKED):
-                self._blocked(method == _BLOCKED)
-        return _FRAME_HEAD.size + int(size) + _FRAME_END_BYTES
-
-
-class _WatchedReader(asyncio.StreamReader):
-    def __init__(self, watch: FrameWatch) -> None:
-        super().__init__(limit=_READ_AHEAD_BYTES)
-        self._watch = watch
-
-    def feed_data(self, data: Iterable[SupportsIndex]) -> None:
-        taken = bytes(data)
-        self._watch.feed(taken)
-        super().feed_data(taken)
+from .wire_stream import FrameWatch, WireStream
 
 
 class _Sockets(TransportFactory):
@@ -86,34 +27,22 @@ class _Sockets(TransportFactory):
         self, place: tuple[str, int], context: ssl.SSLContext | None, watch: FrameWatch
     ) -> None:
         self.transport: asyncio.Transport | None = None
-        self._host, self._port = place
+        self._place = place
         self._watch = watch
         self._context = context
 
     async def create(
         self, url: URL, **kwargs: Any
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        loop = asyncio.get_running_loop()
-        reader = _WatchedReader(self._watch)
-        protocol = asyncio.StreamReaderProtocol(reader)
-        limits: dict[str, Any] = {}
-        if self._context is not None:
-            limits = {
-                "ssl": self._context,
-                "server_hostname": self._host,
-                "ssl_handshake_timeout": _TLS_HANDSHAKE_S,
-                "ssl_shutdown_timeout": _TLS_SHUTDOWN_S,
-            }
         try:
-            transport, _ = await loop.create_connection(
-                lambda: protocol, self._host, self._port, **limits
-            )
+            stream = await WireStream.open(self._place, self._context, self._watch)
         except ssl.SSLError:
             raise
         except OSError as error:
             raise AMQPConnectionError(_said(error)) from error
-        self.transport = transport
-        return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
+        self.transport = stream.transport
+        # It has what the library calls of these two.
+        return cast(asyncio.StreamReader, stream), cast(asyncio.StreamWriter, stream)
 
 
 class _OneWay(asyncio.Queue[ChannelFrame]):

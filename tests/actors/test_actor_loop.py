@@ -17,7 +17,7 @@ from actors.actor import Actor, Decide, Ports
 from actors.ports import Lane, LinkLost, StorageFailed
 from infra.memory_bus import MemoryBus
 from infra.memory_queue import Sent
-from protocols.codec import VERSION, Envelope, parse, seal
+from protocols.codec import VERSION, opened, parse, seal
 from protocols.effects import (
     CancelWork,
     CheckStream,
@@ -109,7 +109,7 @@ class Scene:
     def _observe(self, sent: Sent) -> None:
         if sent.sender != "holder-1":
             return
-        envelope = parse(sent.body, Envelope)
+        envelope = opened(sent.body)
         if envelope.v == VERSION:
             self.leaving.append((sent.recipient, read(sent.body)[1]))
         else:

@@ -16,7 +16,7 @@ from infra.rabbitmq.errors import guarded
 from infra.rabbitmq.policy import LinkPolicy
 from infra.rabbitmq.pulse import Pulse
 from infra.rabbitmq.window import Window, WindowSize
-from infra.rabbitmq.wire import FrameWatch
+from infra.rabbitmq.wire_stream import FrameWatch
 
 
 def entering(window: Window, size_bytes: int, leave: asyncio.Event) -> asyncio.Task[None]:

@@ -24,6 +24,7 @@ from protocols.codec import (
     Undecodable,
     canonical,
     from_tensor,
+    opened,
     parse,
     seal,
     to_tensor,
@@ -205,6 +206,27 @@ def test_fields_keep_their_declared_order_in_the_bytes() -> None:
     assert list(msgpack.unpackb(canonical(message))) == ["type", "job", "number"]
 
 
+@pytest.mark.parametrize("size", [0, 1, 255, 256, 4095, 4096, 65535, 65536, 2**20])
+def test_the_bytes_are_those_of_plain_msgpack(size: int) -> None:
+    """Spliced or not: another implementation needs nothing but a msgpack library."""
+    header = messages.ContributionHeader(
+        cid=b"c" * 32, trainer="ann", share_bytes=size, share_digests=(b"d" * 32,)
+    )
+    message = messages.ShareChunk(header=header, index=7, payload=bytes(size))
+
+    body = msgpack.packb(msgspec.to_builtins(message, builtin_types=(bytes,)))
+
+    assert canonical(message) == body
+    assert seal("ann", message) == enveloped(body)
+    assert read(seal("ann", message)) == ("ann", message)
+
+
+def test_an_opened_envelope_holds_no_copy_of_its_body() -> None:
+    sealed = seal("ann", messages.Welcome(number=3, job="sum"))
+
+    assert opened(sealed).body.obj is sealed
+
+
 # --- what is not a message of ours ----------------------------------------------------
 
 
@@ -336,13 +358,45 @@ def test_bytes_above_the_limit_are_not_even_looked_at() -> None:
 
 @pytest.mark.parametrize("sealed", sealed_examples(), ids=[k.__name__ for k in KINDS])
 def test_a_message_cut_short_or_with_more_behind_it_is_refused(sealed: bytes) -> None:
-    body = parse(sealed, Envelope).body
+    body = bytes(opened(sealed).body)
 
     assert all(refused(sealed[:length]) for length in range(len(sealed)))
     assert all(refused(enveloped(body[:length])) for length in range(len(body)))
     assert refused(sealed + b"\x00")
     assert refused(sealed + sealed)
     assert refused(enveloped(body + b"\x00"))
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"sender": "ann", "v": VERSION, "body": b"\xc0"},
+        {"v": VERSION, "sender": "ann", "body": b"\xc0", "signature": b""},
+        ["ann", VERSION, b"\xc0"],
+    ],
+)
+def test_an_envelope_has_one_form(other: Any) -> None:
+    with pytest.raises(Undecodable):
+        opened(msgpack.packb(other))
+
+
+@pytest.mark.parametrize(
+    ("canonical_part", "other_part"),
+    [
+        (b"\xa1v\x01", b"\xa1v\xcc\x01"),  # a number in more bytes than it needs
+        (b"\xa3ann", b"\xd9\x03ann"),
+        (b"\xc4\x01\xc0", b"\xc5\x00\x01\xc0"),
+        (b"\x83\xa1v\x01", b"\x84\xa1v\x01\xa1v\x01"),  # a repeated key
+    ],
+)
+def test_the_same_envelope_in_other_bytes_is_refused(
+    canonical_part: bytes, other_part: bytes
+) -> None:
+    sealed = enveloped(b"\xc0")
+
+    assert opened(sealed).body == b"\xc0"
+    with pytest.raises(Undecodable, match="canonical"):
+        opened(sealed.replace(canonical_part, other_part))
 
 
 @pytest.mark.parametrize("sealed", sealed_examples(), ids=[k.__name__ for k in KINDS])
@@ -472,7 +526,7 @@ def test_no_repr_shows_a_payload() -> None:
     shown = [
         repr(share),
         repr(messages.AnswerChunk(header=answer, index=0, payload=secret)),
-        repr(Envelope(v=1, sender="ann", body=canonical(share))),
+        repr(Envelope(v=1, sender="ann", body=memoryview(canonical(share)))),
         repr(to_tensor(np.frombuffer(secret + b"12", dtype="<u8"))),
     ]
 

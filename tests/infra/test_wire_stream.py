@@ -1,0 +1,172 @@
+"""The stream under the AMQP library: the same bytes, in bounded memory, and an end that is told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+from fakes.ports import yield_turns
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from infra.rabbitmq.wire_stream import FrameWatch, WireStream
+
+BUFFER_BYTES = 4096
+
+
+class Peer:
+    """The other end of a connection."""
+
+    def __init__(self) -> None:
+        self.here = asyncio.Event()
+
+    async def met(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader, self.writer = reader, writer
+        self.here.set()
+
+
+@asynccontextmanager
+async def connected(buffer_bytes: int = BUFFER_BYTES) -> AsyncIterator[tuple[WireStream, Peer]]:
+    """A stream and its peer, over loopback."""
+    peer = Peer()
+    server = await asyncio.start_server(peer.met, "127.0.0.1", 0)
+    place = server.sockets[0].getsockname()[:2]
+    watch = FrameWatch(lambda _: None)
+    stream = await WireStream.open(place, None, watch, buffer_bytes=buffer_bytes)
+    try:
+        await peer.here.wait()
+        yield stream, peer
+    finally:
+        stream.transport.abort()
+        peer.writer.transport.abort()
+        server.close()
+        await server.wait_closed()
+
+
+def pattern(size: int) -> bytes:
+    return b"".join(number.to_bytes(4, "big") for number in range(-(-size // 4)))[:size]
+
+
+@given(
+    pieces=st.lists(st.integers(1, 3 * BUFFER_BYTES), min_size=1, max_size=8),
+    asked=st.lists(st.integers(0, 3 * BUFFER_BYTES), min_size=1, max_size=30),
+)
+@settings(max_examples=60, deadline=None)
+def test_bytes_come_in_order_however_they_are_cut(pieces: list[int], asked: list[int]) -> None:
+    """Sizes above the buffer's among them: a broker may allow larger frames."""
+    sent = pattern(sum(pieces))
+
+    async def exchange() -> bytes:
+        async with connected() as (stream, peer):
+            for end in range(len(pieces)):
+                begin = sum(pieces[:end])
+                peer.writer.write(sent[begin : begin + pieces[end]])
+                await yield_turns(1)
+            got, sizes = b"", iter(asked * len(sent))
+            while len(got) < len(sent):
+                got += await stream.readexactly(min(max(1, next(sizes)), len(sent) - len(got)))
+            return got
+
+    assert asyncio.run(exchange()) == sent
+
+
+async def test_unread_bytes_are_bounded_by_the_buffer() -> None:
+    async with connected() as (stream, peer):
+        sent = pattern(64 * 2**20)
+        writing = asyncio.create_task(_write_all(peer, sent))
+        await stream.readexactly(1)
+        await yield_turns(200)
+
+        assert not writing.done()
+        assert stream.unread_bytes <= BUFFER_BYTES
+        assert await stream.readexactly(len(sent) - 1) == sent[1:]
+        await writing
+
+
+async def test_end_in_the_middle_of_a_frame_says_what_was_missing() -> None:
+    async with connected() as (stream, peer):
+        peer.writer.write(b"abc")
+        peer.writer.close()
+
+        with pytest.raises(asyncio.IncompleteReadError) as caught:
+            await stream.readexactly(10)
+
+        assert (caught.value.partial, caught.value.expected) == (b"abc", 10)
+        assert stream.at_eof()
+        await stream.wait_closed()
+
+
+async def test_what_came_before_the_end_can_be_read() -> None:
+    async with connected() as (stream, peer):
+        peer.writer.write(pattern(3 * BUFFER_BYTES))
+        peer.writer.close()
+
+        assert await stream.readexactly(2) == pattern(2)
+        assert not stream.at_eof()
+        assert await stream.read() == pattern(3 * BUFFER_BYTES)[2:]
+        assert stream.at_eof()
+
+
+async def test_reset_connection_is_told_to_reader_writer_and_closer() -> None:
+    async with connected() as (stream, _):
+        reading = asyncio.create_task(stream.readexactly(1))
+        stream.write(bytes(64 * 2**20))
+        draining = asyncio.create_task(stream.drain())
+        await yield_turns()
+        assert not draining.done()
+
+        stream.connection_lost(ConnectionResetError("reset"))
+
+        for waiting in (reading, draining, stream.wait_closed(), stream.drain()):
+            with pytest.raises(ConnectionResetError):
+                await waiting
+
+
+async def test_drain_waits_until_the_peer_reads() -> None:
+    async with connected() as (stream, peer):
+        sent = pattern(64 * 2**20)
+        stream.write(sent)
+        draining = asyncio.create_task(stream.drain())
+        await yield_turns()
+        assert not draining.done()
+
+        assert await peer.reader.readexactly(len(sent)) == sent
+        await draining
+
+
+async def test_cancelled_drain_leaves_the_others_waiting() -> None:
+    async with connected() as (stream, peer):
+        stream.write(bytes(64 * 2**20))
+        given_up, other = (asyncio.create_task(stream.drain()) for _ in range(2))
+        await yield_turns()
+
+        given_up.cancel()
+        await yield_turns()
+
+        assert given_up.cancelled()
+        assert not other.done()
+        await peer.reader.readexactly(64 * 2**20)
+        await other
+
+
+async def test_peer_sees_the_end_and_what_was_queued_before() -> None:
+    async with connected() as (stream, peer):
+        assert stream.can_write_eof()
+        stream.write(pattern(2**20))
+        stream.close()
+
+        assert stream.is_closing()
+        assert await peer.reader.read() == pattern(2**20)
+        await stream.wait_closed()
+
+
+async def test_stream_without_a_connection_has_no_transport() -> None:
+    with pytest.raises(RuntimeError, match="not connected"):
+        WireStream(FrameWatch(lambda _: None)).write(b"a")
+
+
+async def _write_all(peer: Peer, data: bytes) -> None:
+    peer.writer.write(data)
+    await peer.writer.drain()

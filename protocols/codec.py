@@ -49,15 +49,18 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 _ENVELOPE = msgspec.msgpack.Decoder(Envelope)
 
 
-def canonical(value: msgspec.Struct | dict[str, Any]) -> bytes:
-    """Encode a struct or a mapping; equal values give equal bytes: fields keep their order."""
+def canonical(value: Any) -> bytes:
+    """Encode a struct or plain data; equal values give equal bytes: fields keep their order."""
     return b"".join(_pieces(value))
 
 
-def _pieces(value: msgspec.Struct | dict[str, Any]) -> list[bytes]:
+def _pieces(value: Any) -> list[bytes]:
     """Return what `canonical` joins; a large field is a piece of its own, uncopied."""
-    plain: dict[str, Any] = msgspec.to_builtins(value, builtin_types=(bytes,))
+    plain = msgspec.to_builtins(value, builtin_types=(bytes,))
     packer = msgpack.Packer(use_bin_type=True, autoreset=False)
+    if not isinstance(plain, dict):
+        packer.pack(plain)
+        return [packer.bytes()]
     packer.pack_map_header(len(plain))
     pieces: list[bytes] = []
     for name, field in plain.items():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Iterator, Mapping
@@ -39,18 +40,27 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class BrokerReading:
-    """The broker at one time; `messages` by queue; streams and who reads them left out."""
+    """The broker's queues at one time; `messages` by queue, streams left out."""
 
     at_s: float
     messages: dict[str, int]
-    connections: int
-    channels: int
-    consumers: int
 
     @property
     def waiting(self) -> int:
         """How many messages wait in all queues, or are handed out and not acknowledged."""
         return sum(self.messages.values())
+
+
+@dataclass(frozen=True, slots=True)
+class OpenThings:
+    """What clients hold open on the broker; `consumers` are those of queues.
+
+    The broker goes on counting readers of a stream for minutes after their connection died.
+    """
+
+    connections: int
+    channels: int
+    consumers: int
 
 
 def read_processes(pids: Mapping[str, int], at_s: float) -> list[Reading]:
@@ -65,20 +75,37 @@ def read_processes(pids: Mapping[str, int], at_s: float) -> list[Reading]:
 async def read_broker(node: PrivateNode, at_s: float) -> BrokerReading | None:
     """Ask a broker that was made with `management`; None where it does not answer now."""
     try:
-        totals = (await node.api("GET", "/overview"))["object_totals"]
         rows = await node.api("GET", "/queues?disable_stats=true&enable_queue_totals=true")
-        consumed = [row["queue"]["name"] for row in await node.api("GET", "/consumers")]
+        queues = [row for row in rows if row.get("type") != "stream"]
+        messages = {row["name"]: int(row.get("messages", 0)) for row in queues}
     except (NodeFailed, OSError, ValueError, KeyError, TypeError):
         return None
-    queues = {row["name"]: row for row in rows if row.get("type") != "stream"}
-    return BrokerReading(
-        at_s=at_s,
-        messages={name: int(row.get("messages", 0)) for name, row in queues.items()},
-        connections=int(totals.get("connections", 0)),
-        channels=int(totals.get("channels", 0)),
-        # The broker goes on counting readers of a stream for minutes after their connection died.
-        consumers=sum(name in queues for name in consumed),
+    return BrokerReading(at_s, messages)
+
+
+async def count_open(node: PrivateNode) -> OpenThings | None:
+    """Count what is open, in some seconds; None where the broker does not answer now.
+
+    The broker's own word: the statistics of its management interface lag behind.
+    """
+    try:
+        connections = await _listed(node, "list_connections", "pid")
+        channels = await _listed(node, "list_channels", "pid")
+        consumers = await _listed(node, "list_consumers", "queue_name")
+        queues = await _listed(node, "list_queues", "name", "type")
+    except (NodeFailed, OSError, ValueError):
+        return None
+    streams = {row["name"] for row in queues if "stream" in row["type"]}
+    return OpenThings(
+        connections=len(connections),
+        channels=len(channels),
+        consumers=sum(row["queue_name"] not in streams for row in consumers),
     )
+
+
+async def _listed(node: PrivateNode, *what: str) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = json.loads(await node.ctl(*what, "--formatter", "json"))
+    return rows
 
 
 def _children(pid: int) -> Iterator[int]:

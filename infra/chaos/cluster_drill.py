@@ -37,7 +37,7 @@ class Wanted:
     folder: Path
     replicated: bool = True
     root: Path | None = None
-    away_s: float = 25.0
+    away_s: float = 60.0
     healing_s: float = 120.0
 
 

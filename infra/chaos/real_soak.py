@@ -14,7 +14,7 @@ from infra.rabbitmq.provisioning import Provisioning, State
 from infra.rabbitmq.topology import Topology
 
 from .blows import Rules, blows
-from .census import BROKER, BrokerReading, Reading, read_broker, read_processes
+from .census import BROKER, BrokerReading, Reading, count_open, read_broker, read_processes
 from .drift import Drift, Limits
 from .ledger import Ledger
 from .real_stage import RealStage, Remains, beside, real_stage, remains, running
@@ -61,7 +61,13 @@ async def run_soak(wanted: Wanted, tell: Callable[[Progress], None]) -> Report:
     async with real_stage(wanted.folder, ledger, root=wanted.root, management=True) as stage:
         rules = _rules(stage)
         samples = wanted.folder / "samples.jsonl"
-        soak = Soak(stage, ledger, pace, lambda at_s: _kept(samples, _look(stage, at_s)))
+        soak = Soak(
+            stage,
+            ledger,
+            pace,
+            look=lambda at_s: _kept(samples, _look(stage, at_s)),
+            count=lambda: count_open(stage.node),
+        )
         async with running(stage.federation) as run:
             findings = await beside(run, soak.run(blows(wanted.seed, rules), tell))
         orphans = await asyncio.to_thread(_orphans, stage)

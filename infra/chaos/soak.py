@@ -6,20 +6,21 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from .blows import Blow, Strike
-from .census import BrokerReading, Reading
+from .census import BrokerReading, OpenThings, Reading
 from .drift import Drift, Limits, drifts
 from .drill import Stage, hurt
 from .ledger import Ledger
 
 log = logging.getLogger(__name__)
 
-_CALM_LOOKS = 6
+_CALM_LOOKS = 3
 
 # What is seen at so many seconds; None for a broker that does not answer now.
 Look = Callable[[float], Awaitable[tuple[list[Reading], BrokerReading | None]]]
+Count = Callable[[], Awaitable[OpenThings | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,7 @@ class Findings:
     unhealed: list[str] = field(default_factory=list)
     readings: list[Reading] = field(default_factory=list)
     broker: list[BrokerReading] = field(default_factory=list)
-    calm: list[BrokerReading] = field(default_factory=list)
+    calm: list[OpenThings] = field(default_factory=list)
     deepest: Counter[str] = field(default_factory=Counter)
 
     def drifts(self, pace: Pace) -> tuple[Drift, ...]:
@@ -88,14 +89,18 @@ class Findings:
 
 
 class Soak:
-    """Hurts a stage by a schedule until its time is over; `look` reads processes and broker."""
+    """Hurts a stage by a schedule until its time is over.
 
-    def __init__(self, stage: Stage, ledger: Ledger, pace: Pace, look: Look) -> None:
+    `look` reads processes and queues; `count`, which may take seconds, what is open in a calm.
+    """
+
+    def __init__(self, stage: Stage, ledger: Ledger, pace: Pace, look: Look, count: Count) -> None:
         self.findings = Findings()
         self._stage = stage
         self._ledger = ledger
         self._pace = pace
         self._look = look
+        self._count = count
         self._began_s = 0.0
 
     async def run(self, blows: Iterator[Blow], tell: Callable[[Progress], None]) -> Findings:
@@ -142,11 +147,11 @@ class Soak:
 
     async def _calm(self) -> None:
         """Write down what stays open while nobody is hurt; a download opens more for a moment."""
-        seen: list[BrokerReading] = []
+        seen: list[OpenThings] = []
         for _ in range(_CALM_LOOKS):
             await asyncio.sleep(self._pace.calm_s / _CALM_LOOKS)
-            _, broker = await self._look(self._at_s())
-            seen += [broker] if broker is not None else []
+            count = await self._count()
+            seen += [count] if count is not None else []
         if seen:
             self.findings.calm.append(_least(seen))
 
@@ -187,10 +192,9 @@ class Soak:
         return asyncio.get_running_loop().time()
 
 
-def _least(seen: list[BrokerReading]) -> BrokerReading:
-    return replace(
-        seen[-1],
-        connections=min(reading.connections for reading in seen),
-        channels=min(reading.channels for reading in seen),
-        consumers=min(reading.consumers for reading in seen),
+def _least(seen: list[OpenThings]) -> OpenThings:
+    return OpenThings(
+        connections=min(count.connections for count in seen),
+        channels=min(count.channels for count in seen),
+        consumers=min(count.consumers for count in seen),
     )

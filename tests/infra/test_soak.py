@@ -16,7 +16,7 @@ from fakes.round_parts import COORDINATOR, HOLDERS, ROSTER, TRAINERS, answer_of,
 
 from infra.chaos.blows import Blow, Rules, Strike, blows
 from infra.chaos.cells import Fault, Party
-from infra.chaos.census import BrokerReading, Reading, read_processes
+from infra.chaos.census import BrokerReading, OpenThings, Reading, read_processes
 from infra.chaos.drift import Limits, drifts, theil_sen
 from infra.chaos.drill import hurt
 from infra.chaos.ledger import Ledger
@@ -216,8 +216,8 @@ def test_late_answers_of_the_last_round_are_no_strays() -> None:
 PACE = Pace(total_s=600, healing_s=60)
 
 
-def broker(at_s: float, *, connections: int = 20, waiting: int = 0) -> BrokerReading:
-    return BrokerReading(at_s, {"coordinator.control": waiting}, connections, 30, 15)
+def broker(at_s: float, *, waiting: int = 0) -> BrokerReading:
+    return BrokerReading(at_s, {"coordinator.control": waiting})
 
 
 class LivingStage:
@@ -284,11 +284,13 @@ def soaked(*, enduring: int = 10**6, leak: int = 0) -> tuple[Findings, LivingSta
             if None in stage.away:
                 return [], None
             seen = Reading("ann", "1", at_s, at_s, 200 * MIB, 20, 4)
-            connections = 20 + leak * len(stage.did)
-            return [seen], broker(at_s, connections=connections, waiting=len(stage.did) % 7)
+            return [seen], broker(at_s, waiting=len(stage.did) % 7)
+
+        async def count() -> OpenThings:
+            return OpenThings(20 + leak * len(stage.did), channels=30, consumers=15)
 
         living = asyncio.create_task(stage.live())
-        findings = await Soak(stage, ledger, PACE, look).run(blows(5, RULES), told.append)
+        findings = await Soak(stage, ledger, PACE, look, count).run(blows(5, RULES), told.append)
         living.cancel()
         await asyncio.gather(living, return_exceptions=True)
         return findings, stage, told
@@ -344,9 +346,12 @@ def test_strikes_of_one_blow_come_when_they_should() -> None:
         async def look(at_s: float) -> tuple[list[Reading], BrokerReading | None]:
             return [], broker(at_s)
 
+        async def count() -> None:
+            return None
+
         living = asyncio.create_task(stage.live())
         pace = Pace(total_s=25.0, healing_s=60)
-        await Soak(stage, ledger, pace, look).run(iter([blow]), lambda progress: None)
+        await Soak(stage, ledger, pace, look, count).run(iter([blow]), lambda progress: None)
         living.cancel()
         await asyncio.gather(living, return_exceptions=True)
         return stage.timed

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import logging
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,15 +96,17 @@ class Trainer(Actor):
         return lambda: self._machine.prepared(header)
 
     async def _protected(self, announce: Announce) -> ContributionHeader:
-        """Compute, encode, protect and spool, chunk by chunk; return the header."""
+        """Compute; encode, protect and spool chunk by chunk; return the header."""
         config = announce.config
-        values = await self._values(config)
+        vector = await self._vector(config)
         suite, seed = SUITES[config.suite], self._own.entropy.bytes(32)
-        step = suite.chunk_values(config)
+        fixed_point, step = FixedPoint.of(config), suite.chunk_values(config)
         digests = [hashlib.sha256() for _ in self._roster.holders]
         for chunk in range(chunk_count(config)):
-            piece = values[chunk * step : (chunk + 1) * step]
-            payloads = await self.ports.offload.run(suite.protect, config, piece, seed, chunk)
+            first = chunk * step
+            encode = partial(fixed_point.encode, vector[first : first + step], first=first)
+            values = await self.ports.offload.run(encode)
+            payloads = await self.ports.offload.run(suite.protect, config, values, seed, chunk)
             await self.ports.offload.run(_update, digests, payloads)
             await self._spool(announce, chunk, payloads)
         return ContributionHeader(
@@ -113,16 +116,16 @@ class Trainer(Actor):
             share_digests=tuple(digest.digest() for digest in digests),
         )
 
-    async def _values(self, config: RoundConfig) -> NDArray[np.int64]:
-        state = await self._own.blobs.fetch(config.state)
-        vector = await self._own.worker.compute(state, config.number)
+    async def _vector(self, config: RoundConfig) -> NDArray[np.float64]:
+        own = self._own
+        # Nothing here holds on to the state: it may be as large as the vector.
+        vector = await own.worker.compute(await own.blobs.fetch(config.state), config.number)
         if vector.shape != (config.dimension,):
             raise WorkFailed(
                 "bad result",
                 f"the vector has shape {vector.shape}, the round sums {config.dimension} values",
             )
-        fixed_point = FixedPoint.of(config)
-        return await self.ports.offload.run(fixed_point.encode, vector)
+        return vector
 
     async def _spool(self, announce: Announce, chunk: int, payloads: tuple[bytes, ...]) -> None:
         cid = announce.config.cid()

@@ -24,9 +24,9 @@ from protocols.codec import Undecodable, parse
 from protocols.errors import Misuse, Unfit
 from protocols.learning.state import State
 
-from .worker_frames import MAX_TEXT, FrameReader, Reply, Request, WorkSpec, pack
+from .worker_frames import MAX_TEXT, FrameReader, Parcel, Reply, Request, WorkSpec
 
-Answer = tuple[Reply, bytes]
+Answer = tuple[Reply, bytes | memoryview]
 
 
 class Task(Protocol):
@@ -62,7 +62,7 @@ class Channel:
         os.dup2(nothing, 0)
         os.close(nothing)
         os.dup2(2, 1)
-        self._inbox: queue.SimpleQueue[tuple[bytes, bytearray] | None] = queue.SimpleQueue()
+        self._inbox: queue.SimpleQueue[tuple[bytes, memoryview] | None] = queue.SimpleQueue()
         self._busy = False
         threading.Thread(target=self._read, daemon=True).start()
 
@@ -77,8 +77,8 @@ class Channel:
 
     def send(self, answer: Answer) -> None:
         """Write all of an answer."""
-        for piece in pack(*answer):
-            left = memoryview(piece)
+        for piece in Parcel(*answer):
+            left = piece
             while left:
                 left = left[os.write(self._sink, left) :]
 
@@ -145,7 +145,7 @@ def _perform(task: Task | None, request: Request, bulk: bytes) -> Answer:
             return Reply(), task.initial().to_bytes()
         case "compute":
             vector = task.compute(State.from_bytes(bulk))
-            return Reply(), np.ascontiguousarray(vector, dtype="<f8").tobytes()
+            return Reply(), np.ascontiguousarray(vector, dtype="<f8").ravel().view(np.uint8).data
         case "evaluate":
             return Reply(metrics=task.evaluate(State.from_bytes(bulk))), b""
         case "fit":

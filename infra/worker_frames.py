@@ -7,9 +7,13 @@ msgpack, nor has pickle on this channel.
 from __future__ import annotations
 
 import struct
+from collections import deque
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from protocols.codec import Undecodable, canonical
 
@@ -66,36 +70,72 @@ class Reply(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     warnings: tuple[Text, ...] = ()
 
 
-def pack(header: msgspec.Struct, bulk: bytes | memoryview = b"") -> list[bytes | memoryview]:
-    """Return the pieces of a frame, in order; no copy of `bulk`."""
-    head = canonical(header)
-    return [_LENGTHS.pack(len(head), len(bulk)) + head, bulk]
+class Parcel:
+    """A frame on its way out: no copy of the bulk, of which nothing is held once it was sent."""
+
+    def __init__(self, header: msgspec.Struct, bulk: bytes | memoryview = b"") -> None:
+        head = canonical(header)
+        lengths = _LENGTHS.pack(len(head), len(bulk))
+        self._left = deque([memoryview(lengths + head), memoryview(bulk)])
+
+    def __iter__(self) -> Iterator[memoryview]:
+        """Hand out the pieces in order, each once."""
+        while self._left:
+            yield self._left.popleft()
 
 
 class FrameReader:
-    """Cuts a stream of bytes into frames."""
+    """Cuts a stream of bytes into frames; a frame's bulk is in memory once."""
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
+        self._head = bytearray()
+        self._wanted = _LENGTHS.size  # of the head
+        self._bulk: NDArray[np.uint8] | None = None
+        self._filled = 0
+        self._whole: deque[tuple[bytes, memoryview]] = deque()
 
     def feed(self, data: bytes) -> None:
-        """Take what came in."""
-        self._buffer += data
-
-    def next(self) -> tuple[bytes, bytearray] | None:
-        """Return the next header and bulk, or None while they are not complete.
+        """Take what came in.
 
         Raises:
             Undecodable: a length is above its bound.
         """
-        if len(self._buffer) < _LENGTHS.size:
-            return None
-        head, bulk = _LENGTHS.unpack_from(self._buffer)
+        rest = memoryview(data)
+        while rest:
+            taken = self._take_head(rest) if self._bulk is None else self._take_bulk(rest)
+            rest = rest[taken:]
+
+    def next(self) -> tuple[bytes, memoryview] | None:
+        """Return the next header and bulk, or None while they are not complete."""
+        return self._whole.popleft() if self._whole else None
+
+    def _take_head(self, data: memoryview) -> int:
+        taken = min(len(data), self._wanted - len(self._head))
+        self._head += data[:taken]
+        if len(self._head) < self._wanted:
+            return taken
+        head, bulk = _LENGTHS.unpack_from(self._head)
         if head > MAX_HEADER_BYTES or bulk > MAX_BULK_BYTES:
             raise Undecodable("a frame above the bound")
-        start, stop = _LENGTHS.size + head, _LENGTHS.size + head + bulk
-        if len(self._buffer) < stop:
-            return None
-        frame = bytes(self._buffer[_LENGTHS.size : start]), self._buffer[start:stop]
-        del self._buffer[:stop]
-        return frame
+        self._wanted = _LENGTHS.size + head
+        if len(self._head) == self._wanted:
+            # Not filled in, so a lie about the length takes no memory.
+            self._bulk = np.empty(bulk, dtype=np.uint8)
+            self._close_if_whole(self._bulk)
+        return taken
+
+    def _take_bulk(self, data: memoryview) -> int:
+        bulk = self._bulk
+        if bulk is None:
+            return 0
+        taken = min(len(data), bulk.size - self._filled)
+        bulk[self._filled : self._filled + taken] = np.frombuffer(data[:taken], dtype=np.uint8)
+        self._filled += taken
+        self._close_if_whole(bulk)
+        return taken
+
+    def _close_if_whole(self, bulk: NDArray[np.uint8]) -> None:
+        if self._filled == bulk.size:
+            self._whole.append((bytes(self._head[_LENGTHS.size :]), bulk.data))
+            self._head.clear()
+            self._wanted, self._bulk, self._filled = _LENGTHS.size, None, 0

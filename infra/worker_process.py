@@ -12,15 +12,17 @@ from typing import Any, cast
 from actors.ports import WorkFailed
 from protocols.codec import Undecodable, parse
 
-from .worker_frames import FrameReader, Reply, Request, pack
+from .worker_frames import FrameReader, Parcel, Reply
 
 MAX_LINES = 1000  # of an owner's output in one computation
 MAX_LINE = 500
 _DRAIN_S = 2.0
+_SLICE_BYTES = 2**20
 
 log = logging.getLogger(__name__)
 
-Answer = tuple[Reply, bytearray]
+Answer = tuple[Reply, memoryview]
+_Frame = tuple[bytes, memoryview]
 
 
 class Child(asyncio.SubprocessProtocol):
@@ -32,16 +34,18 @@ class Child(asyncio.SubprocessProtocol):
         loop = asyncio.get_running_loop()
         self._output = _Output(owner)
         self._frames = FrameReader()
-        self._reply: asyncio.Future[tuple[bytes, bytearray] | None] = loop.create_future()
+        self._reply: asyncio.Future[_Frame | None] = loop.create_future()
         self.exited: asyncio.Future[None] = loop.create_future()
         self._lost: asyncio.Future[None] = loop.create_future()
+        self._listens = asyncio.Event()
+        self._listens.set()
+        self._deaf = False
 
-    async def ask(self, request: Request, state: bytes) -> Answer:
+    async def ask(self, parcel: Parcel) -> Answer:
         """Send a request and wait for the reply. Raises `WorkFailed` when the child dies."""
         self._output.begin()
         self._reply = asyncio.get_running_loop().create_future()
-        for piece in pack(request, state):
-            self._stdin.write(piece)
+        await self._send(parcel)
         waited: set[asyncio.Future[Any]] = {self._reply, self.exited}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         frame = await self._last_frame()
@@ -71,6 +75,15 @@ class Child(asyncio.SubprocessProtocol):
         self.transport.close()
         await asyncio.shield(self._lost)
 
+    async def _send(self, parcel: Parcel) -> None:
+        """Write all of it, a slice at a time, for as long as the child listens."""
+        for piece in parcel:
+            for begin in range(0, len(piece), _SLICE_BYTES):
+                if self._deaf:
+                    return
+                self._stdin.write(piece[begin : begin + _SLICE_BYTES])
+                await self._listens.wait()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.SubprocessTransport, transport)
         self._stdin = cast(asyncio.WriteTransport, self.transport.get_pipe_transport(0))
@@ -88,13 +101,24 @@ class Child(asyncio.SubprocessProtocol):
         if frame is not None and not self._reply.done():
             self._reply.set_result(frame)
 
+    def pause_writing(self) -> None:
+        self._listens.clear()
+
+    def resume_writing(self) -> None:
+        self._listens.set()
+
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        if fd == 0:
+            self._deaf = True
+            self._listens.set()
         if fd == 1 and not self._reply.done():
             self._reply.set_result(None)
 
     def process_exited(self) -> None:
         # What the child left behind would hold the pipes open.
         self.kill()
+        self._deaf = True
+        self._listens.set()
         if not self.exited.done():
             self.exited.set_result(None)
 
@@ -103,13 +127,15 @@ class Child(asyncio.SubprocessProtocol):
         if not self._lost.done():
             self._lost.set_result(None)
 
-    async def _last_frame(self) -> tuple[bytes, bytearray] | None:
+    async def _last_frame(self) -> _Frame | None:
         """Return the reply; when the child has gone, wait a moment for what is in the pipe."""
         if not self._reply.done():
             await asyncio.wait({self._reply}, timeout=_DRAIN_S)
         if not self._reply.done():
             return None
         frame = self._reply.result()
+        # A vector may be large: only the asker keeps it.
+        self._reply = asyncio.get_running_loop().create_future()
         if frame is None:
             await asyncio.wait({self.exited}, timeout=_DRAIN_S)
         return frame

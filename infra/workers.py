@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from actors.ports import WorkFailed
 
-from .worker_frames import Request, WorkSpec
+from .worker_frames import Parcel, Request, WorkSpec
 from .worker_process import Answer, Child, environment
 
 __all__ = ["ProcessWorker", "WorkSpec", "evaluate_state", "fit_alone", "initial_state"]
@@ -39,17 +39,19 @@ class ProcessWorker:
 
     async def compute(self, state: bytes, number: int) -> NDArray[np.float64]:
         """Return the owner's vector (d,) for a round; see the port."""
-        _, bulk = await self.request(Request(op="compute", number=number), state)
+        parcel = Parcel(Request(op="compute", number=number), state)
+        del state  # it goes as it is sent: the vector that comes back takes its place
+        _, bulk = await self.request("compute", parcel)
         if len(bulk) % 8:
             raise WorkFailed("crashed", "the child sent half a number")
         return np.frombuffer(bulk, dtype="<f8").astype(np.float64, copy=False)
 
     async def describe(self) -> tuple[str, ...]:
         """Open the owner's data; return warnings for the owner's own log."""
-        reply, _ = await self.request(Request(op="describe"))
+        reply, _ = await self.request("describe", Parcel(Request(op="describe")))
         return reply.warnings
 
-    async def request(self, request: Request, state: bytes = b"") -> Answer:
+    async def request(self, what: str, parcel: Parcel) -> Answer:
         """Let the child do something. Raises `WorkFailed`."""
         async with self._turn:
             self._refuse_if_closed()
@@ -57,7 +59,7 @@ class ProcessWorker:
                 if self._child is not None and (self._killed or self._child.exited.done()):
                     await self._drop()
                 child = self._child or await self._started()
-                return await self._asked(child, request, state, self._spec.compute_s)
+                return await self._asked(child, what, parcel, self._spec.compute_s)
             except WorkFailed:
                 await self._drop()
                 self._refuse_if_closed()
@@ -100,16 +102,16 @@ class ProcessWorker:
             # A Ctrl-C in the terminal is for the actor, which ends the child in good order.
             start_new_session=True,
         )
-        start = Request(op="start", spec=self._spec)
-        await self._asked(self._child, start, b"", self._spec.start_s)
+        start = Parcel(Request(op="start", spec=self._spec))
+        await self._asked(self._child, "start", start, self._spec.start_s)
         return self._child
 
-    async def _asked(self, child: Child, request: Request, state: bytes, limit_s: float) -> Answer:
+    async def _asked(self, child: Child, what: str, parcel: Parcel, limit_s: float) -> Answer:
         try:
             async with asyncio.timeout(limit_s):
-                reply, bulk = await child.ask(request, state)
+                reply, bulk = await child.ask(parcel)
         except TimeoutError:
-            text = f"no answer to {request.op!r} within {limit_s:g} s"
+            text = f"no answer to {what!r} within {limit_s:g} s"
             raise WorkFailed("timed out", text) from None
         if reply.kind:
             raise WorkFailed(reply.kind, reply.text)
@@ -142,6 +144,6 @@ async def fit_alone(spec: WorkSpec, epochs: int) -> bytes:
 async def _once(spec: WorkSpec, request: Request, state: bytes = b"") -> Answer:
     worker = ProcessWorker(spec)
     try:
-        return await worker.request(request, state)
+        return await worker.request(request.op, Parcel(request, state))
     finally:
         await worker.close()

@@ -83,12 +83,17 @@ class FixedPoint:
         )
 
     def encode(
-        self, vector: NDArray[np.float64], *, name_of: Callable[[int], str] | None = None
+        self,
+        vector: NDArray[np.float64],
+        *,
+        first: int = 0,
+        name_of: Callable[[int], str] | None = None,
     ) -> NDArray[np.int64]:
         """Return round(x · 2^fraction_bits), half to even.
 
         Args:
-            vector: shape (d,).
+            vector: shape (d,), or a piece of it.
+            first: number of the piece's first coordinate.
             name_of: says what a coordinate is, for the error's text.
 
         Returns:
@@ -103,11 +108,11 @@ class FixedPoint:
         """
         if vector.dtype != np.float64:
             raise Misuse(f"{vector.dtype} values are not float64")
-        self._refuse(~np.isfinite(vector), "not finite", name_of)
+        self._refuse(~np.isfinite(vector), "not finite", first, name_of)
         with np.errstate(over="ignore"):  # an infinity is above the limit as well
             # Scaling by a power of two is exact; only `rint` rounds.
             scaled = np.rint(np.ldexp(vector, self.fraction_bits))
-        self._refuse(np.abs(scaled) > self._float_limit(), "too large", name_of)
+        self._refuse(np.abs(scaled) > self._float_limit(), "too large", first, name_of)
         return scaled.astype(np.int64)
 
     def decode(self, values: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -128,11 +133,15 @@ class FixedPoint:
         return nearest if int(nearest) <= self.limit else math.nextafter(nearest, 0)
 
     def _refuse(
-        self, faulty: NDArray[np.bool_], kind: str, name_of: Callable[[int], str] | None
+        self,
+        faulty: NDArray[np.bool_],
+        kind: str,
+        first: int,
+        name_of: Callable[[int], str] | None,
     ) -> None:
         if not faulty.any():
             return
-        index = int(faulty.argmax())
+        index = first + int(faulty.argmax())
         place = f"coordinate {index}" + (f" ({name_of(index)})" if name_of else "")
         if kind == "not finite":
             raise Unfit(

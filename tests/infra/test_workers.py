@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import os
 import re
+import struct
 import subprocess
 import sys
 import textwrap
+import tracemalloc
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -15,10 +18,21 @@ import numpy as np
 import psutil
 import pytest
 import pytest_asyncio
+from hypothesis import given
+from hypothesis import strategies as st
 
 from actors.ports import WorkFailed
 from infra import worker_process
+from infra.worker_frames import (
+    MAX_BULK_BYTES,
+    MAX_HEADER_BYTES,
+    FrameReader,
+    Option,
+    Parcel,
+    Request,
+)
 from infra.workers import ProcessWorker, WorkSpec, evaluate_state, fit_alone, initial_state
+from protocols.codec import Undecodable, parse
 from protocols.learning.logistic import Logistic
 from protocols.learning.state import State
 
@@ -199,6 +213,61 @@ async def test_vector_holds_weighted_change_weight_and_metrics(open_worker: Open
     assert vector[:3].tolist() == [40 * 5, 40 * 4, 40 * 0.25]
     assert not vector[3:-3].any()
     assert vector[-3:].tolist() == [40, 80, 20]
+
+
+async def test_state_goes_before_the_vector_comes_and_only_its_owner_keeps_that() -> None:
+    """A model may be as large as the memory allows, but once."""
+    mib, values = 2**20, 4 * 2**20
+    options: dict[str, Option] = {"owners": ["ann"], "values": values}
+    worker = ProcessWorker(WorkSpec(kind="probe", options=options, owner="ann"))
+    await worker.describe()
+    tracemalloc.start()
+    try:
+        total = {"total": np.zeros(values)}
+        states = [State(arrays=total, facts={"round": 3, "survivors": []}).to_bytes()]
+        del total
+        tracemalloc.reset_peak()
+        assert tracemalloc.get_traced_memory()[1] > 32 * mib
+
+        vector = await worker.compute(states.pop(), 0)
+
+        assert vector.nbytes > 32 * mib
+        now, peak = tracemalloc.get_traced_memory()
+        assert peak < 40 * mib
+        del vector
+        assert now - tracemalloc.get_traced_memory()[0] > 32 * mib
+    finally:
+        tracemalloc.stop()
+        await worker.close()
+
+
+@given(
+    bulks=st.lists(st.binary(max_size=50), min_size=1, max_size=4),
+    cuts=st.lists(st.integers(1, 40), min_size=1),
+)
+def test_frames_come_out_as_they_went_in_however_they_are_cut(
+    bulks: list[bytes], cuts: list[int]
+) -> None:
+    requests = [Request(op="compute", number=number) for number, _ in enumerate(bulks)]
+    stream = b"".join(
+        piece for pair in zip(requests, bulks, strict=True) for piece in Parcel(*pair)
+    )
+    reader, found, sizes = FrameReader(), [], itertools.cycle(cuts)
+
+    while stream:
+        size = next(sizes)
+        reader.feed(stream[:size])
+        stream = stream[size:]
+        while frame := reader.next():
+            found.append((parse(frame[0], Request), bytes(frame[1])))
+
+    assert found == list(zip(requests, bulks, strict=True))
+
+
+@pytest.mark.parametrize("lengths", [(MAX_HEADER_BYTES + 1, 0), (0, MAX_BULK_BYTES + 1)])
+def test_frame_above_the_bounds_is_refused_before_it_takes_memory(lengths: tuple[int, int]) -> None:
+    with pytest.raises(Undecodable):
+        FrameReader().feed(struct.pack(">IQ", *lengths))
 
 
 async def test_child_stays_between_computations(open_worker: Open) -> None:

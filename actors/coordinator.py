@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Never
 
@@ -21,7 +22,10 @@ from protocols.secagg.fixed_point import FixedPoint
 from protocols.secagg.suites import SUITES
 
 from .actor import Actor, Decide, Ports
+from .hearing import Hearing
 from .ports import Blobs, Checkpoints
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ class Coordinator(Actor):
         self._machine = Coordinating(roster, assignment.plan)
         self._blobs = blobs
         self._checkpoints = checkpoints
+        self._hearing = Hearing()
         self.state = assignment.initial
 
     @property
@@ -83,19 +88,31 @@ class Coordinator(Actor):
 
     def decide(self, sender: str, message: Wire) -> list[Effect]:
         """Let the machine decide."""
-        return self._machine.receive(self.ports.clock.now_s(), sender, message)
+        now_s = self.ports.clock.now_s()
+        return [*self._awake(now_s), *self._machine.receive(now_s, sender, message)]
 
     def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
         """Tell the machine whether an answer is what its holder announced."""
-        return self._machine.checked(self.ports.clock.now_s(), stream, ok=ok)
+        now_s = self.ports.clock.now_s()
+        return [*self._awake(now_s), *self._machine.checked(now_s, stream, ok=ok)]
 
     def next_wake_s(self) -> float | None:
-        """Return when the machine wants to look at the time."""
-        return self._machine.next_wake_s()
+        """Return when the machine wants to look at the time, or the transport may work again."""
+        return self._hearing.wake_s(self._machine.next_wake_s())
 
     def advance(self) -> list[Effect]:
-        """Let the machine look at the time."""
-        return self._machine.advance(self.ports.clock.now_s())
+        """Let the machine look at the time, unless silence is the transport's."""
+        now_s = self.ports.clock.now_s()
+        if self._hearing.is_deaf(now_s, stalled_s=self.ports.transport.stalled_s()):
+            return []
+        return [*self._awake(now_s), *self._machine.advance(now_s)]
+
+    def _awake(self, now_s: float) -> list[Effect]:
+        late_s = self._hearing.overslept_s(now_s, self._machine.next_wake_s())
+        if not late_s:
+            return []
+        log.warning("%s: heard nobody for %.0f s: they get their time again", self.name, late_s)
+        return self._machine.overslept(now_s, late_s)
 
     def finished(self) -> bool:
         """Return whether the job is over."""

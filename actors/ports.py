@@ -91,6 +91,14 @@ class Transport(Protocol):
         """
         ...
 
+    def stalled_s(self) -> float:
+        """Return for how long nothing could be sent to anybody; 0.0 while all is well.
+
+        While it is more than an instant, nothing that others do need arrive here, either. One
+        recipient whose queue is full is not enough for it, or at least not for long.
+        """
+        ...
+
     async def close(self) -> None:
         """Give the link up; unacknowledged messages return to the queue."""
         ...

@@ -135,6 +135,10 @@ class MemoryLink:
             self._news.clear()
             await self._news.wait()
 
+    def stalled_s(self) -> float:
+        """Return 0.0: a queue in memory answers at once, and a broken link says so."""
+        return 0.0
+
     async def close(self) -> None:
         """Give the link up; unacknowledged messages return to the front of their queues."""
         self._end(_State.CLOSED)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 
 from actors.ports import Blobs
@@ -12,6 +12,7 @@ from .homes import ActorHome
 from .homes.actor_home import SETTINGS
 from .http_blobs import (
     BlobServer,
+    BlobTraffic,
     BothWays,
     HttpBlobsError,
     PullBlobs,
@@ -23,11 +24,14 @@ from .http_blobs import (
 from .rabbitmq.blobs import RabbitBlobs
 from .rabbitmq.link import RabbitLink
 
+Watch = Callable[[BlobTraffic], None]
+
 
 @contextmanager
-def model_server(home: ActorHome) -> Iterator[None]:
+def model_server(home: ActorHome, watch: Watch) -> Iterator[None]:
     """Serve the model states of a coordinator while inside, where its home says so.
 
+    `watch` gets what counts the requests, as soon as there is one.
     Raises `ConfigError` for an address that can't be had.
     """
     if not isinstance(home.model, Serving):
@@ -38,14 +42,15 @@ def model_server(home: ActorHome) -> Iterator[None]:
         server.start()
     except HttpBlobsError as error:
         raise ConfigError([f"{home.path / SETTINGS}: model.serve: {error}"]) from None
+    watch(server.traffic)
     try:
         yield
     finally:
         server.close()
 
 
-def blobs_of(home: ActorHome, link: RabbitLink, stack: AsyncExitStack) -> Blobs:
-    """Return an actor's model states; `stack` closes them."""
+def blobs_of(home: ActorHome, link: RabbitLink, stack: AsyncExitStack, watch: Watch) -> Blobs:
+    """Return an actor's model states; `stack` closes them, `watch` gets what counts pulls."""
     if home.model is None:
         return _streamed(home, link, stack)
     served = isinstance(home.model, Serving)
@@ -57,6 +62,8 @@ def blobs_of(home: ActorHome, link: RabbitLink, stack: AsyncExitStack) -> Blobs:
         served=ServedFolder(home.served) if served else None,
     )
     stack.push_async_callback(pulled.close)
+    if not served:
+        watch(pulled.traffic)
     if served and home.stream:
         return BothWays(pulled, _streamed(home, link, stack))
     return pulled

@@ -29,6 +29,7 @@ from .casting import assignment_of, work_spec
 from .checkpoints import FileCheckpoints
 from .heap import settle_heap
 from .homes import ActorHome
+from .http_blobs import BlobTraffic
 from .model_ways import blobs_of, model_server
 from .opened_ports import Surroundings, open_ports
 from .rabbitmq.link import LinkChange, LinkState, RabbitLink
@@ -49,6 +50,10 @@ class Listener(Protocol):
 
     def link_changed(self, change: LinkChange) -> None:
         """Take news of the link; returns at once and never raises."""
+        ...
+
+    def models(self, traffic: BlobTraffic) -> None:
+        """Take what counts model states over HTTPS from now on; returns at once, never raises."""
         ...
 
     def wrap(self, transport: Transport) -> Transport:
@@ -102,7 +107,7 @@ class ActorProcess:
         """
         if self.home.role != "trainer":  # a small machine may have no memory to keep
             settle_heap()
-        with model_server(self.home):
+        with model_server(self.home, self._models):
             await self._live()
 
     def stop(self) -> None:
@@ -162,6 +167,10 @@ class ActorProcess:
         for listener in self._listeners:
             listener.link_changed(change)
 
+    def _models(self, traffic: BlobTraffic) -> None:
+        for listener in self._listeners:
+            listener.models(traffic)
+
     async def _open_data(self) -> None:
         """Open the owner's data before the first round needs it, and tell the owner of trouble."""
         if self._worker is None:
@@ -215,7 +224,9 @@ class ActorProcess:
         async with AsyncExitStack() as stack:
             ports, link = await self._opened(stack)
             own = TrainerPorts(
-                blobs=blobs_of(home, link, stack), entropy=SystemEntropy(), worker=worker
+                blobs=blobs_of(home, link, stack, self._models),
+                entropy=SystemEntropy(),
+                worker=worker,
             )
             yield Trainer(home.name, home.roster, ports, own)
 
@@ -228,6 +239,6 @@ class ActorProcess:
                 home.roster,
                 ports,
                 assignment_of(home.job, self._initial),
-                blobs=blobs_of(home, link, stack),
+                blobs=blobs_of(home, link, stack, self._models),
                 checkpoints=FileCheckpoints(home.checkpoints, self._offload),
             )

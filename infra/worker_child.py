@@ -189,7 +189,10 @@ def _text(error: BaseException, task: str) -> str:
     """Say what was raised, and where in the owner's own code."""
     first_line = (str(error).strip().splitlines() or [""])[0]
     what = f"{type(error).__name__}: {first_line}" if first_line else type(error).__name__
-    return _bounded(f"{what[: MAX_TEXT // 2]} ({_where(error, task)})")
+    fix = ""
+    if isinstance(error, ModuleNotFoundError):
+        fix = ": install it where this trainer runs, or copy it beside the task file"
+    return _bounded(f"{what[: MAX_TEXT // 2]} ({_where(error, task)}){fix}")
 
 
 def _where(error: BaseException, task: str) -> str:

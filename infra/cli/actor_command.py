@@ -15,6 +15,7 @@ from infra.casting import assignment_of, plan_of
 from infra.config import ConfigError
 from infra.homes import ActorHome, Role, open_home
 from infra.homes.actor_home import SETTINGS
+from infra.http_blobs import BlobTraffic
 from infra.process import ActorProcess
 from infra.rabbitmq.link import LinkChange
 from infra.standing import Standing, standing
@@ -86,6 +87,9 @@ class _Shown:
         self._monitor.emit(event)
         if isinstance(event, TookPart):
             self._display.note(f"round {event.number}: {event.outcome}")
+
+    def models(self, _traffic: BlobTraffic) -> None:
+        """Show nothing of it: the status does."""
 
     def link_changed(self, change: LinkChange) -> None:
         self._display.link_changed(change)

@@ -213,6 +213,17 @@ class ProvisionOptions:
         Path | None,
         typer.Option("--tls", help="Folder of the certificates, from quorate tls."),
     ] = None
+    model_url: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--model-url",
+            help="Let trainers pull model states from here; repeat, the coordinator's own last.",
+        ),
+    ] = None
+    model_token: Annotated[
+        Path | None,
+        typer.Option("--model-token", help="File of the token to pull with; made if left out."),
+    ] = None
     json: Json = False
 
 
@@ -222,7 +233,8 @@ def provision(options: ProvisionOptions) -> None:
     """Write a home for every actor of a job, to be copied to the actors' machines.
 
     A home holds who the actor is (actor.toml), the job, the actor's password and certificates,
-    for the coordinator the model before the first round, for a trainer the task file. Where the
+    for the coordinator the model before the first round, for a trainer the task file and the
+    modules beside it that it imports. Where the
     owners' data are is their affair: the path of the job file is kept, and [trainer] of
     actor.toml is where it is corrected. A home that an actor has lived in is never overwritten.
     """
@@ -230,14 +242,28 @@ def provision(options: ProvisionOptions) -> None:
 
     from .provision_command import run  # noqa: PLC0415
 
-    sources = Sources(tuple(options.broker or ()), options.credentials, options.tls)
+    sources = Sources(
+        tuple(options.broker or ()),
+        options.credentials,
+        options.tls,
+        tuple(options.model_url or ()),
+        options.model_token,
+    )
     output = _output(options.json, quiet=False)
     sys.exit(run(options.job, options.out, sources, output=output))
 
 
-ActorHome = Annotated[Path, typer.Option("--home", help="The actor's folder, as provisioned.")]
-Once = Annotated[bool, typer.Option("--once", help="End after one round.")]
-Tied = Annotated[bool, typer.Option("--tied", hidden=True)]
+@dataclass(frozen=True, slots=True)
+class ActorOptions:
+    """The options of `coordinator`, `holder` and `trainer`."""
+
+    home: Annotated[Path, typer.Option("--home", help="The actor's folder, as provisioned.")]
+    once: Annotated[bool, typer.Option("--once", help="End after one round.")] = False
+    json: Json = False
+    quiet: Quiet = False
+    tied: Annotated[bool, typer.Option("--tied", hidden=True)] = False
+
+
 _ACTOR_EPILOG = (
     "Exit codes: 0 done · 1 the job failed, or the actor crashed too often · 2 wrong usage or "
     "home · 130 stopped by a signal. Started again, an actor goes on where it was."
@@ -245,58 +271,44 @@ _ACTOR_EPILOG = (
 
 
 @app.command(epilog=_ACTOR_EPILOG)
-def coordinator(
-    home: ActorHome,
-    once: Once = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    tied: Tied = False,
-) -> None:
+@taking(ActorOptions)
+def coordinator(options: ActorOptions) -> None:
     """Run the coordinator of a job until the job has ended.
 
     It drives the rounds and sees only sums. The first signal lets it finish the round under
     way, for 30 s at most. While the broker is away it waits, and says so.
     """
-    _run_actor("coordinator", home, (once, tied), _output(json, quiet))
+    _run_actor("coordinator", options)
 
 
 @app.command(epilog=_ACTOR_EPILOG)
-def holder(
-    home: ActorHome,
-    once: Once = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    tied: Tied = False,
-) -> None:
+@taking(ActorOptions)
+def holder(options: ActorOptions) -> None:
     """Run a share-holder until it is stopped.
 
     It keeps shares while a round is open, votes once, and answers for one set of owners. Stop
     and start it as you like: what it acknowledged is on its disk.
     """
-    _run_actor("holder", home, (once, tied), _output(json, quiet))
+    _run_actor("holder", options)
 
 
 @app.command(epilog=_ACTOR_EPILOG)
-def trainer(
-    home: ActorHome,
-    once: Once = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    tied: Tied = False,
-) -> None:
+@taking(ActorOptions)
+def trainer(options: ActorOptions) -> None:
     """Run the trainer beside an owner's data until it is stopped.
 
     The owner's code runs in a process of its own; only shares of its result leave this
     machine. Stop and start it as you like: a finished upload is sent again, not made again.
     """
-    _run_actor("trainer", home, (once, tied), _output(json, quiet))
+    _run_actor("trainer", options)
 
 
-def _run_actor(role: Role, home: Path, ways: tuple[bool, bool], output: str) -> None:
+def _run_actor(role: Role, options: ActorOptions) -> None:
     from .actor_command import Wanted, run  # noqa: PLC0415
 
-    once, tied = ways
-    sys.exit(run(home, Wanted(role, once, tied), output="events" if tied else output))
+    output = _output(options.json, options.quiet)
+    wanted = Wanted(role, options.once, options.tied)
+    sys.exit(run(options.home, wanted, output="events" if options.tied else output))
 
 
 def _output(json: bool, quiet: bool) -> str:

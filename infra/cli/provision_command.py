@@ -10,7 +10,7 @@ from rich.table import Table
 
 from infra.casting import first_state, resolved
 from infra.config import ConfigError, load_job
-from infra.homes.access import Sources, access_of, on_broker
+from infra.homes.access import Sources, access_of, model_way_of, on_broker
 from infra.homes.provisioning import Provisioned, Provisioning
 
 from .display import print_json
@@ -41,7 +41,8 @@ def _homes(path: Path, out: Path, sources: Sources) -> list[Provisioned]:
     # The owners' data are on their machines; where some are here, they say what the columns are.
     job = resolved(on_broker(load_job(path, files=False), sources.urls))
     access = access_of(job, sources)
-    return Provisioning(job, asyncio.run(first_state(job)), access).write(out)
+    model = model_way_of(job, sources)
+    return Provisioning(job, asyncio.run(first_state(job)), access, model=model).write(out)
 
 
 def _print(homes: Sequence[Provisioned], out: Path) -> None:

@@ -16,7 +16,7 @@ from rich.table import Table
 
 from infra.telemetry.health import HealthLimits, ailments
 from infra.telemetry.phrases import duration, names
-from infra.telemetry.snapshot import FILE, Peer, Reading, Snapshot, read_home
+from infra.telemetry.snapshot import FILE, Models, Peer, Reading, Snapshot, read_home
 from infra.telemetry.waiting import why
 
 from .display import print_json
@@ -215,6 +215,12 @@ def _facts(reading: Reading, state: Snapshot) -> Iterator[tuple[str, str]]:
         yield "restarts", str(state.restarts)
     if state.inbox:
         yield "inbox", f"{state.inbox} messages, the oldest for {duration(state.inbox_oldest_s)}"
+    yield from _served(reading, state)
+
+
+def _served(reading: Reading, state: Snapshot) -> Iterator[tuple[str, str]]:
+    if state.models is not None:
+        yield "models", _models(state.models)
     if state.metrics_url is not None and reading.running:
         yield "metrics", state.metrics_url
 
@@ -265,3 +271,11 @@ def _table(*columns: str) -> Table:
     for column in columns:
         table.add_column(column, no_wrap=True)
     return table
+
+
+def _models(models: Models) -> str:
+    told = [f"{models.served} served ({models.served_bytes / 2**20:.1f} MiB)"]
+    if models.pulled or models.pulled_bytes:
+        told = [f"{models.pulled} pulled ({models.pulled_bytes / 2**20:.1f} MiB)"]
+    told += [f"{count} {how}" for how, count in models.failures.items()]
+    return "over HTTPS " + ", ".join(told)

@@ -24,7 +24,7 @@ def own_files(address: BrokerAddress, now: datetime) -> list[Finding]:
         return [problem("tls.files", str(error), "correct the files named in [broker]")]
     named = [("the authority", tls.ca_file), ("our certificate", tls.cert_file)]
     found = [
-        lasting("tls.files", f"{what} ({file})", _expiry(file), now)
+        lasting("tls.files", f"{what} ({file})", expiry(file), now)
         for what, file in named
         if file is not None
     ]
@@ -44,7 +44,7 @@ def _key(tls: Tls) -> list[Finding]:
     return [] if file is None else [private("tls.files", file)]
 
 
-def _expiry(file: Path) -> datetime:
+def expiry(file: Path) -> datetime:
     """Return the earliest end among the certificates of a file that OpenSSL could read."""
     certificates = x509.load_pem_x509_certificates(file.read_bytes())
     return min(certificate.not_valid_after_utc for certificate in certificates)

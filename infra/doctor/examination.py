@@ -19,6 +19,7 @@ from .cluster import Inspection, cluster_findings
 from .finding import Finding, Level, fine, problem, warning
 from .greeting import Place
 from .machine import MACHINE, room
+from .models import model_findings
 from .reach import (
     WANTS_CERTIFICATE,
     certificate_lasts,
@@ -58,6 +59,8 @@ async def examine(
         yield fine("broker", "all actors run in one process, without a broker")
         return
     async for finding in _broker(subject, subject.address):
+        yield finding
+    async for finding in model_findings(subject.home):
         yield finding
     if api is not None:
         for finding in cluster_findings(api, subject.topology, subject.address.vhost):

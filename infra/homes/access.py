@@ -16,6 +16,7 @@ from infra.rabbitmq.passwords import PasswordFolder
 from infra.rabbitmq.topology import Sizes, Topology
 from infra.tls_material import AUTHORITY
 
+from .model_section import ModelWay
 from .provisioning import Access
 
 
@@ -25,11 +26,24 @@ class Sources:
 
     `urls`: addresses that win over the job's; an account in them is everybody's.
     `credentials`: the folder that `quorate broker apply` keeps, `tls` that of `quorate tls`.
+    `model_urls`: where trainers pull model states, with the token of `model_token`.
     """
 
     urls: Sequence[str] = ()
     credentials: Path | None = None
     tls: Path | None = None
+    model_urls: Sequence[str] = ()
+    model_token: Path | None = None
+
+
+def model_way_of(job: Job, sources: Sources) -> ModelWay | None:
+    """Return how trainers pull model states, None over the broker. Raises `ConfigError`."""
+    if sources.model_urls:
+        insecure = job.federation.insecure
+        return ModelWay.parse(sources.model_urls, sources.model_token, insecure=insecure)
+    if sources.model_token is not None:
+        raise ConfigError(["--model-token: is for addresses to pull from; name them: --model-url"])
+    return None
 
 
 def on_broker(job: Job, urls: Sequence[str]) -> Job:

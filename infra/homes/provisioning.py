@@ -15,7 +15,9 @@ from infra.durable_files import make_folder, sync_folder
 from protocols.learning.state import State
 
 from .actor_home import INITIAL, JOB, JOURNAL, SETTINGS
+from .model_section import TOKEN, ModelWay
 from .settings import Role
+from .task_files import task_files
 
 PASSWORD = "password"  # noqa: S105 - the file's name
 _CA, _CERT, _KEY = "ca.pem", "actor.pem", "actor.key"
@@ -52,16 +54,25 @@ class Provisioning:
     """Writes the homes of a resolved job below a folder.
 
     A home that an actor has lived in is never touched, unless `renew`: then its settings are
-    written again and what it keeps stays. A folder that is not ours is refused.
+    written again and what it keeps stays. A folder that is not ours is refused. With `model`,
+    trainers pull model states and the coordinator serves them.
     """
 
     def __init__(
-        self, job: Job, initial: State, access: Mapping[str, Access], *, renew: bool = False
+        self,
+        job: Job,
+        initial: State,
+        access: Mapping[str, Access],
+        *,
+        renew: bool = False,
+        model: ModelWay | None = None,
     ) -> None:
         self._job = job
         self._initial = initial.to_bytes()
         self._access = access
         self._renew = renew
+        self._model = model
+        self._task: dict[str, Path] = {}
 
     def write(self, out: Path) -> list[Provisioned]:
         """Write all homes, or none. Raises `ConfigError` naming every folder that is in the way."""
@@ -89,8 +100,15 @@ class Provisioning:
 
     def _no_task(self) -> Iterator[str]:
         learning = self._job.learning
-        if isinstance(learning, FedAvgSettings) and not learning.task.is_file():
+        if not isinstance(learning, FedAvgSettings):
+            return
+        if not learning.task.is_file():
             yield f"model.task: {learning.task} is not there; create it or correct the path"
+            return
+        try:
+            self._task = task_files(learning.task)
+        except ConfigError as error:
+            yield from error.problems
 
     def _in_the_way(self, path: Path) -> Iterator[str]:
         try:
@@ -119,8 +137,11 @@ class Provisioning:
         _write(path / JOB, job_text(self._job).encode())
         if access.password is not None:
             _write(path / PASSWORD, access.password.encode() + b"\n")
+        if self._model is not None and role != "holder":
+            _write(path / TOKEN, self._model.token.encode() + b"\n")
         for file, copy in self._copies(access, role):
             if file is not None:
+                (path / copy).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 _write(path / copy, file.read_bytes())
         if role == "coordinator":
             _write(path / INITIAL, self._initial)
@@ -131,10 +152,10 @@ class Provisioning:
         return Provisioned(name, role, path, tuple(self._left_open(role, access, data)))
 
     def _copies(self, access: Access, role: Role) -> list[tuple[Path | None, str]]:
-        copies = [(access.ca_file, _CA), (access.cert_file, _CERT), (access.key_file, _KEY)]
-        learning = self._job.learning
-        if role == "trainer" and isinstance(learning, FedAvgSettings):
-            copies.append((learning.task, learning.task.name))
+        copies: list[tuple[Path | None, str]] = [(access.ca_file, _CA)]
+        copies += [(access.cert_file, _CERT), (access.key_file, _KEY)]
+        if role == "trainer":
+            copies += [(file, name) for name, file in self._task.items()]
         return copies
 
     def _data(self, name: str) -> str | None:
@@ -163,6 +184,9 @@ class Provisioning:
         ]
         if job.federation.insecure:
             lines += _line("insecure", True)
+        if self._model is not None and role != "holder":
+            ca_file = _CA if access.ca_file else None
+            lines += self._model.section(role, ca_file=ca_file, insecure=job.federation.insecure)
         if role == "trainer":
             lines += ["", "[trainer]", *_line("data", data)]
         lines += ["", "[telemetry]", '# listen = "127.0.0.1:9464"   # metrics and health', ""]
@@ -171,6 +195,8 @@ class Provisioning:
     def _left_open(self, role: Role, access: Access, data: str | None) -> Iterator[str]:
         if access.user is None or access.password is None:
             yield "user and password_file below [broker]"
+        if role == "coordinator" and self._model is not None:
+            yield from filter(None, [self._model.left_open()])
         if role != "trainer":
             return
         if data is None and self._job.algorithm == "logistic":

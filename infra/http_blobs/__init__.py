@@ -11,16 +11,20 @@ from .places import BaseUrl, HttpBlobsError, Pulling, Serving
 from .pull_blobs import PullBlobs, PullPolicy
 from .served_folder import ServedFolder
 from .server import BlobServer, ServeLimits
+from .traffic import BlobTraffic, Pulled, Served
 
 __all__ = [
     "BaseUrl",
     "BlobServer",
+    "BlobTraffic",
     "BothWays",
     "HttpBlobsError",
     "PullBlobs",
     "PullPolicy",
+    "Pulled",
     "Pulling",
     "ServeLimits",
+    "Served",
     "ServedFolder",
     "Serving",
 ]

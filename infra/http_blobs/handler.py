@@ -8,7 +8,7 @@ import os
 import re
 import socket
 import ssl
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Protocol
 
 from .ranges import Part, Unsatisfiable, requested
 from .served_folder import ServedFolder
+from .traffic import BlobTraffic, Served
 
 log = logging.getLogger(__name__)
 
@@ -24,6 +25,7 @@ _PATH = re.compile(r"/blobs/([0-9a-f]{64})")
 # A blob never changes under its name, and nobody may repack it on the way.
 _FOR_EVER = "public, max-age=31536000, immutable, no-transform"
 _NEVER = "no-store"
+_ENDINGS = {HTTPStatus.UNAUTHORIZED: Served.REFUSED, HTTPStatus.NOT_FOUND: Served.ABSENT}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Access:
 
 class _Serves(Protocol):
     access: Access
+    traffic: BlobTraffic
 
     def renew(self, request: socket.socket) -> None: ...
 
@@ -103,6 +106,7 @@ class BlobHandler(BaseHTTPRequestHandler):
         if tag in re.split(r"\s*,\s*", self.headers.get("If-None-Match", "")):
             self._begin(HTTPStatus.NOT_MODIFIED, tag)
             self.end_headers()
+            self.server.traffic.ended(Served.UNCHANGED)
             return
         asked = self.headers.get("Range")
         if self.headers.get("If-Range", tag) != tag:
@@ -126,6 +130,17 @@ class BlobHandler(BaseHTTPRequestHandler):
             self._transfer(file, part)
 
     def _transfer(self, file: BinaryIO, part: Part) -> None:
+        """Send a part; it counts as cut off unless all of it went."""
+        at, ending = part.begin, Served.CUT_OFF
+        try:
+            for count in self._sent(file, part):
+                at += count
+            if at == part.end:
+                ending = Served.SENT
+        finally:
+            self.server.traffic.ended(ending, at - part.begin)
+
+    def _sent(self, file: BinaryIO, part: Part) -> Iterator[int]:
         at = part.begin
         file.seek(at)
         encrypted = isinstance(self.request, ssl.SSLSocket)
@@ -141,6 +156,7 @@ class BlobHandler(BaseHTTPRequestHandler):
             if not sent:
                 return  # shorter than it was: the client sees that bytes are missing
             at += sent
+            yield sent
 
     def _begin(self, status: HTTPStatus, tag: str) -> None:
         self.send_response(status)
@@ -149,6 +165,7 @@ class BlobHandler(BaseHTTPRequestHandler):
         self.send_header("Connection", "close")
 
     def _refuse(self, status: HTTPStatus, header: str = "", value: str = "") -> None:
+        self.server.traffic.ended(_ENDINGS.get(status, Served.WRONG))
         body = f"{status.value} {status.phrase}\n".encode()
         self.send_response(status)
         if header:

@@ -17,6 +17,7 @@ from infra.system import ThreadOffload
 from .attempt import Attempt, PullFailed, Terms
 from .places import BaseUrl
 from .pulled_folder import PulledFolder
+from .traffic import BlobTraffic, Pulled
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class Source:
     terms: Terms
     network: ThreadOffload
     disk: Disk
+    traffic: BlobTraffic
 
 
 class Pull:
@@ -94,14 +96,17 @@ class Pull:
         disk, digest = self._source.disk, self._digest
         only = self._source.urls.index(base) if self._apart else None
         part = await disk.run(disk.folder.part, digest, only)
-        if not await self._attempted(base, part):
+        received = await self._attempted(base, part)
+        if received is None:
             return None
         blob = await disk.run(disk.folder.finished, part, digest)
+        self._source.traffic.ended(Pulled.FALSE if blob is None else Pulled.WHOLE, received)
         if blob is None:
             self._blame(base)
         return blob
 
-    async def _attempted(self, base: BaseUrl, part: Path) -> bool:
+    async def _attempted(self, base: BaseUrl, part: Path) -> int | None:
+        """Return how many bytes came if they may be all that was missing."""
         source = self._source
         attempt = Attempt(base, self._digest, part, source.terms)
         try:
@@ -109,11 +114,13 @@ class Pull:
         except PullFailed as failed:
             if attempt.received:
                 self._backoff.reset()
+            ending = Pulled.ABSENT if failed.absent else Pulled.FAILED
+            source.traffic.ended(ending, attempt.received)
             self._note(base, failed)
-            return False
+            return None
         finally:
             attempt.cancel()
-        return True
+        return attempt.received
 
     def _blame(self, base: BaseUrl) -> None:
         if self._apart:

@@ -16,6 +16,7 @@ from .places import Pulling
 from .pull import Disk, Pull, Source
 from .pulled_folder import PulledFolder
 from .served_folder import ServedFolder
+from .traffic import BlobTraffic
 
 _DIGEST_BYTES = 32
 _NETWORK_THREADS = 4  # one pulls; others may still hang on what was cancelled
@@ -41,6 +42,9 @@ class PullBlobs:
 
     `folder` holds what was fetched: an interrupted download goes on after a restart, and the
     newest blob stays there. A process holds one copy of a blob, and a MiB or two besides.
+
+    Attributes:
+        traffic: what was pulled so far.
     """
 
     def __init__(
@@ -63,7 +67,8 @@ class PullBlobs:
         network = ThreadOffload(workers=_NETWORK_THREADS, name=f"{name} pulls")
         self._name = name
         self._policy = policy
-        self._source = Source(pulling.urls, terms, network, disk)
+        self.traffic = BlobTraffic()
+        self._source = Source(pulling.urls, terms, network, disk, self.traffic)
         self._served = served
         self._fetches = SharedFetches(name, self._obtain)
         self._closed = False

@@ -6,26 +6,18 @@ line, and the kernel copies the file. In front of thousands of trainers belongs 
 
 from __future__ import annotations
 
-import logging
 import socket
 import ssl
-import struct
-import threading
-import time
 from dataclasses import dataclass
-from socketserver import TCPServer, ThreadingMixIn
 from typing import Any
+
+from infra.bounded_server import BoundedServer
 
 from .handler import Access, BlobHandler
 from .places import HttpBlobsError, Serving, bracketed
 from .served_folder import ServedFolder
 from .tls import server_context
-
-log = logging.getLogger(__name__)
-
-_LOOK_S = 0.1
-_FAREWELL_S = 5.0
-_DROP = struct.pack("ii", 1, 0)
+from .traffic import BlobTraffic, Served
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,16 +39,19 @@ class BlobServer:
 
     More clients than allowed at a time are hung up on, and so is one that is too slow: both
     come again and go on where they were.
+
+    Attributes:
+        traffic: what was served so far.
     """
 
     def __init__(
         self, folder: ServedFolder, serving: Serving, limits: ServeLimits | None = None
     ) -> None:
+        self.traffic = BlobTraffic()
         self._folder = folder
         self._serving = serving
         self._limits = limits or ServeLimits()
         self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
 
     @property
     def url(self) -> str | None:
@@ -72,7 +67,7 @@ class BlobServer:
         serving = self._serving
         context = None if serving.tls is None else server_context(serving.tls)
         try:
-            server = _Server(self._folder, serving, self._limits)
+            server = _Server(self._folder, serving, self._limits, self.traffic)
         except OSError as error:
             raise HttpBlobsError(
                 f"{serving.host}:{serving.port} can't be listened on ({error.strerror}); choose "
@@ -80,40 +75,36 @@ class BlobServer:
             ) from None
         server.context = context
         self._server = server
-        self._thread = threading.Thread(
-            target=server.serve_forever, args=(_LOOK_S,), name="blob server", daemon=True
-        )
-        self._thread.start()
+        server.begin("blob server")
 
     def close(self) -> None:
         """Stop serving and hang up; again is fine."""
-        if self._server is None or self._thread is None:
-            return
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        self._server.hang_up(by_s=float("inf"))
-        self._server.wait_until_gone(_FAREWELL_S)
-        self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            server.end()
 
 
-class _Server(ThreadingMixIn, TCPServer):
-    daemon_threads = True
-    allow_reuse_address = True
+class _Server(BoundedServer):
     request_queue_size = 128
 
-    def __init__(self, folder: ServedFolder, serving: Serving, limits: ServeLimits) -> None:
-        self.address_family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
+    def __init__(
+        self, folder: ServedFolder, serving: Serving, limits: ServeLimits, traffic: BlobTraffic
+    ) -> None:
         self.access = Access(folder, serving.token, limits.retry_s)
         self.context: ssl.SSLContext | None = None
-        self._limits = limits
-        self._open = threading.Condition()
-        self._due: dict[socket.socket, float] = {}
-        super().__init__((serving.host, serving.port), BlobHandler)
+        self.traffic = traffic
+        self._piece_s = limits.piece_s
+        super().__init__(
+            serving.host,
+            serving.port,
+            BlobHandler,
+            clients=limits.clients,
+            request_s=limits.request_s,
+        )
 
     def get_request(self) -> tuple[Any, Any]:
         connection, address = self.socket.accept()
-        connection.settimeout(self._limits.piece_s)
+        connection.settimeout(self._piece_s)
         if self.context is not None:
             # The handshake is the client's thread's: here it would hold up all others.
             connection = self.context.wrap_socket(
@@ -121,44 +112,9 @@ class _Server(ThreadingMixIn, TCPServer):
             )
         return connection, address
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        with self._open:
-            if len(self._due) >= self._limits.clients:
-                log.debug("hung up on %s: %d others are served", client_address[0], len(self._due))
-                return False
-            self._due[request] = time.monotonic() + self._limits.request_s
-        return True
-
     def renew(self, request: socket.socket) -> None:
         """Give a client time for another piece."""
-        with self._open:
-            self._due[request] = time.monotonic() + self._limits.piece_s
+        self.more_time(request, self._piece_s)
 
-    def shutdown_request(self, request: Any) -> None:
-        with self._open:
-            self._due.pop(request, None)
-            self._open.notify_all()
-        super().shutdown_request(request)
-
-    def service_actions(self) -> None:
-        self.hang_up(by_s=time.monotonic())
-
-    def hang_up(self, *, by_s: float) -> None:
-        """End the connections that are past their time; their threads then end by themselves."""
-        with self._open:
-            for connection in [each for each, due_s in self._due.items() if due_s <= by_s]:
-                try:
-                    # What the client has not taken is dropped, or it would hold memory on.
-                    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _DROP)
-                    # Under any encryption, which is not ours to touch from here.
-                    socket.socket.shutdown(connection, socket.SHUT_RDWR)
-                except OSError as error:
-                    log.debug("a client of the blob server had gone: %s", error)
-
-    def wait_until_gone(self, timeout_s: float) -> None:
-        """Return when no client is served any more."""
-        with self._open:
-            self._open.wait_for(lambda: not self._due, timeout_s)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("a client of the blob server went away", exc_info=True)
+    def turned_away(self) -> None:
+        self.traffic.ended(Served.CROWDED)

@@ -119,12 +119,12 @@ class Management:
 
     def put(self, where: str, body: Object) -> None:
         """Create or replace what `where` names (see `path`)."""
-        self._call("PUT", where, body)
+        self.call("PUT", where, body)
 
     def delete(self, where: str) -> bool:
         """Delete what `where` names; return False if it was not there."""
         try:
-            self._call("DELETE", where)
+            self.call("DELETE", where)
         except ManagementError as error:
             if error.status != http.client.NOT_FOUND:
                 raise
@@ -133,23 +133,27 @@ class Management:
 
     def post(self, where: str, body: Object) -> Any:
         """Send `body` and return the answer, None for an empty one."""
-        return self._call("POST", where, body)
+        return self.call("POST", where, body)
 
     # --- the wire ---------------------------------------------------------------------
 
     def _object(self, where: str) -> Object:
-        answer = self._call("GET", where)
+        answer = self.call("GET", where)
         if not isinstance(answer, dict):
             raise self._stranger()
         return answer
 
     def _list(self, where: str) -> list[Object]:
-        answer = self._call("GET", where)
+        answer = self.call("GET", where)
         if not isinstance(answer, list):
             raise self._stranger()
         return answer
 
-    def _call(self, method: str, where: str, body: Object | None = None) -> Any:
+    def call(self, method: str, where: str, body: Object | None = None) -> Any:
+        """Return the answer to any request of the API, None for an empty one.
+
+        `where` follows `/api` and is quoted (see `path`). Raises `ManagementError`.
+        """
         account = b64encode(f"{self.user}:{self.password}".encode()).decode()
         request = urllib.request.Request(  # noqa: S310  # http and https only, see `parse`
             f"{self.url}/api{where}",

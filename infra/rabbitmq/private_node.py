@@ -8,13 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import shutil
 import signal
 import subprocess
-import urllib.error
-import urllib.request
-from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +19,7 @@ from typing import Any, Literal, Self
 import aiormq
 
 from .erlang_host import ErlangHost, NodeFailed, free_port, reap
+from .management import Management, ManagementError, Object
 
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 30.0
@@ -31,8 +28,6 @@ _FIRST_ERRORS = 15
 _LAST_LINES = 25
 _DEFAULT_MEMORY = "0.4"
 _DEFAULT_DISK = "50MB"
-
-_straight = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 Resource = Literal["memory", "disk"]
 
@@ -206,11 +201,11 @@ class PrivateNode:
         command = [self._host.script(name), "--node", self.name, *arguments]
         return await self._host.run(command, self._environment())
 
-    async def api(self, method: str, path: str, body: object = None) -> Any:
+    async def api(self, method: str, path: str, body: Object | None = None) -> Any:
         """Ask the management interface, in milliseconds; `path` follows `/api` and is quoted.
 
         Raises:
-            NodeFailed: it refused, with its words, or `management` is off.
+            NodeFailed: it refused, with its words, can't be reached, or `management` is off.
         """
         return await asyncio.to_thread(self._ask, method, path, body)
 
@@ -250,26 +245,14 @@ class PrivateNode:
         command = "set_vm_memory_high_watermark" if resource == "memory" else "set_disk_free_limit"
         await self.ctl(command, limit)
 
-    def _ask(self, method: str, path: str, body: object) -> Any:
+    def _ask(self, method: str, path: str, body: Object | None) -> Any:
         if self.management_port is None:
             raise NodeFailed("the node has no management interface: make it with management=True")
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.management_port}/api{path}",
-            data=None if body is None else json.dumps(body).encode(),
-            headers={
-                "Authorization": "Basic " + b64encode(b"guest:guest").decode(),
-                "Content-Type": "application/json",
-            },
-            method=method,
-        )
+        url = f"http://127.0.0.1:{self.management_port}"
         try:
-            with _straight.open(request, timeout=_START_TIMEOUT_S) as answer:
-                said = answer.read()
-        except urllib.error.HTTPError as error:
-            with error:
-                words = error.read().decode(errors="replace")
-            raise NodeFailed(f"{method} {path}: {error.code} {words}") from None
-        return json.loads(said) if said else None
+            return Management(url, "guest", "guest").call(method, path, body)
+        except ManagementError as error:
+            raise NodeFailed(str(error)) from None
 
     def _environment(self) -> dict[str, str]:
         def inside(name: str) -> str:

@@ -24,7 +24,7 @@ from actors.ports import LinkLost
 
 from .backoff import Backoff
 from .errors import GONE, MessageTooLarge, NotPermitted, UnknownRecipient, guarded
-from .topology import MAX_MESSAGE_BYTES, exchange_of
+from .topology import exchange_of, largest_message_bytes
 from .window import Window, WindowSize
 
 Header = str | int | bytes
@@ -92,8 +92,9 @@ class Outlet:
 
         Raises `UnknownRecipient`, `MessageTooLarge`, `NotPermitted`, and `LinkLost` once closed.
         """
-        if len(letter.body) > MAX_MESSAGE_BYTES:
-            raise MessageTooLarge(letter.recipient, len(letter.body), MAX_MESSAGE_BYTES)
+        limit_bytes = largest_message_bytes(letter.key)
+        if len(letter.body) > limit_bytes:
+            raise MessageTooLarge(letter.recipient, len(letter.body), limit_bytes)
         patience = Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S)
         while True:
             async with self.window.room(len(letter.body)):

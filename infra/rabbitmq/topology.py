@@ -262,6 +262,19 @@ def exchange_of(key: str) -> str:
     return MODEL_EXCHANGE if key.endswith((f".{MODEL_STREAM}", f".{MODEL_INDEX}")) else EXCHANGE
 
 
+def largest_message_bytes(key: str) -> int:
+    """Return what a message with this key may have at most.
+
+    A classic queue refuses for ever what would not fit into it even while it is empty. A sender
+    does not know whose queue is how large, so the smallest of a lane counts for all of it.
+    """
+    if not key.endswith(f".{Lane.CONTROL.value}"):
+        return MAX_MESSAGE_BYTES
+    sizes = Sizes()
+    smallest = min(sizes.coordinator_control, sizes.holder_control, sizes.trainer_control)
+    return min(MAX_MESSAGE_BYTES, smallest)
+
+
 def is_addressed_to(key: str, name: str, lane: Lane) -> bool:
     """Say whether a message is for this inbox, and not a copy: RabbitMQ 3 lets those pass."""
     sender, _, inbox = key.partition(".")

@@ -10,7 +10,8 @@ from functools import partial
 
 from actors.ports import Delivery, Lane
 
-from .link import Incoming, RabbitLink
+from .link import Incoming, LinkState, RabbitLink
+from .stall import Stall
 from .topology import is_addressed_to, queue_name, routing_key, sender_of
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,7 @@ class RabbitTransport:
         self._link = link
         self._closed = False
         self._news = asyncio.Event()
+        self._stall = Stall()
         self._lanes = list(lanes)
         self._waiting: dict[Lane, deque[Incoming]] = {lane: deque() for lane in lanes}
         for lane in lanes:
@@ -73,7 +75,17 @@ class RabbitTransport:
 
         Raises `UnknownRecipient`, `MessageTooLarge`, `NotPermitted`, and `LinkLost` once closed.
         """
-        await self._link.publish(routing_key(self._name, to, lane), body, lane=lane)
+        with self._stall.sending(_now_s()):
+            await self._link.publish(routing_key(self._name, to, lane), body, lane=lane)
+            self._stall.answered(_now_s())
+
+    def stalled_s(self) -> float:
+        """Return for how long nothing could be sent to anybody; 0.0 while all is well.
+
+        A broker that is stopped keeps its connections open: it counts as stalled when nothing
+        that was sent in the meantime is confirmed.
+        """
+        return self._stall.lasts_s(_now_s(), is_open=self._link.state is LinkState.OPEN)
 
     def deliveries(self) -> AsyncIterator[Delivery]:
         """Iterate over incoming messages; ends on `close`. Several iterations share them."""
@@ -124,3 +136,7 @@ class RabbitTransport:
                 self._lanes.append(lane)
                 return lane, incoming
         return None
+
+
+def _now_s() -> float:
+    return asyncio.get_running_loop().time()

@@ -71,6 +71,10 @@ class MeteredTransport:
         self._watch.opened()
         return _Deliveries(self._inner.deliveries(), self._watch)
 
+    def stalled_s(self) -> float:
+        """Return for how long the inner transport could send nothing."""
+        return self._inner.stalled_s()
+
     async def close(self) -> None:
         """Close the inner transport."""
         try:

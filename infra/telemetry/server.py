@@ -5,15 +5,14 @@ from __future__ import annotations
 import json
 import logging
 import socket
-import threading
-import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from socketserver import ThreadingMixIn
 from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 from prometheus_client import CollectorRegistry, make_wsgi_app
+
+from infra.bounded_server import BoundedServer
 
 from .subject import Listen, TelemetryError
 
@@ -55,7 +54,6 @@ class TelemetryServer:
         self._listen = listen
         self._limits = limits or ServerLimits()
         self._server: _Server | None = None
-        self._thread: threading.Thread | None = None
 
     @property
     def url(self) -> str | None:
@@ -67,41 +65,33 @@ class TelemetryServer:
 
     def start(self) -> None:
         """Begin to serve. Raises `TelemetryError` when the address can't be had."""
-        listen = self._listen
+        listen, limits = self._listen, self._limits
         try:
-            self._server = _Server(listen, self._limits)
+            server = _Server(
+                listen.host,
+                listen.port,
+                _Handler,
+                clients=limits.clients,
+                request_s=limits.request_s,
+            )
         except OSError as error:
             raise TelemetryError(
                 f"{listen.host}:{listen.port} can't be listened on "
                 f'({error.strerror}); choose another port, 0 for any free one, or "off"'
             ) from None
-        self._server.set_app(_application(self._pages))
-        self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="telemetry", daemon=True
-        )
-        self._thread.start()
+        server.set_app(_application(self._pages))
+        self._server = server
+        server.begin("telemetry")
 
     def close(self) -> None:
         """Stop serving and hang up; again is fine."""
-        if self._server is None or self._thread is None:
-            return
-        self._server.shutdown()
-        self._thread.join()
-        self._server.hang_up(older_than_s=0.0)
-        self._server.server_close()
-        self._server = None
+        server, self._server = self._server, None
+        if server is not None:
+            server.end()
 
 
-class _Server(ThreadingMixIn, WSGIServer):
-    daemon_threads = True
+class _Server(BoundedServer, WSGIServer):
     request_queue_size = 16
-
-    def __init__(self, listen: Listen, limits: ServerLimits) -> None:
-        self.address_family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
-        self._limits = limits
-        self._guard = threading.Lock()
-        self._open: dict[socket.socket, float] = {}
-        super().__init__((listen.host, listen.port), _Handler)
 
     def server_bind(self) -> None:
         # The base class asks the name server for this host's name, which may take very long.
@@ -110,35 +100,6 @@ class _Server(ThreadingMixIn, WSGIServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "quorate", self.server_address[1]
         self.setup_environ()
-
-    def verify_request(self, request: Any, client_address: Any) -> bool:
-        with self._guard:
-            if len(self._open) >= self._limits.clients:
-                return False
-            self._open[request] = time.monotonic()
-        return True
-
-    def shutdown_request(self, request: Any) -> None:
-        with self._guard:
-            self._open.pop(request, None)
-        super().shutdown_request(request)
-
-    def service_actions(self) -> None:
-        self.hang_up(older_than_s=self._limits.request_s)
-
-    def hang_up(self, *, older_than_s: float) -> None:
-        """End the connections that have taken so long; their threads then end by themselves."""
-        now_s = time.monotonic()
-        with self._guard:
-            slow = [c for c, began_s in self._open.items() if now_s - began_s >= older_than_s]
-            for connection in slow:
-                try:
-                    connection.shutdown(socket.SHUT_RDWR)
-                except OSError as error:
-                    log.debug("a client of the telemetry server had gone: %s", error)
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        log.debug("a client of the telemetry server went away", exc_info=True)
 
 
 class _Handler(WSGIRequestHandler):

@@ -84,6 +84,16 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
     private: bool = False
 
 
+class Models(msgspec.Struct, frozen=True, kw_only=True):
+    """Model states over HTTPS since the start: bytes, whole states, and failures by kind."""
+
+    served_bytes: int
+    served: int
+    pulled_bytes: int
+    pulled: int
+    failures: dict[str, int]
+
+
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one actor's process.
 
@@ -113,6 +123,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     peers: tuple[Peer, ...]
     troubles: tuple[Trouble, ...]
     metrics_url: str | None
+    models: Models | None = None
     format: int = 1
 
 

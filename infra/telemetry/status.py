@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from actors.ports import Clock
+from infra.http_blobs import BlobTraffic
 from protocols.reports import (
     ActorRestarted,
     Event,
@@ -28,6 +29,7 @@ from protocols.reports import (
 )
 
 from .link_watch import LinkNews, LinkWatch
+from .model_numbers import models_of
 from .peers import Peers
 from .snapshot import Round, Rules, Snapshot, Trouble
 from .subject import Subject
@@ -84,6 +86,7 @@ class StatusBoard:
         self._since = time.time()
         self._life, self._life_s, self._life_reason = Life.STARTING, clock.now_s(), ""
         self._link = LinkWatch(clock)
+        self._traffic: BlobTraffic | None = None
         self._round: _Round | None = None
         self._tally = _Tally()
 
@@ -105,6 +108,14 @@ class StatusBoard:
         if self._link.take(news):
             self._trouble(f"link {news.state.name.lower()}: {news.reason}")
         self.changed(True)
+
+    def models(self, traffic: BlobTraffic) -> None:
+        """Take what counts model states over HTTPS from now on."""
+        self._traffic = traffic
+
+    def traffic(self) -> BlobTraffic | None:
+        """Return what counts model states over HTTPS, None where they take the stream."""
+        return self._traffic
 
     def take(self, event: Event) -> None:
         """Take an event."""
@@ -209,6 +220,7 @@ class StatusBoard:
                 for at_s, text, private in tuple(tally.troubles)
             ),
             metrics_url=self.metrics_url,
+            models=None if self._traffic is None else models_of(self._traffic),
         )
 
     def _round_now(self, now_s: float) -> Round | None:

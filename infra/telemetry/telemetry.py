@@ -9,6 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from actors.ports import Clock, Transport
+from infra.http_blobs import BlobTraffic
 from infra.system import SystemClock
 from protocols.reports import Event
 
@@ -19,6 +20,7 @@ from .live import HomeNumbers, LiveNumbers
 from .loop_lag import LoopLag
 from .metered import MeteredTransport, Watch
 from .metrics import Metrics
+from .model_numbers import ModelNumbers
 from .notify import Notifier
 from .server import Pages, TelemetryServer
 from .snapshot import Snapshot, encode
@@ -62,6 +64,7 @@ class Telemetry:
         self._tasks: list[asyncio.Task[None]] = []
         self._metrics.registry.register(LiveNumbers(self._board.snapshot))
         self._metrics.registry.register(self._sizes)
+        self._metrics.registry.register(ModelNumbers(self._board.traffic))
         pages = Pages(self._metrics.registry, self._ailments, self._public_status)
         self._server = None if listen is None else TelemetryServer(pages, listen)
 
@@ -90,6 +93,10 @@ class Telemetry:
             self._board.link(news)
         except Exception:
             log.exception("a change of the link could not be taken in")
+
+    def models(self, traffic: BlobTraffic) -> None:
+        """Count model states over HTTPS by this from now on."""
+        self._board.models(traffic)
 
     def wrap(self, transport: Transport) -> Transport:
         """Return the transport with a meter on it; ask anew whenever the actor is built."""

@@ -106,14 +106,16 @@ def _why_round(state: Snapshot, now: Round, age_s: float) -> Iterator[str]:
     left_s = now.deadline_s - age_s
     if left_s <= 0:
         yield (
-            "the deadline of this step has passed: the round has gone on or has ended since, and "
-            "tells as soon as an answer comes in"
+            "the deadline of this step has passed: the round goes on or ends at the next look at "
+            "the time, but not while there is no way to the broker: who can't be heard gets all "
+            "of its time again"
         )
         return
     yield f"in {duration(left_s)} {_fate(state, now)}"
     yield (
         f"any progress moves the deadline: a step ends after {duration(state.rules.patience_s)} "
-        f"without any, and after {duration(state.rules.round_s)} at the latest"
+        f"without any, and after {duration(state.rules.round_s)} at the latest; time in which the "
+        f"coordinator could hear nobody does not count"
     )
 
 

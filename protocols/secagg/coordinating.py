@@ -110,7 +110,7 @@ class Coordinating:
         # Limits may have changed since; who is asked for what in this round has not.
         self._round = self._gathering(stored.config, now_s)
         resumed = self._round.resume(stored.announced, stored.chosen)
-        return [*closed, self._began(), *resumed]
+        return [*closed, self._began(), *resumed, Report(self._round.progress(now_s))]
 
     def _closed_again(self, run: RunRecord) -> list[Effect]:
         if not run.closed:
@@ -259,6 +259,10 @@ class Coordinating:
     def advance(self, now_s: float) -> list[Effect]:
         """Let the time pass."""
         return [] if self._round is None else self._after(now_s, self._round.advance(now_s))
+
+    def overslept(self, now_s: float, late_s: float) -> list[Effect]:
+        """Take note that until now nobody could be heard for `late_s`, by no fault of theirs."""
+        return [] if self._round is None else self._round.overslept(now_s, late_s)
 
     def checked(self, now_s: float, stream: str, *, ok: bool) -> list[Effect]:
         """Take the result of a `CheckStream`."""

@@ -81,39 +81,45 @@ class Gathering:
         if chosen:
             self._choose(chosen)
         opens = self._open_again(self._roster.holders)
-        if self.step is Step.OPENING:
-            return opens
-        return opens + self._resend(announced if chosen else self._roster.trainers)
+        asked = announced if chosen else self._roster.trainers
+        return opens if self.step is Step.OPENING else opens + self._resend(asked)
 
     def _open_again(self, holders: Iterable[str]) -> list[Effect]:
         return [Send(name, OpenRound(config=self.config)) for name in holders]
 
     def next_wake_s(self) -> float | None:
         """Return when `advance` is due even if nothing comes in; None when it never is."""
-        if self.abandoned is not None or self.step is Step.UPDATING:
-            return None
-        return self._patience.wake_s()
+        return None if self._over() else self._patience.wake_s()
+
+    def _over(self) -> bool:
+        return self.abandoned is not None or self.step is Step.UPDATING
 
     def advance(self, now_s: float) -> list[Effect]:
         """Let the time pass: end what has waited long enough, repeat what went unanswered."""
-        if self.abandoned is not None or self.step is Step.UPDATING:
+        if self._over():
             return []
         step = self.step
-        effects = self._leave_step(now_s)
+        gone_on = self._go_on(now_s)
         if self.step is not step or self.abandoned is not None:
-            return effects
-        if self._patience.ask_again(now_s):
-            self._patience.asked(now_s)
-            effects += self._resend(self._asked())
-            if self.step is Step.COLLECTING:
-                # An open round's holder answers with all it has.
-                effects += self._open_again(self.announced)
-        return effects
+            return gone_on
+        if not self._patience.ask_again(now_s):
+            return []
+        self._patience.asked(now_s)
+        # An open round's holder answers with all it has.
+        again = self._open_again(self.announced) if step is Step.COLLECTING else []
+        return self._resend(self._asked()) + again
+
+    def overslept(self, now_s: float, late_s: float) -> list[Effect]:
+        """Take note that nobody could be heard for `late_s`: others' silence counts anew."""
+        if self._over():
+            return []
+        self._patience.overslept(now_s, late_s)
+        return [Report(self.progress(now_s))]
 
     def receive(self, now_s: float, sender: str, message: Wire) -> list[Effect]:
         """Decide on one message of this round; raise `PeerViolation` on a broken rule."""
         handler = self._handler(sender, message)
-        if self.abandoned is not None or self.step is Step.UPDATING:
+        if self._over():
             return []
         effects = handler(sender, message)
         if effects is None:
@@ -123,8 +129,8 @@ class Gathering:
 
     def _handler(self, sender: str, message: Wire) -> Callable[[str, Message], list[Effect] | None]:
         role = self._roster.role(sender)
-        handlers = _FROM_HOLDERS if role == "holder" else _FROM_TRAINERS
-        name = handlers.get(type(message)) if role in ("holder", "trainer") else None
+        handlers = {"holder": _FROM_HOLDERS, "trainer": _FROM_TRAINERS}.get(role or "", {})
+        name = handlers.get(type(message))
         if name is None:
             raise PeerViolation(
                 sender, f"a {role or 'stranger'} may not send {type(message).__name__}"
@@ -255,13 +261,9 @@ class Gathering:
 
     def _asked(self) -> tuple[str, ...]:
         """Name whom to repeat the request to: also those who are not waited for may answer."""
-        match self.step:
-            case Step.OPENING:
-                return tuple(n for n in self._roster.holders if n not in self.opened)
-            case Step.COLLECTING:
-                return self._incomplete()
-            case _:
-                return self.waiting_for()
+        if self.step is Step.OPENING:
+            return tuple(n for n in self._roster.holders if n not in self.opened)
+        return self._incomplete() if self.step is Step.COLLECTING else self.waiting_for()
 
     def left_out(self) -> dict[str, str]:
         """Name the trainers that took part or were expected and are not in the set, with why."""
@@ -322,8 +324,7 @@ class Gathering:
         """Wait no longer for an actor that goes; what it has done already counts."""
         self._expected.pop(name, None)
         self._collected.accepted.pop(name, None)
-        over = self.abandoned is not None or self.step is Step.UPDATING
-        return [] if over else self._go_on(now_s)
+        return [] if self._over() else self._go_on(now_s)
 
     def _on_opened(self, sender: str, _message: RoundOpened) -> list[Effect] | None:
         if self.step is not Step.OPENING or sender in self.opened:

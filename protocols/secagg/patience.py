@@ -35,6 +35,7 @@ class Patience:
         """Begin a step, whose requests go out now."""
         self._began_s = self._moved_s = self._asked_s = now_s
         self._enough_s = None
+        self._excused_s = 0.0
 
     def moved(self, now_s: float) -> None:
         """Take note of progress."""
@@ -43,6 +44,20 @@ class Patience:
     def asked(self, now_s: float) -> None:
         """Take note that requests were repeated."""
         self._asked_s = now_s
+
+    def overslept(self, now_s: float, late_s: float) -> None:
+        """Take note that until now nobody could be heard for `late_s`.
+
+        That says nothing of those who are waited for: they get all their time again and are
+        asked again. The step itself is given the time back, but no more than it has anyway.
+        """
+        excused_s = min(late_s, self._timing.round_s - self._excused_s)
+        self._excused_s += excused_s
+        self._began_s += excused_s
+        self._moved_s = now_s
+        self._asked_s = now_s - self._timing.resend_s
+        if self._enough_s is not None:
+            self._enough_s = now_s
 
     def has_enough(self, enough: bool, now_s: float) -> None:
         """Take note whether the step could go on with what it has; the first time counts."""

@@ -252,6 +252,35 @@ def test_a_task_that_is_not_there_is_named_before_anything_is_written(tmp_path: 
     assert not (tmp_path / "out").exists()
 
 
+def test_trainers_get_the_modules_that_the_task_imports_and_run_with_them(tmp_path: Path) -> None:
+    job = job_in(tmp_path / "job", FEDAVG)
+    code = tmp_path / "job" / "code"
+    (code / "task.py").write_text("import layers\nfrom net import deep\n")
+    (code / "layers.py").write_text("WIDTH = 3\n")
+    (code / "net").mkdir()
+    (code / "net" / "deep.py").write_text("import layers\n")
+
+    provisioned(tmp_path, job)
+
+    home = tmp_path / "out" / "north"
+    task = "import sys; sys.path.insert(0, '.'); import task; print(task.layers.WIDTH)"
+    ran = subprocess.run([sys.executable, "-c", task], cwd=home, capture_output=True, check=True)
+    assert ran.stdout == b"3\n"
+    assert stat.S_IMODE((home / "net").stat().st_mode) == 0o700
+    assert stat.S_IMODE((home / "net" / "deep.py").stat().st_mode) == 0o600
+    assert not (tmp_path / "out" / "holder-1" / "layers.py").exists()
+
+
+def test_a_task_that_is_no_python_is_named_before_anything_is_written(tmp_path: Path) -> None:
+    job = job_in(tmp_path / "job", FEDAVG)
+    (tmp_path / "job" / "code" / "task.py").write_text("def model(:\n")
+
+    with pytest.raises(ConfigError, match=r"task.py, line 1: no valid Python"):
+        provisioned(tmp_path, job)
+
+    assert not (tmp_path / "out").exists()
+
+
 # --- what is wrong with a home --------------------------------------------------------
 
 

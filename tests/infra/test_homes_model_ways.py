@@ -11,7 +11,8 @@ import pytest
 from infra.casting import first_state, resolved
 from infra.config import ConfigError, load_job
 from infra.homes import open_home
-from infra.homes.provisioning import Access, Provisioning, accounts_for_all
+from infra.homes.access import Sources, model_way_of
+from infra.homes.provisioning import Access, Provisioned, Provisioning, accounts_for_all
 from infra.http_blobs import Pulling, Serving
 from infra.tls_material import TlsFolder
 
@@ -118,3 +119,75 @@ def test_a_mistake_is_named_with_its_file_and_key(
     assert problem in text
     assert str(homes / name) in text
     assert TOKEN not in text
+
+
+# --- homes that are provisioned with the section --------------------------------------
+
+
+def provisioned(folder: Path, *urls: str, token: Path | None = None) -> dict[str, Provisioned]:
+    (folder / "job.toml").write_text(JOB.replace("amqp://", "amqps://"))
+    job = resolved(load_job(folder / "job.toml"))
+    TlsFolder(folder / "tls", now=datetime.now(UTC)).issue(["coordinator.example.org"], [])
+    authority = folder / "tls" / "ca.pem"
+    account = Access(user="guest", password="hunter2", ca_file=authority)  # noqa: S106
+    way = model_way_of(job, Sources(model_urls=urls, model_token=token))
+    access = accounts_for_all(job, account)
+    writing = Provisioning(job, asyncio.run(first_state(job)), access, model=way)
+    return {home.name: home for home in writing.write(folder / "made")}
+
+
+def test_provisioned_trainers_pull_from_a_provisioned_coordinator(tmp_path: Path) -> None:
+    made = provisioned(
+        tmp_path, "https://cache.example.org/models", "https://coordinator.example.org:8443"
+    )
+    home = made["coordinator"].path
+    before = made["coordinator"].open
+    with pytest.raises(ConfigError, match=r"model.cert_file: .*model.pem"):
+        open_home(home)
+    for name, copy in (("server.pem", "model.pem"), ("server.key", "model.key")):
+        (home / copy).write_bytes((tmp_path / "tls" / name).read_bytes())
+
+    serving, pulling = open_home(home).model, open_home(made["north"].path).model
+
+    assert "model.pem and model.key: a certificate of coordinator.example.org" in before
+    assert isinstance(serving, Serving)
+    assert isinstance(pulling, Pulling)
+    assert (serving.host, serving.port) == ("0.0.0.0", 8443)  # noqa: S104
+    assert not open_home(home).stream
+    assert [str(url) for url in pulling.urls] == [
+        "https://cache.example.org:443/models",
+        "https://coordinator.example.org:8443",
+    ]
+    assert pulling.tls.ca_file == made["north"].path / "ca.pem"
+    assert serving.token == pulling.token
+    assert len(serving.token or "") == 64
+    assert open_home(made["holder-1"].path).model is None
+    assert not (made["holder-1"].path / "model.token").exists()
+
+
+def test_on_one_machine_nothing_is_left_to_be_filled_in(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    made = provisioned(tmp_path, "http://127.0.0.1:8080", token=tmp_path / "token")
+
+    serving = open_home(made["coordinator"].path).model
+
+    assert made["coordinator"].open == ()
+    assert isinstance(serving, Serving)
+    assert (serving.host, serving.port, serving.token) == ("127.0.0.1", 8080, TOKEN)
+
+
+@pytest.mark.parametrize(
+    ("urls", "hint"),
+    [
+        (("http://coordinator.example.org",), "--model-url: .*unencrypted"),
+        (("https://a.example.org", "https://a.example.org"), "--model-url: .*twice"),
+        (("https://a.example.org/below",), "--model-url: .*serves below no path"),
+        ((), "--model-token: .*name them: --model-url"),
+    ],
+)
+def test_addresses_that_can_not_be_are_refused(
+    tmp_path: Path, urls: tuple[str, ...], hint: str
+) -> None:
+    (tmp_path / "token").write_text(TOKEN)
+    with pytest.raises(ConfigError, match=hint):
+        provisioned(tmp_path, *urls, token=tmp_path / "token")

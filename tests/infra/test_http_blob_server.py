@@ -19,6 +19,7 @@ from infra.http_blobs import (
     BaseUrl,
     BlobServer,
     HttpBlobsError,
+    Served,
     ServedFolder,
     ServeLimits,
     Serving,
@@ -198,6 +199,8 @@ def test_a_client_that_does_not_take_is_hung_up_on(tmp_path: Path) -> None:
             pass
         assert _drained(slow) < 64 * MIB
     server.close()
+    assert server.traffic.count(Served.CUT_OFF) == 1
+    assert server.traffic.served_bytes < 64 * MIB
 
 
 def _place_taken(url: str) -> bool:
@@ -226,6 +229,34 @@ def test_more_clients_than_allowed_are_hung_up_on(folder: ServedFolder) -> None:
         with connected(server.url) as third:
             assert _drained(third) == 0
     server.close()
+    assert server.traffic.count(Served.CROWDED) == 1
+
+
+def test_what_is_served_and_what_is_not_is_counted(folder: ServedFolder) -> None:
+    server = serving(folder)
+    url, traffic = server.url, server.traffic
+    assert url is not None
+
+    ask(url, PATH)
+    ask(url, PATH, Range="bytes=10-19")
+    ask(url, PATH, If_None_Match=f'"{NAME}"')
+    ask(url, PATH, method="HEAD")
+    ask(url, PATH, token=None)
+    ask(url, PATH, token="x" * 16)
+    ask(url, "/blobs/" + "0" * 64)
+    ask(url, PATH, Range=f"bytes={len(BLOB)}-")
+    server.close()
+
+    assert traffic.served_bytes == len(BLOB) + 10
+    assert {how: traffic.count(how) for how in Served} == {
+        Served.SENT: 2,
+        Served.UNCHANGED: 1,
+        Served.ABSENT: 1,
+        Served.REFUSED: 2,
+        Served.WRONG: 1,
+        Served.CUT_OFF: 0,
+        Served.CROWDED: 0,
+    }
 
 
 def test_closing_hangs_up_and_frees_the_port(folder: ServedFolder) -> None:

@@ -20,6 +20,7 @@ from infra.http_blobs import (
     BlobServer,
     HttpBlobsError,
     PullBlobs,
+    Pulled,
     Pulling,
     ServedFolder,
     Serving,
@@ -116,6 +117,33 @@ async def test_the_rest_may_come_from_another_address(tmp_path: Path) -> None:
 
     assert begins(cache.asked) == [None]
     assert begins(origin.asked) == ["bytes=400000-"]
+
+
+async def test_what_is_pulled_is_counted_and_how_each_attempt_ended(tmp_path: Path) -> None:
+    def early(request: Odd) -> None:
+        request.reply(404)
+
+    with odd(gives(LIE)) as liar, odd(early) as empty, odd(gives(BLOB)) as whole:
+        blobs = puller(tmp_path, liar.url, empty.url, whole.url)
+        assert await pulled(blobs) == BLOB
+
+    traffic = blobs.traffic
+    assert traffic.pulled_bytes == 2 * len(BLOB)
+    assert {how: traffic.count(how) for how in Pulled} == {
+        Pulled.WHOLE: 1,
+        Pulled.ABSENT: 1,
+        Pulled.FAILED: 0,
+        Pulled.FALSE: 1,
+    }
+
+
+async def test_a_download_that_breaks_off_counts_as_failed_with_its_bytes(tmp_path: Path) -> None:
+    with odd(gives(BLOB, at_most=1000)) as broken, odd(gives(BLOB)) as whole:
+        blobs = puller(tmp_path, broken.url, whole.url)
+        await pulled(blobs)
+
+    assert blobs.traffic.count(Pulled.FAILED) == 1
+    assert blobs.traffic.pulled_bytes == len(BLOB)
 
 
 async def test_a_server_without_ranges_may_be_cut_at_any_place(tmp_path: Path) -> None:

@@ -10,13 +10,13 @@ from collections.abc import AsyncIterator
 import aiormq
 import pytest
 from brokers import Vhost
-from fakes.rabbit_rig import RabbitRig, Traffic, receive
+from fakes.rabbit_rig import TIMEOUT_S, RabbitRig, Traffic, receive
 
 from actors.ports import Lane, LinkLost
 from infra.rabbitmq.errors import MessageTooLarge
 from infra.rabbitmq.link import LinkPolicy, LinkState
 from infra.rabbitmq.private_node import PrivateNode
-from infra.rabbitmq.topology import MAX_MESSAGE_BYTES
+from infra.rabbitmq.topology import MAX_MESSAGE_BYTES, Sizes
 
 
 @pytest.fixture
@@ -84,6 +84,55 @@ async def test_frozen_broker_is_noticed_without_heartbeats(rig: RabbitRig) -> No
     assert "does nothing" in lost.reason
     await ann.send("ann", b"hello", lane=Lane.CONTROL)
     assert await receive(ann, 1) == [b"hello"]
+
+
+async def test_a_frozen_broker_stalls_a_link_that_is_open_and_a_full_queue_does_not(
+    own_broker: PrivateNode,
+) -> None:
+    rig = RabbitRig(Vhost(own_broker, name="/"), Sizes(bulk=1 << 10))
+    ann = await rig.transport("ann")
+    await rig.declare(["bob"])
+    await ann.send("bob", bytes(1 << 10), lane=Lane.BULK)
+    no_room = asyncio.create_task(ann.send("bob", bytes(1 << 10), lane=Lane.BULK))
+    await ann.send("bob", b"there", lane=Lane.CONTROL)
+    full_s = ann.stalled_s()
+
+    own_broker.pause()
+    try:
+        frozen = asyncio.create_task(ann.send("bob", b"vote", lane=Lane.CONTROL))
+        answered, _ = await asyncio.wait({frozen}, timeout=0.3)
+        stalled_s = ann.stalled_s()
+        state = rig.links["ann"].state
+    finally:
+        own_broker.resume()
+    await frozen
+
+    assert not answered
+    assert full_s == 0.0
+    assert stalled_s >= 0.3
+    assert state is LinkState.OPEN
+    assert ann.stalled_s() == 0.0
+    no_room.cancel()
+    await asyncio.gather(no_room, return_exceptions=True)
+    await rig.close()
+    await rig.remove()
+
+
+async def test_a_link_that_is_lost_stalls_until_it_is_back(rig: RabbitRig) -> None:
+    ann = await rig.transport("ann")
+    await rig.lines["ann"].cut()
+    await rig.logs["ann"].becomes(LinkState.LOST)
+    first_s = ann.stalled_s()
+    seen = len(rig.logs["ann"].changes)
+    await rig.logs["ann"].becomes(LinkState.LOST, after=seen)  # again: it tries on and on
+    later_s = ann.stalled_s()
+
+    await rig.lines["ann"].heal()
+    async with asyncio.timeout(TIMEOUT_S):
+        await rig.links["ann"].opened()
+
+    assert first_s < later_s
+    assert ann.stalled_s() == 0.0
 
 
 async def test_alarm_blocks_publishers_and_doubles_or_loses_nothing(rig: RabbitRig) -> None:

@@ -15,9 +15,10 @@ from actors.ports import Lane, LinkLost
 from infra.rabbitmq.address import BrokerAddress
 from infra.rabbitmq.errors import MessageTooLarge, NotPermitted, UnknownRecipient
 from infra.rabbitmq.link import Incoming, LinkPolicy, LinkState, RabbitLink
-from infra.rabbitmq.topology import EXCHANGE, MAX_MESSAGE_BYTES, Sizes
+from infra.rabbitmq.topology import EXCHANGE, MAX_MESSAGE_BYTES, Sizes, Topology
 from infra.rabbitmq.transport import RabbitTransport
 from infra.rabbitmq.window import WindowSize
+from protocols.round_config import Roster
 
 
 @pytest.fixture
@@ -164,6 +165,28 @@ async def test_largest_message_arrives_and_a_larger_one_is_not_sent(rig: RabbitR
 
     assert await receive(ann, 1) == [bytes(MAX_MESSAGE_BYTES)]
     assert LinkState.LOST not in rig.logs["ann"].states()
+
+
+async def test_message_that_no_empty_queue_would_take_is_not_sent(rig: RabbitRig) -> None:
+    """A trainer's inbox, a classic queue, would refuse it for ever."""
+    ann = await rig.transport("ann")
+    limit_bytes = Sizes().trainer_control
+    await _declare_inbox(rig)
+
+    async with asyncio.timeout(TIMEOUT_S):
+        with pytest.raises(MessageTooLarge, match=f"{limit_bytes + 1} bytes to 'cat'"):
+            await ann.send("cat", bytes(limit_bytes + 1), lane=Lane.CONTROL)
+        await ann.send("cat", bytes(limit_bytes), lane=Lane.CONTROL)
+
+
+async def _declare_inbox(rig: RabbitRig) -> None:
+    roster = Roster(federation="test", coordinator="boss", holders=(), trainers=("cat",))
+    (inbox,) = (queue for queue in Topology(roster).queues() if queue.name == "cat.control")
+    async with aiormq.connect(rig.vhost.url) as connection:
+        channel = await connection.channel()
+        await channel.queue_declare(inbox.name, durable=True, arguments=dict(inbox.arguments))
+        source, key = inbox.source
+        await channel.queue_bind(inbox.name, source, key)
 
 
 async def test_forbidden_message_fails_alone(rig: RabbitRig) -> None:

@@ -10,8 +10,10 @@ from fakes.ports import FakeClock
 from fakes.telemetry_parts import News, State, subject
 from prometheus_client import generate_latest
 
+from infra.http_blobs import BlobTraffic, Pulled, Served
 from infra.telemetry.live import HomeNumbers, LiveNumbers
 from infra.telemetry.metrics import Metrics
+from infra.telemetry.model_numbers import ModelNumbers
 from infra.telemetry.status import StatusBoard
 from infra.telemetry.traffic import Traffic
 from protocols.reports import (
@@ -167,6 +169,29 @@ def test_the_spool_is_measured(tmp_path: Path) -> None:
     assert (value(metrics, "home_free_bytes") or 0) > 0
 
 
+async def test_model_states_over_https_are_counted_once_there_are_any() -> None:
+    board, metrics = StatusBoard(subject(), FakeClock(), lambda: (0, 0.0)), Metrics(subject())
+    metrics.registry.register(ModelNumbers(board.traffic))
+    before = value(metrics, "model_served_bytes_total")
+
+    traffic = BlobTraffic()
+    board.models(traffic)
+    traffic.ended(Served.SENT, 1000)
+    traffic.ended(Served.CUT_OFF, 10)
+    traffic.ended(Pulled.FAILED, 7)
+
+    assert before is None
+    assert value(metrics, "model_served_bytes_total") == 1010
+    assert value(metrics, "model_requests_total", end="sent") == 1
+    assert value(metrics, "model_requests_total", end="refused") == 0
+    assert value(metrics, "model_pulled_bytes_total") == 7
+    assert value(metrics, "model_pulls_total", end="failed") == 1
+    models = board.snapshot().models
+    assert models is not None
+    assert (models.served_bytes, models.served) == (1010, 1)
+    assert models.failures == {"cut off": 1, "failed": 1}
+
+
 @pytest.mark.parametrize("role", ["coordinator", "holder-1", "ann"])
 async def test_every_metric_stands_in_the_documentation(role: str, tmp_path: Path) -> None:
     board = StatusBoard(subject(role), FakeClock(), lambda: (0, 0.0))
@@ -177,6 +202,8 @@ async def test_every_metric_stands_in_the_documentation(role: str, tmp_path: Pat
     sizes.measure()
     metrics.registry.register(LiveNumbers(board.snapshot))
     metrics.registry.register(sizes)
+    board.models(BlobTraffic())
+    metrics.registry.register(ModelNumbers(board.traffic))
 
     page = generate_latest(metrics.registry).decode()
     shown = set(re.findall(r"^# TYPE (quorate_\w+)", page, re.MULTILINE))

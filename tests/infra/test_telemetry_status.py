@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 
 from infra.cli.main import app
 from infra.cli.status_command import StatusRequest, find_homes, show_status, trouble
+from infra.http_blobs import BlobTraffic, Pulled, Served
 from infra.telemetry.snapshot import FILE, HEARTBEAT_S, Reading, encode, read_home
 from infra.telemetry.status import Life, StatusBoard
 from infra.telemetry.status_file import StatusFile
@@ -351,6 +352,32 @@ def test_a_running_home_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "7 collecting: 3/25, 0 survivors, waits for ann" in shown
     assert "in 30 s the round is abandoned unless 3 more contributions are complete" in shown
     assert "holder-5" in shown
+
+
+@pytest.mark.parametrize(
+    ("actor", "endings", "line"),
+    [
+        ("coordinator", (Served.SENT, Served.REFUSED), "1 served (2.0 MiB), 1 refused"),
+        ("ann", (Pulled.WHOLE, Pulled.FALSE), "1 pulled (2.0 MiB), 1 false bytes"),
+    ],
+)
+def test_models_over_https_are_shown_with_what_failed(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    actor: str,
+    endings: tuple[Served | Pulled, Served | Pulled],
+    line: str,
+) -> None:
+    home, traffic = Home(tmp_path, board_of(actor)), BlobTraffic()
+    home.board.models(traffic)
+    traffic.ended(endings[0], 2 * 2**20)
+    traffic.ended(endings[1])
+    home.file.write()
+
+    show_status(StatusRequest(tmp_path))
+    home.file.close()
+
+    assert f"over HTTPS {line}" in capsys.readouterr().out
 
 
 def test_the_command_line_has_it(tmp_path: Path) -> None:

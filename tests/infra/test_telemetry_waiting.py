@@ -230,6 +230,7 @@ def test_a_passed_deadline_foretells_nothing() -> None:
     lines = list(why(Reading(HOME, late, running=True), {}))
 
     assert any("deadline of this step has passed" in line for line in lines)
+    assert any("not while there is no way to the broker" in line for line in lines)
     assert not any("unless" in line for line in lines)
 
 

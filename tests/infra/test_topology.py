@@ -18,6 +18,7 @@ from infra.rabbitmq.topology import (
     MODEL_STREAM,
     Account,
     Topology,
+    largest_message_bytes,
     queue_name,
     routing_key,
     sender_of,
@@ -176,3 +177,13 @@ def test_every_queue_is_bounded_and_refuses_rather_than_forgets() -> None:
         assert not {"x-queue-mode", "x-queue-version", "x-queue-master-locator"} & set(
             queue.arguments
         )
+
+
+@given(rosters(), st.booleans())
+def test_every_queue_takes_the_largest_message_that_may_be_sent_to_it(
+    roster: Roster, replicated: bool
+) -> None:
+    for queue in Topology(roster, replicated=replicated).queues():
+        if queue.binding is not None and queue.kind != "stream":
+            key = queue.binding.replace("*", roster.coordinator)
+            assert largest_message_bytes(key) <= int(queue.arguments["x-max-length-bytes"])

@@ -426,7 +426,7 @@ async def test_state_of_another_model_does_not_load(open_worker: Open) -> None:
     [
         (None, "missing file", "no task file"),
         ("def model(:\n", "code failed", "SyntaxError: .*, line 1"),
-        ("\nimport absent_library\n", "code failed", "ModuleNotFoundError: .*, line 2"),
+        ("\nimport absent_library\n", "code failed", "ModuleNotFoundError: .*, line 2.*copy it"),
         ("def model(): pass\n", "code failed", r"has no function data\(\)"),
     ],
 )

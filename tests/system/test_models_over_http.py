@@ -13,6 +13,8 @@ from system.actor_processes import Homes, linked, provisioned
 from system.commands import quorate
 from system.jobs import logistic, tables
 
+from infra.telemetry.snapshot import Models, read_home
+
 
 def job(folder: Path) -> Path:
     """Write a job of three owners and three rounds."""
@@ -45,6 +47,13 @@ def over_http(homes: Homes, trainers: list[str], *, stream: bool, cache: str = "
             settings.write(f'\n[model]\n{way}\ntoken_file = "model.token"\n')
 
 
+def models_of(homes: Homes, name: str) -> Models:
+    state = read_home(homes.of(name)).snapshot
+    assert state is not None
+    assert state.models is not None
+    return state.models
+
+
 async def test_a_job_whose_trainers_pull_ends_as_in_one_process(
     tmp_path: Path, vhost: Vhost
 ) -> None:
@@ -70,6 +79,11 @@ async def test_a_job_whose_trainers_pull_ends_as_in_one_process(
     for name in trainers:
         blobs = homes.of(name) / "blobs"
         assert [path.name for path in blobs.iterdir()] == ["pulled"]
+    # And each process says so: what was given, what came, and who lied.
+    rounds = ended.summary["rounds"]
+    assert models_of(homes, "coordinator").served >= len(trainers) * rounds
+    assert all(models_of(homes, name).pulled >= rounds for name in trainers)
+    assert all("false bytes" in models_of(homes, name).failures for name in trainers)
 
 
 async def test_some_pull_and_some_read_the_stream(tmp_path: Path, vhost: Vhost) -> None:

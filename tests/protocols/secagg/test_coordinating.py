@@ -48,6 +48,7 @@ from protocols.reports import (
     HolderReturned,
     JobEnded,
     PeerJoined,
+    Progress,
     RoundAbandoned,
     RoundBegan,
     RoundComplete,
@@ -430,6 +431,36 @@ def test_a_restart_in_each_step_goes_on_with_the_same_round() -> None:
     assert {m.chosen for m in messages_of(releasing, Propose)} == {chosen}
     head.vote(*HOLDERS[:3])
     assert [o.chosen for o in only(head.answer(*HOLDERS[:3]), OpenSum)] == [chosen]
+
+
+def test_a_resumed_round_tells_at_once_where_it_stands() -> None:
+    head = started()
+    fresh = events(head.crash(), Progress)
+    head.opened(*HOLDERS)
+
+    (told,) = events(head.crash(), Progress)
+
+    assert [event.step for event in fresh] == [Step.OPENING]
+    assert told.step is Step.COLLECTING
+    assert told.waiting_for == TRAINERS
+    assert told.deadline_s == TIMING.patience_s
+
+
+def test_a_round_that_was_overslept_is_not_abandoned_and_one_that_ended_is_not_touched() -> None:
+    head = started()
+    head.opened(*HOLDERS)
+    head.have("ann", "bob", holders=HOLDERS)
+
+    head.now_s = 60.0
+    told = head.machine.overslept(60.0, 55.0)
+    head.at(60.0)
+    number = head.config.number
+    head.at(90.0)
+
+    assert [event.deadline_s for event in events(told, Progress)] == [TIMING.patience_s]
+    assert number == 1
+    assert head.config.number == 2
+    assert Coordinating(ROSTER, plan_of()).overslept(1.0, 1.0) == []
 
 
 def test_a_restart_with_new_limits_keeps_the_round_under_way_as_it_was_told() -> None:

@@ -787,3 +787,111 @@ def test_the_next_wake_is_the_nearest_of_repeat_grace_and_patience() -> None:
     wakes.append(table.round.next_wake_s())
 
     assert wakes == [5.0, 3.0, 8.0]
+
+
+def progress_of(effects: list[Effect]) -> list[Progress]:
+    return [report.event for report in only(effects, Report) if isinstance(report.event, Progress)]
+
+
+def test_a_step_that_only_the_time_ends_is_told() -> None:
+    table = Table()
+    table.opened(*HOLDERS[:3])
+
+    (told,) = progress_of(table.at(2.0))
+
+    assert told.step is Step.COLLECTING
+    assert told.waiting_for == TRAINERS
+    assert told.deadline_s == TIMING.patience_s
+
+
+def test_time_that_ends_no_step_tells_nothing() -> None:
+    table = collecting()
+
+    assert not progress_of(table.at(4.9))
+    assert not progress_of(table.at(5.0))
+
+
+# --- a coordinator that could hear nobody ---------------------------------------------
+
+
+def test_one_that_overslept_waits_anew_for_those_it_could_not_hear() -> None:
+    table = collecting()
+    for holder in HOLDERS:
+        table.have(holder, "ann", "bob", "cat")
+
+    (told,) = progress_of(table.round.overslept(40.0, 35.0))
+    again = table.at(40.0)
+    table.at(69.9)
+    before = table.round.step
+    table.at(70.0)
+
+    assert told.deadline_s == TIMING.patience_s
+    assert asked(again, Announce) == ["dan", "eve"]
+    assert before is Step.COLLECTING
+    assert table.round.step is Step.VOTING
+
+
+def test_what_was_overslept_counts_once_and_requests_are_due_at_once() -> None:
+    table = collecting()
+
+    table.round.overslept(40.0, 35.0)
+
+    assert table.round.next_wake_s() == 40.0
+    assert asked(table.at(40.0), Announce) == list(TRAINERS)
+
+
+def test_one_that_overslept_the_grace_grants_it_again() -> None:
+    table = Table()
+    table.opened(*HOLDERS[:3])
+
+    table.round.overslept(40.0, 38.0)
+    table.at(41.9)
+    before = table.round.step
+    table.at(42.0)
+
+    assert before is Step.OPENING
+    assert table.round.step is Step.COLLECTING
+
+
+def test_a_step_gets_the_time_back_that_was_overslept_but_not_for_ever() -> None:
+    table = collecting()
+    for holder in HOLDERS:
+        table.have(holder, "ann", "bob", "cat")
+
+    table.round.overslept(290.0, 280.0)
+    table.hear("eve", Working(cid=CID))
+    wakes = []
+    for second in range(300, 600, 20):
+        table.now_s = float(second)
+        table.round.overslept(table.now_s, 19.0)
+        wakes.append((second, table.round.step))
+        table.at(table.now_s)
+    table.at(600.0)
+
+    assert {step for _, step in wakes} == {Step.COLLECTING}
+    assert table.round.step is Step.VOTING, "excuses are worth no more than the time of a step"
+
+
+def test_each_step_has_excuses_of_its_own() -> None:
+    table = voting()
+    table.round.overslept(300.0, 300.0)
+    table.now_s = 301.0
+    table.vote(*HOLDERS[:3])
+
+    table.round.overslept(601.0, 300.0)
+    table.at(630.9)
+    before = table.round.abandoned
+    table.at(631.0)
+
+    assert before is None
+    assert table.round.abandoned is not None
+
+
+def test_a_round_that_is_over_or_opened_oversleeps_nothing() -> None:
+    abandoned = Table()
+    abandoned.at(30.0)
+    opened = releasing()
+    opened.answer(*HOLDERS[:3])
+
+    assert abandoned.round.overslept(60.0, 30.0) == []
+    assert opened.round.overslept(60.0, 30.0) == []

@@ -104,8 +104,15 @@ class Intake:
     async def close(self) -> None:
         """Take no more and give back what is not acknowledged."""
         await self.cancel()
-        if self._channel is not None:
-            await guarded(self._channel.close())
+        channel = self._channel
+        if channel is not None:
+            await guarded(channel.close())
+            # The library stops waiting by itself and says nothing; what still comes on such a
+            # channel would hold up all others for ever.
+            if channel.connection.channels.get(channel.number) is channel:
+                self._lose(
+                    f"closing the channel of queue {self._subscription.queue} was not answered"
+                )
 
     def end(self) -> None:
         """Know that the connection is gone."""

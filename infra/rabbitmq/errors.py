@@ -64,19 +64,30 @@ async def guarded(wait: Awaitable[R]) -> R:
 
     A connection that its heartbeat gives up ends every pending wait with a bare
     CancelledError, which would pass for the end of our own task, and one that is closed with a
-    bare Exception.
+    bare Exception. On the other hand the library swallows a cancellation that comes just as a
+    channel closes; ours always comes through.
     """
+    before = _cancellations()
     try:
-        return await wait
+        result = await wait
     except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
+        if _cancellations():
             raise
         raise LinkLost("the connection was given up while something waited for it") from None
     except Exception as error:
+        if _cancellations() > before:
+            raise asyncio.CancelledError from error
         if type(error) is Exception:
             raise LinkLost("the connection was closed while something waited for it") from None
         raise
+    if _cancellations() > before:
+        raise asyncio.CancelledError
+    return result
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 def reason_of(error: BaseException | None) -> str:

@@ -200,7 +200,7 @@ class RabbitLink:
             async with asyncio.timeout(self._policy.connect_s):
                 await session.open(self._address, place)
             self._opened(session, where)
-            reason = await session.lost
+            reason = await asyncio.shield(session.lost)  # else our own end would pass for a loss
         except TimeoutError:
             reason = f"{session.doing} was not answered in time"
         except (*GONE, AddressError) as error:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from .backoff import Backoff
 from .link import Incoming, RabbitLink
 from .publication import Malformed, Publication
 from .stream_reading import WarnOnce, reading
 from .topology import MODEL_INDEX
 
+log = logging.getLogger(__name__)
+
 TAIL = 64  # newest entries that are read and known; the model stream keeps about three models
 
 _PREFETCH = 16
 _NEWEST = "last"
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 
 Told = Callable[[Publication | None], None]
 
@@ -58,9 +63,16 @@ class ModelIndex:
             await asyncio.wait([self._following])
 
     async def _follow(self) -> None:
+        pause = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         while True:
-            newest = await self._find_newest()
-            await self._read_on(max(0, newest - TAIL + 1), newest)
+            try:
+                newest = await self._find_newest()
+                await self._read_on(max(0, newest - TAIL + 1), newest)
+                pause.reset()
+            except Exception:
+                # Every fetch waits for what is read here, and nobody waits for this task.
+                log.exception("following %s failed unexpectedly; it begins again", MODEL_INDEX)
+                await asyncio.sleep(pause.next_s())
 
     async def _find_newest(self) -> int:
         """Return the offset of an entry that is among the newest few."""

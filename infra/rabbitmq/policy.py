@@ -21,6 +21,7 @@ class LinkPolicy:
     `steady_s`: a connection that lived this long is no failed attempt.
     `pulse_s`, `pulse_limit_s`: how often a connection is asked, and how long it may do nothing
     before it counts as dead, heartbeats or not.
+    `answer_s`: for one step on an open connection, such as the begin or end of a subscription.
     `close_s`: for an orderly end.
     """
 
@@ -32,6 +33,7 @@ class LinkPolicy:
     steady_s: float = 10.0
     pulse_s: float = 30.0
     pulse_limit_s: float = 20.0
+    answer_s: float = 60.0
     close_s: float = 3.0
     control: WindowSize = _CONTROL
     bulk: WindowSize = _BULK

@@ -14,6 +14,7 @@ from actors.ports import Lane
 from .address import BrokerAddress
 from .consuming import Intake, Subscription
 from .errors import GONE, reason_of
+from .patience import Patience
 from .policy import LinkPolicy
 from .publishing import UNWELCOME, Outlet
 from .pulse import Pulse
@@ -87,13 +88,12 @@ class Session:
             self._begin(self._attach())
 
     async def unsubscribe(self, subscription: Subscription) -> None:
-        """End a subscription; what is not acknowledged returns to its queue."""
-        async with self._attaching:
-            intake = self._intakes.pop(subscription, None)
-            # Where the connection is gone the broker has ended the subscription by itself.
-            with contextlib.suppress(*GONE):
-                if intake is not None and not self.lost.done():
-                    await intake.close()
+        """End a subscription; what is not acknowledged returns to its queue.
+
+        It ends all the same where the caller is cancelled meanwhile.
+        """
+        if not self.lost.done():
+            await asyncio.wait([self._begin(self._detach(subscription))])
 
     async def close(self, *, within_s: float) -> None:
         """Leave nothing open and nothing running; orderly if that goes fast."""
@@ -153,7 +153,8 @@ class Session:
     # --- channels ---------------------------------------------------------------------
 
     async def _open_lane(self, wire: Wire, lane: Lane) -> None:
-        channel = await wire.channel(confirms=True)
+        with self._insisting(f"opening a channel for {lane.value}", lambda: self.blocked):
+            channel = await wire.channel(confirms=True)
         self._channels[lane] = channel
         channel.closing.add_done_callback(
             lambda closing: self._lane_failed(
@@ -197,16 +198,40 @@ class Session:
             while (subscription := self._missing()) is not None:
                 self.doing = f"subscribing to queue {subscription.queue}"
                 intake = self._intakes[subscription] = Intake(subscription, self.lose)
-                await intake.open(self._wires[1])
+                with self._insisting(self.doing):
+                    await intake.open(self._wires[1])
+
+    async def _detach(self, subscription: Subscription) -> None:
+        async with self._attaching:
+            intake = self._intakes.pop(subscription, None)
+            if intake is None or self.lost.done():
+                return
+            # Where the connection is gone the broker has ended the subscription by itself.
+            with (
+                contextlib.suppress(*GONE),
+                self._insisting(f"ending the subscription to queue {subscription.queue}"),
+            ):
+                await intake.close()
 
     def _missing(self) -> Subscription | None:
         wanted = self._asked.subscriptions.values()
         return next((one for one in wanted if one not in self._intakes), None)
 
-    def _begin(self, work: Coroutine[None, None, None]) -> None:
+    # --- what goes on in a session ----------------------------------------------------
+
+    def _insisting(self, doing: str, excused: Callable[[], bool] = lambda: False) -> Patience:
+        """Lose the session where the broker, which answers all else, owes this for too long."""
+        return Patience(
+            self._asked.policy.answer_s,
+            lambda: self.lose(f"{doing} was not answered in time"),
+            excused,
+        )
+
+    def _begin(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work, name=f"{self._name}: part of the broker session")
         self._tasks.add(task)
         task.add_done_callback(self._done)
+        return task
 
     def _done(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)

@@ -136,10 +136,15 @@ class Wire:
 
     async def close(self, *, within_s: float) -> None:
         """Say goodbye; after `within_s` hang up without."""
-        with contextlib.suppress(*GONE, TimeoutError):
-            async with asyncio.timeout(within_s):
-                await guarded(self.connection.close(ConnectionClosed(0, "closed by us")))
-        self.cut()
+        # The library waits for its last byte to go out, and does so when it is cancelled, too.
+        hanging_up = asyncio.get_running_loop().call_later(within_s, self.cut)
+        try:
+            with contextlib.suppress(*GONE, TimeoutError):
+                async with asyncio.timeout(within_s):
+                    await guarded(self.connection.close(ConnectionClosed(0, "closed by us")))
+        finally:
+            hanging_up.cancel()
+            self.cut()
 
 
 def _said(error: OSError) -> str:

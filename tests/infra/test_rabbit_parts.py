@@ -5,6 +5,7 @@ from itertools import pairwise
 from random import Random
 
 import pytest
+from aiormq.exceptions import ChannelClosed
 from fakes.ports import yield_turns
 from hypothesis import given
 from hypothesis import strategies as st
@@ -173,6 +174,60 @@ async def test_our_own_cancellation_stays_one() -> None:
 
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def swallowing(error: Exception | None) -> str:
+    """Stand for a call of the library that takes our cancellation for one of its own."""
+    try:
+        await asyncio.get_running_loop().create_future()
+    except asyncio.CancelledError:
+        if error is not None:
+            raise error from None
+    return "done"
+
+
+SWALLOWED = [None, ChannelClosed(None, None), Exception()]
+
+
+@pytest.mark.parametrize("error", SWALLOWED)
+async def test_our_own_cancellation_comes_through_where_the_library_swallows_it(
+    error: Exception | None,
+) -> None:
+    task = asyncio.create_task(guarded(swallowing(error)))
+    await yield_turns()
+
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@pytest.mark.parametrize("error", SWALLOWED)
+async def test_timeout_that_the_library_swallows_stays_a_timeout(error: Exception | None) -> None:
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.01):
+            await guarded(swallowing(error))
+
+
+async def test_what_a_cancelled_task_does_at_its_end_is_guarded_as_before() -> None:
+    answer, ended = asyncio.get_running_loop().create_future(), []
+
+    async def tidy_up() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(await guarded(answer))
+
+    task = asyncio.create_task(tidy_up())
+    await yield_turns()
+    task.cancel()
+    await yield_turns()
+
+    answer.set_result("closed")
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended == ["closed"]
 
 
 async def test_timeout_around_a_guarded_wait_stays_a_timeout() -> None:

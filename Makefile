@@ -8,7 +8,7 @@ BROKER_ROOT ?= $(QUORATE_TEST_BROKER_ROOT)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv broker check test demo bench clean
+.PHONY: help venv broker check test spin model demo bench clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,12 @@ broker:  ## Install RabbitMQ for the tests, on Debian and Ubuntu; starts no serv
 test: venv broker  ## Run the tests; ARGS="-k name" chooses, BROKER_ROOT=folder has another RabbitMQ
 	QUORATE_TEST_BROKER_ROOT="$(BROKER_ROOT)" $(BIN)/pytest $(ARGS)
 
+spin:
+	@tools/install_spin.sh
+
+model: venv spin  ## Search every state of the vote and release rule with Spin, which it installs; minutes
+	$(BIN)/python -m models
+
 demo: venv  ## Train on digits with five owners, losing a trainer and a share-holder on the way
 	$(BIN)/quorate demo $(ARGS)
 
@@ -47,4 +53,4 @@ bench: venv  ## Measure the kernels against the memory bandwidth of this machine
 
 clean:  ## Remove .venv and all that was generated, but no run's checkpoints
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find actors benchmarks examples infra protocols tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find actors benchmarks examples infra models protocols tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

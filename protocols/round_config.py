@@ -86,10 +86,19 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """Return the round's id: the SHA-256 of its canonical bytes."""
         return hashlib.sha256(canonical(self)).digest()
 
+    def holders_needed(self) -> int:
+        """Return how many holders this round can't do without."""
+        return holders_needed(threshold=self.threshold, quorum=self.quorum, vote=self.vote)
+
 
 def majority(holders: int) -> int:
     """Return the smallest quorum two of which always share a holder."""
     return holders // 2 + 1
+
+
+def holders_needed(*, threshold: int, quorum: int, vote: bool) -> int:
+    """Return how many holders a round can't do without, from its opening to its last answer."""
+    return max(threshold, quorum) if vote else threshold
 
 
 def threshold_faults(*, holders: int, threshold: int, quorum: int, vote: bool) -> list[str]:

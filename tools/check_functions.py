@@ -13,7 +13,7 @@ from pathlib import Path
 MAX_LINES = 50
 MAX_PARAMETERS = 5
 PACKAGES = ("actors", "protocols", "infra")
-FOLDERS = (*PACKAGES, "tests", "benchmarks", "tools", "examples")
+FOLDERS = (*PACKAGES, "models", "tests", "benchmarks", "tools", "examples")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .broker_commands import broker_app
-from .chaos_option import EPILOG as CHAOS_EPILOG
-from .chaos_option import chaos
+from .chaos_group import chaos_app
 from .options import taking
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ app = typer.Typer(
 )
 
 app.add_typer(broker_app)
-app.command(epilog=CHAOS_EPILOG)(chaos)
+app.add_typer(chaos_app)
 
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object a line; the last is of kind summary.")

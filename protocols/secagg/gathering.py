@@ -171,8 +171,7 @@ class Gathering:
 
     def need(self) -> int:
         """Return how many holders a round can't do without."""
-        config = self.config
-        return max(config.threshold, config.quorum) if config.vote else config.threshold
+        return self.config.holders_needed()
 
     def _leave_opening(self, now_s: float) -> list[Effect]:
         everybody = all(name in self.opened for name in self._known_holders())

@@ -1,0 +1,1 @@
+"""A model of the rule that one round opens one set: as a table, searched in Python and by Spin."""

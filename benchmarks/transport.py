@@ -152,7 +152,7 @@ async def our_sender(load: Load) -> None:
 
 
 async def our_receiver(load: Load) -> float:
-    settle_heap()  # as a share-holder's process does
+    settle_heap(keep=True)  # as a share-holder's process does
     link = RabbitLink(RECEIVER, BrokerAddress.parse(load.url))
     transport = RabbitTransport(RECEIVER, link, prefetch=PREFETCH, lanes=(Lane.BULK,))
     link.start()

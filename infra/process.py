@@ -105,8 +105,8 @@ class ActorProcess:
         states can't be served as the home says. Whatever happens, nothing of the actor runs
         afterwards.
         """
-        if self.home.role != "trainer":  # a small machine may have no memory to keep
-            settle_heap()
+        # A trainer's small machine may have no memory to keep.
+        settle_heap(keep=self.home.role != "trainer")
         with model_server(self.home, self._models):
             await self._live()
 

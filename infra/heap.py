@@ -30,5 +30,6 @@ def settle_heap(*, keep: bool) -> bool:
         wanted |= {_M_MMAP_THRESHOLD: CHUNK_BYTES, _M_TRIM_THRESHOLD: KEPT_BYTES}
     with suppress(AttributeError, OSError):  # another C library
         mallopt = ctypes.CDLL(None).mallopt
-        return all([mallopt(option, value) for option, value in wanted.items()])
+        taken = [mallopt(option, value) for option, value in wanted.items()]
+        return all(taken)
     return False

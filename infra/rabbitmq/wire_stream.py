@@ -104,13 +104,18 @@ class WireStream(asyncio.BufferedProtocol):
 
     # --- as the library reads ---------------------------------------------------------
 
-    async def readexactly(self, size: int) -> bytes:
-        """Return so many bytes. Raises `IncompleteReadError`, or what ended the connection."""
+    async def readexactly(self, size: int) -> memoryview:
+        """Return so many bytes, which stay what they are until the next wait, whoever waits.
+
+        The library copies them at once. Raises `IncompleteReadError`, or what ended the
+        connection.
+        """
         while self._end - self._begin < size:
             if self._error is not None:
                 raise self._error
             if self._eof:
-                raise asyncio.IncompleteReadError(self._taken(self._end - self._begin), size)
+                rest = bytes(self._taken(self._end - self._begin))
+                raise asyncio.IncompleteReadError(rest, size)
             self._make_room(size)
             await self._more()
         return self._taken(size)
@@ -123,7 +128,7 @@ class WireStream(asyncio.BufferedProtocol):
                 if self._error is not None:
                     raise self._error
                 await self._more()
-            parts.append(self._taken(self._end - self._begin))
+            parts.append(bytes(self._taken(self._end - self._begin)))
         return b"".join(parts)
 
     @property
@@ -227,8 +232,8 @@ class WireStream(asyncio.BufferedProtocol):
 
     # --- the buffer -------------------------------------------------------------------
 
-    def _taken(self, size: int) -> bytes:
-        data = bytes(self._view[self._begin : self._begin + size])
+    def _taken(self, size: int) -> memoryview:
+        data = self._view[self._begin : self._begin + size]
         self._begin += size
         if self._begin == self._end:
             self._begin = self._end = 0

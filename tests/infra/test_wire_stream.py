@@ -66,7 +66,9 @@ def test_bytes_come_in_order_however_they_are_cut(pieces: list[int], asked: list
                 await yield_turns(1)
             got, sizes = b"", iter(asked * len(sent))
             while len(got) < len(sent):
-                got += await stream.readexactly(min(max(1, next(sizes)), len(sent) - len(got)))
+                got += bytes(
+                    await stream.readexactly(min(max(1, next(sizes)), len(sent) - len(got)))
+                )
             return got
 
     assert asyncio.run(exchange()) == sent

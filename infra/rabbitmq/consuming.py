@@ -62,6 +62,7 @@ class Intake:
         self._subscription = subscription
         self._lose = lose
         self._channel: AbstractChannel | None = None
+        self._wire: Wire | None = None
         self._unacked: set[int] = set()
         self._tag = ""
 
@@ -69,7 +70,7 @@ class Intake:
         """Begin to consume. Raises the library's errors."""
         asked = self._subscription
         channel = await wire.channel()
-        self._channel = channel
+        self._channel, self._wire = channel, wire
         channel.closing.add_done_callback(
             lambda closing: self._stopped(
                 "the lost connection" if closing.cancelled() else reason_of(closing.exception())
@@ -104,6 +105,7 @@ class Intake:
     async def close(self) -> None:
         """Take no more and give back what is not acknowledged."""
         await self.cancel()
+        self._forget()
         channel = self._channel
         if channel is not None:
             await guarded(channel.close())
@@ -118,15 +120,22 @@ class Intake:
         """Know that the connection is gone."""
         self.ended = True
         self._unacked.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Let go of the bodies of what was delivered and is not taken any more."""
+        if self._wire is not None and self._channel is not None:
+            self._wire.forget(self._channel.number)
 
     async def _take(self, message: DeliveredMessage) -> None:
-        if self.ended or message.delivery_tag is None:
+        wire = self._wire
+        if self.ended or wire is None or message.delivery_tag is None:
             return
         self._unacked.add(message.delivery_tag)
         headers = message.header.properties.headers or {}
         self._subscription.take(
             Incoming(
-                body=message.body,
+                body=wire.body(message),
                 key=message.routing_key or "",
                 headers={
                     name: bytes(value) if isinstance(value, bytearray) else value

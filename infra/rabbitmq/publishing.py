@@ -23,9 +23,10 @@ from pamqp.commands import Basic
 from actors.ports import LinkLost
 
 from .backoff import Backoff
-from .errors import GONE, MessageTooLarge, NotPermitted, UnknownRecipient, guarded
+from .errors import GONE, MessageTooLarge, NotPermitted, UnknownRecipient
 from .topology import exchange_of, largest_message_bytes
 from .window import Window, WindowSize
+from .wire import publish
 
 Header = str | int | bytes
 Failed = Callable[[BaseException], None]
@@ -131,14 +132,13 @@ class Outlet:
 
     async def _attempt(self, channel: AbstractChannel, letter: Letter) -> _Outcome:
         try:
-            await guarded(
-                channel.basic_publish(
-                    letter.body,
-                    exchange=exchange_of(letter.key),
-                    routing_key=letter.key,
-                    properties=letter.properties(),
-                    mandatory=True,
-                )
+            await publish(
+                channel,
+                letter.body,
+                exchange=exchange_of(letter.key),
+                routing_key=letter.key,
+                properties=letter.properties(),
+                mandatory=True,
             )
         except PublishError as error:
             raise UnknownRecipient(letter.recipient, letter.key) from error

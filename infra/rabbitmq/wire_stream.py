@@ -4,72 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-import struct
 from collections.abc import Callable
 from typing import cast
 
-_FRAME_HEAD = struct.Struct(">BHI")  # type, channel, payload bytes
-_METHOD = struct.Struct(">HH")
-_FRAME_END_BYTES = 1
-_METHOD_FRAME = 1
-_BLOCKED, _UNBLOCKED = (10, 60), (10, 61)
+from .contents import Contents, FrameError
 
-_BUFFER_BYTES = 2**19
-_LEAST_ROOM_BYTES = 2**16
+_RECEIVED_BYTES = 2**18  # at a time
+_UNREAD_BYTES = 2**18
 _TLS_HANDSHAKE_S = 10.0
 _TLS_SHUTDOWN_S = 1.0
 
-
-class FrameWatch:
-    """Looks at the bytes that a broker sends and tells when it blocks or unblocks publishers.
-
-    The library answers these notices by itself and tells nobody.
-    """
-
-    def __init__(self, blocked: Callable[[bool], None]) -> None:
-        self._blocked = blocked
-        self._held = b""
-        self._skip = 0
-
-    def feed(self, data: bytes | memoryview) -> None:
-        """Take in the next bytes, cut anywhere."""
-        if self._held:
-            data, self._held = self._held + bytes(data), b""
-        at = min(self._skip, len(data))
-        self._skip -= at
-        while at < len(data):
-            step = self._frame_at(data, at)
-            if step is None:
-                self._held = bytes(data[at:])
-                return
-            self._skip = max(0, at + step - len(data))
-            at += step
-
-    def _frame_at(self, data: bytes | memoryview, at: int) -> int | None:
-        """Return the length of the frame, None where more of its head is needed."""
-        if len(data) - at < _FRAME_HEAD.size:
-            return None
-        kind, channel, size = _FRAME_HEAD.unpack_from(data, at)
-        if kind == _METHOD_FRAME and channel == 0:
-            if len(data) - at < _FRAME_HEAD.size + _METHOD.size:
-                return None
-            method = _METHOD.unpack_from(data, at + _FRAME_HEAD.size)
-            if method in (_BLOCKED, _UNBLOCKED):
-                self._blocked(method == _BLOCKED)
-        return _FRAME_HEAD.size + int(size) + _FRAME_END_BYTES
+# For the library, which takes a connection for dead on which it sees nothing for long.
+_HEARTBEAT = bytes([8, 0, 0, 0, 0, 0, 0, 0xCE])
+_HEARTBEAT_S = 1.0
 
 
 class WireStream(asyncio.BufferedProtocol):
     """Both halves of a connection, with those methods of asyncio's streams that the library calls.
 
-    What comes in is received into one buffer, which is bounded by the largest frame: the socket
-    is read no further while it is full. One reader and one writer at a time.
+    Bodies of messages are in `contents`, whatever else comes in is read by the library. The
+    socket is read no further while 256 KiB wait for it. One reader at a time.
     """
 
-    def __init__(self, watch: FrameWatch, *, buffer_bytes: int = _BUFFER_BYTES) -> None:
-        self._watch = watch
-        self._view = memoryview(bytearray(buffer_bytes))
-        self._begin = self._end = 0  # of what is received and not read yet
+    def __init__(
+        self, blocked: Callable[[bool], None], *, unread_bytes: int = _UNREAD_BYTES
+    ) -> None:
+        self.contents = Contents(self._emit, blocked)
+        self._received = memoryview(bytearray(_RECEIVED_BYTES))
+        self._unread = bytearray()
+        self._most_unread = unread_bytes
+        self._wanted = 0  # by the reader that waits
+        self._emitted, self._emitted_s = False, 0.0
         self._transport: asyncio.Transport | None = None
         self._reading_paused = self._writing_paused = self._eof = False
         self._error: Exception | None = None
@@ -82,11 +47,14 @@ class WireStream(asyncio.BufferedProtocol):
         cls,
         place: tuple[str, int],
         context: ssl.SSLContext | None,
-        watch: FrameWatch,
+        blocked: Callable[[bool], None],
         *,
-        buffer_bytes: int = _BUFFER_BYTES,
+        unread_bytes: int = _UNREAD_BYTES,
     ) -> WireStream:
-        """Connect, by TLS if there is a context. Raises `OSError`."""
+        """Connect, by TLS if there is a context. Raises `OSError`.
+
+        `blocked` hears when the broker blocks publishers, and when no longer.
+        """
         host, port = place
         limits: dict[str, object] = {}
         if context is not None:
@@ -98,47 +66,41 @@ class WireStream(asyncio.BufferedProtocol):
             }
         loop = asyncio.get_running_loop()
         _, stream = await loop.create_connection(  # type: ignore[call-overload]
-            lambda: cls(watch, buffer_bytes=buffer_bytes), host, port, **limits
+            lambda: cls(blocked, unread_bytes=unread_bytes), host, port, **limits
         )
         return cast(WireStream, stream)
 
     # --- as the library reads ---------------------------------------------------------
 
-    async def readexactly(self, size: int) -> memoryview:
-        """Return so many bytes, which stay what they are until the next wait, whoever waits.
-
-        The library copies them at once. Raises `IncompleteReadError`, or what ended the
-        connection.
-        """
-        while self._end - self._begin < size:
+    async def readexactly(self, size: int) -> bytes:
+        """Return so many bytes. Raises `IncompleteReadError`, or what ended the connection."""
+        while len(self._unread) < size:
             if self._error is not None:
                 raise self._error
             if self._eof:
-                rest = bytes(self._taken(self._end - self._begin))
-                raise asyncio.IncompleteReadError(rest, size)
-            self._make_room(size)
-            await self._more()
+                raise asyncio.IncompleteReadError(self._taken(len(self._unread)), size)
+            await self._more(size)
         return self._taken(size)
 
     async def read(self) -> bytes:
         """Return all that comes until the end."""
         parts = []
         while not self.at_eof():
-            if self._begin == self._end:
+            if not self._unread:
                 if self._error is not None:
                     raise self._error
-                await self._more()
-            parts.append(bytes(self._taken(self._end - self._begin)))
+                await self._more(1)
+            parts.append(self._taken(len(self._unread)))
         return b"".join(parts)
 
     @property
     def unread_bytes(self) -> int:
-        """How much was received and not read."""
-        return self._end - self._begin
+        """How much waits for the library."""
+        return len(self._unread)
 
     def at_eof(self) -> bool:
         """Return whether everything is read and no more comes."""
-        return self._eof and self._begin == self._end
+        return self._eof and not self._unread
 
     # --- as the library writes --------------------------------------------------------
 
@@ -195,15 +157,22 @@ class WireStream(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return where to put what comes next."""
-        if len(self._view) - self._end < _LEAST_ROOM_BYTES:
-            self._make_room(0)
-        return self._view[self._end :]
+        return self._received
 
     def buffer_updated(self, nbytes: int) -> None:
-        """Take note of what came."""
-        self._watch.feed(self._view[self._end : self._end + nbytes])
-        self._end += nbytes
-        if self._is_full():
+        """Take what came."""
+        try:
+            self.contents.feed(self._received[:nbytes])
+        except FrameError as error:
+            self._error = error
+            self.transport.abort()
+        now_s = asyncio.get_running_loop().time()
+        if self._emitted:
+            self._emitted_s, self._emitted = now_s, False
+        elif self.contents.holds_back and now_s - self._emitted_s > _HEARTBEAT_S:
+            self._emitted_s = now_s
+            self._unread += _HEARTBEAT
+        if len(self._unread) >= max(self._most_unread, self._wanted):
             self._reading_paused = True
             self.transport.pause_reading()
         self._wake()
@@ -215,7 +184,7 @@ class WireStream(asyncio.BufferedProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Let everybody know."""
-        self._eof, self._error = True, exc
+        self._eof, self._error = True, self._error or exc
         self._writing_paused = False
         self._closed.set()
         self._wake()
@@ -230,39 +199,31 @@ class WireStream(asyncio.BufferedProtocol):
         self._writing_paused = False
         self._let_go()
 
-    # --- the buffer -------------------------------------------------------------------
+    # --- what waits -------------------------------------------------------------------
 
-    def _taken(self, size: int) -> memoryview:
-        data = self._view[self._begin : self._begin + size]
-        self._begin += size
-        if self._begin == self._end:
-            self._begin = self._end = 0
-        self._read_on()
+    def _emit(self, data: bytes | memoryview) -> None:
+        self._unread += data
+        self._emitted = True
+
+    def _taken(self, size: int) -> bytes:
+        data = bytes(memoryview(self._unread)[:size])
+        del self._unread[:size]
+        self._read_on(self._most_unread)
         return data
 
-    def _make_room(self, size: int) -> None:
-        """Move what is there to the front of the buffer, a larger one if `size` asks for it."""
-        there = self._end - self._begin
-        view = self._view if size <= len(self._view) else memoryview(bytearray(size))
-        if self._begin or view is not self._view:
-            view[:there] = self._view[self._begin : self._end]
-        self._view, self._begin, self._end = view, 0, there
-        self._read_on()
-
-    def _is_full(self) -> bool:
-        return self._end - self._begin == len(self._view)
-
-    def _read_on(self) -> None:
-        if self._reading_paused and not self._is_full():
+    def _read_on(self, unread_bytes: int) -> None:
+        if self._reading_paused and len(self._unread) < unread_bytes:
             self._reading_paused = False
             self.transport.resume_reading()
 
-    async def _more(self) -> None:
+    async def _more(self, wanted: int) -> None:
+        self._wanted = wanted
+        self._read_on(wanted)
         self._waiting = asyncio.get_running_loop().create_future()
         try:
             await self._waiting
         finally:
-            self._waiting = None
+            self._waiting, self._wanted = None, 0
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():

@@ -1,15 +1,11 @@
 """The parts of a link that need no broker: window, backoff, and the watch for blocked notices."""
 
 import asyncio
-from itertools import pairwise
 from random import Random
 
 import pytest
 from aiormq.exceptions import ChannelClosed
 from fakes.ports import yield_turns
-from hypothesis import given
-from hypothesis import strategies as st
-from pamqp import body, commands, frame, heartbeat
 
 from actors.ports import LinkLost
 from infra.rabbitmq.backoff import Backoff
@@ -17,7 +13,6 @@ from infra.rabbitmq.errors import guarded
 from infra.rabbitmq.policy import LinkPolicy
 from infra.rabbitmq.pulse import Pulse
 from infra.rabbitmq.window import Window, WindowSize
-from infra.rabbitmq.wire_stream import FrameWatch
 
 
 def entering(window: Window, size_bytes: int, leave: asyncio.Event) -> asyncio.Task[None]:
@@ -126,33 +121,6 @@ def test_backoff_begins_anew_after_a_reset_and_has_a_floor() -> None:
     backoff.reset()
 
     assert 0.1 <= backoff.next_s() <= 0.2
-
-
-STREAM = b"".join(
-    frame.marshal(value, channel)
-    for value, channel in [
-        (commands.Basic.Ack(1, False), 3),
-        (heartbeat.Heartbeat(), 0),
-        (commands.Connection.Blocked("low on memory"), 0),
-        # A body that holds the very bytes of such a notice is no notice.
-        (body.ContentBody(frame.marshal(commands.Connection.Unblocked(), 0)), 1),
-        (commands.Connection.Unblocked(), 0),
-        (body.ContentBody(bytes(3000)), 2),
-        (commands.Connection.Blocked("low on disk"), 0),
-    ]
-)
-
-
-@given(st.lists(st.integers(1, len(STREAM) - 1), unique=True))
-def test_blocked_notices_are_found_wherever_the_stream_is_cut(cuts: list[int]) -> None:
-    told: list[bool] = []
-    watch = FrameWatch(told.append)
-    ends = [0, *sorted(cuts), len(STREAM)]
-
-    for begin, end in pairwise(ends):
-        watch.feed(STREAM[begin:end])
-
-    assert told == [True, False, True]
 
 
 async def test_bare_cancellation_by_the_library_is_a_lost_link() -> None:

@@ -22,22 +22,41 @@ def faults_of_a_pass():
         del there
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
-settled = settle_heap(keep=True) if sys.argv[1] == "settled" else True
-faults_of_a_pass()  # the heap grows
-print(json.dumps([settled, faults_of_a_pass()]))
+def private_kib():
+    for line in open("/proc/self/status"):
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1])
+
+how = sys.argv[1]
+settled = settle_heap(keep=how == "keep") if how != "as it was" else True
+before = private_kib()
+first = faults_of_a_pass()
+print(json.dumps([settled, first, faults_of_a_pass(), private_kib() - before]))
 """
 
 
-def faults(how: str) -> int:
+def measured(how: str) -> tuple[int, int, int]:
+    """Return the faults of a first and a second pass, and by how many KiB the process grew."""
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM, how], capture_output=True, text=True, check=True
     )
-    settled, count = json.loads(ended.stdout)
+    settled, first, second, grew = json.loads(ended.stdout)
     if not settled:
         pytest.skip("the C library is not GNU's")
-    return int(count)
+    return first, second, grew
 
 
-def test_memory_of_freed_chunks_is_used_again() -> None:
-    assert faults("as it was") > 1000
-    assert faults("settled") < 100
+def test_memory_that_is_kept_is_there_from_the_start_and_used_again() -> None:
+    first, second, grew = measured("keep")
+
+    assert first < 100
+    assert second < 100
+    assert grew < 1024
+    assert measured("as it was")[1] > 1000
+
+
+def test_memory_that_is_not_kept_goes_back_at_once() -> None:
+    _, second, grew = measured("give back")
+
+    assert second > 1000
+    assert grew < 1024

@@ -22,17 +22,21 @@ class Message:
     channel: int
     tag: int
     payload: bytes
+    consumer: str = "consumer"
+
+    def _deliver(self) -> commands.Basic.Deliver:
+        return commands.Basic.Deliver(self.consumer, self.tag, False, "exchange", "key")
 
     def frames(self) -> Iterator[tuple[object, int]]:
         """The frames of its delivery."""
-        yield commands.Basic.Deliver("consumer", self.tag, False, "exchange", "key"), self.channel
+        yield self._deliver(), self.channel
         yield header.ContentHeader(body_size=len(self.payload)), self.channel
         for begin in range(0, len(self.payload), FRAME_BYTES):
             yield body.ContentBody(self.payload[begin : begin + FRAME_BYTES]), self.channel
 
     def shown(self) -> Iterator[tuple[object, int]]:
         """What the library sees of it."""
-        yield commands.Basic.Deliver("consumer", self.tag, False, "exchange", "key"), self.channel
+        yield self._deliver(), self.channel
         yield header.ContentHeader(body_size=0), self.channel
 
 
@@ -61,7 +65,11 @@ def marshalled(frames: Iterable[tuple[object, int]]) -> bytes:
 
 
 MESSAGES = st.builds(
-    Message, st.integers(1, 3), st.integers(1, 2**63 - 1), st.binary(max_size=3 * FRAME_BYTES)
+    Message,
+    st.integers(1, 3),
+    st.integers(1, 2**63 - 1),
+    st.binary(max_size=3 * FRAME_BYTES),
+    st.from_regex("[a-z0-9.]{0,40}", fullmatch=True),
 )
 CUTS = st.lists(st.integers(0, 10_000), unique=True)
 
@@ -131,6 +139,21 @@ def test_bodies_of_what_was_not_delivered_are_the_librarys(method: object) -> No
     library.feed(marshalled(frames))
 
     assert library.seen == marshalled(frames)
+    assert library.contents.kept == 0
+
+
+def test_delivery_that_never_gets_its_body_takes_nobody_elses() -> None:
+    cut_off, *_ = Message(1, 1, b"body").frames()
+    returned = [
+        (commands.Basic.Return(312, "no route", "exchange", "key"), 1),
+        (header.ContentHeader(body_size=60), 1),
+        (body.ContentBody(bytes(60)), 1),
+    ]
+    library = Library()
+
+    library.feed(marshalled([cut_off, *returned]))
+
+    assert library.seen == marshalled([cut_off, *returned])
     assert library.contents.kept == 0
 
 

@@ -93,6 +93,14 @@ async def test_unread_bytes_are_bounded() -> None:
         await writing
 
 
+async def test_frame_above_the_bound_is_received_while_somebody_waits_for_it() -> None:
+    async with connected() as (stream, peer):
+        sent = pattern(8 * RECEIVED_BYTES)
+        peer.writer.write(sent)
+
+        assert await stream.readexactly(len(sent)) == sent
+
+
 async def test_end_in_the_middle_of_a_frame_says_what_was_missing() -> None:
     async with connected() as (stream, peer):
         peer.writer.write(pattern(20))

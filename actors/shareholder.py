@@ -124,7 +124,10 @@ class ShareHolder(Actor):
             return AnswerChunk(header=header, index=index, payload=payload)
 
         stream = answer_stream(header.cid, self.name)
-        await self.send_stream(effect.config, stream, self._roster.coordinator, wrap)
+        try:
+            await self.send_stream(effect.config, stream, self._roster.coordinator, wrap)
+        except StorageFailed:
+            log.exception("%s: can't answer in round %d", self.name, effect.config.number)
         return list
 
 

@@ -22,7 +22,7 @@ from protocols.secagg.fixed_point import FixedPoint
 from protocols.secagg.suites import SUITES
 
 from .actor import Actor, Decide, Ports
-from .ports import Blobs, Entropy, Worker, WorkFailed
+from .ports import Blobs, Entropy, StorageFailed, Worker, WorkFailed
 from .software import SOFTWARE
 
 log = logging.getLogger(__name__)
@@ -144,7 +144,11 @@ class Trainer(Actor):
         def wrap(index: int, payload: bytes) -> ShareChunk:
             return ShareChunk(header=header, index=index, payload=payload)
 
-        await self.send_stream(effect.config, stream, holder, wrap, effect.indices)
+        try:
+            await self.send_stream(effect.config, stream, holder, wrap, effect.indices)
+        except StorageFailed:
+            log.exception("%s: %s can't be read", self.name, stream)
+            return lambda: self._machine.unreadable(header.cid, holder)
         return lambda: self._machine.uploaded(header.cid, holder)
 
 

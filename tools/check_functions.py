@@ -1,5 +1,8 @@
 """Check what the linter does not: lines of a function, parameters, docstrings of modules.
 
+Also what differs from process to process, in code that the simulator must be able to repeat:
+`id` and `hash`, and the order of a set.
+
 Run as `python tools/check_functions.py [FOLDER]`; prints `file:line: what` and exits with 1.
 """
 
@@ -13,6 +16,7 @@ from pathlib import Path
 MAX_LINES = 50
 MAX_PARAMETERS = 5
 PACKAGES = ("actors", "protocols", "infra")
+REPEATABLE = ("actors", "protocols", "infra/simulation")
 FOLDERS = (*PACKAGES, "models", "tests", "benchmarks", "tools", "examples")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
@@ -23,8 +27,12 @@ def findings(root: Path) -> Iterator[str]:
     for folder in FOLDERS:
         for path in sorted((root / folder).rglob("*.py")):
             tree = ast.parse(path.read_bytes(), filename=str(path))
-            for line, what in sorted(_breaches(tree, packaged=folder in PACKAGES)):
-                yield f"{path.relative_to(root)}:{line}: {what}"
+            name = path.relative_to(root).as_posix()
+            found = list(_breaches(tree, packaged=folder in PACKAGES))
+            if name.startswith(tuple(f"{place}/" for place in REPEATABLE)):
+                found += _unrepeatable(tree)
+            for line, what in sorted(found):
+                yield f"{name}:{line}: {what}"
 
 
 def _breaches(tree: ast.Module, *, packaged: bool) -> Iterator[tuple[int, str]]:
@@ -35,6 +43,24 @@ def _breaches(tree: ast.Module, *, packaged: bool) -> Iterator[tuple[int, str]]:
             yield from _too_long(node)
             if packaged:
                 yield from _too_many_parameters(node)
+
+
+def _unrepeatable(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and _called(node) in ("id", "hash"):
+            yield node.lineno, f"{_called(node)}() differs from process to process"
+        if isinstance(node, ast.For | ast.comprehension) and _is_set(node.iter):
+            yield node.iter.lineno, "a set has another order in another process: use sorted or dict"
+
+
+def _called(node: ast.Call) -> str:
+    return node.func.id if isinstance(node.func, ast.Name) else ""
+
+
+def _is_set(node: ast.expr) -> bool:
+    if isinstance(node, ast.Set | ast.SetComp):
+        return True
+    return isinstance(node, ast.Call) and _called(node) in ("set", "frozenset")
 
 
 def _too_long(function: Function) -> Iterator[tuple[int, str]]:

@@ -18,9 +18,18 @@ EPILOG = "Exit codes: 0 survived · 1 something did not · 2 wrong usage, or no 
 class ChaosOptions:
     """The options of `chaos`."""
 
-    real: Annotated[
-        bool, typer.Option("--real", help="Real processes on a private RabbitMQ; required.")
-    ] = False
+    real: Annotated[bool, typer.Option("--real", help="Real processes on a private RabbitMQ.")] = (
+        False
+    )
+    seeds: Annotated[
+        int | None, typer.Option(min=1, help="So many simulated histories, one a seed.")
+    ] = None
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="With --seeds: processes; one a core if left out.")
+    ] = None
+    trace: Annotated[
+        Path | None, typer.Option(help="With --seeds 1: write the history to this file.")
+    ] = None
     cells: Annotated[
         list[str] | None,
         typer.Option(help="PARTY/STEP/FAULT with * for any; repeat for more. All if left out."),
@@ -36,7 +45,9 @@ class ChaosOptions:
         float | None,
         typer.Option(min=0.5, help="Soak: so long at random instead of cell by cell."),
     ] = None
-    seed: Annotated[int, typer.Option(help="Of the schedule of a soak.")] = 0
+    seed: Annotated[
+        int, typer.Option(min=0, help="The first of --seeds, or that of a soak's schedule.")
+    ] = 0
     cluster: Annotated[
         bool, typer.Option("--cluster", help="Take nodes away from a cluster of three instead.")
     ] = False
@@ -61,6 +72,10 @@ class ChaosOptions:
 def chaos(options: ChaosOptions) -> None:
     """Hurt every party in every step of a round, and see that each round ends as it may.
 
+    With --seeds all actors run in one process in virtual time, on a network, disks and clocks
+    that fail in every way that the seed says, and every rule of the protocol is checked at every
+    step. The same seed is the same history. With --real nothing is simulated:
+
     A coordinator, five share-holders and four trainers that add known vectors work on a private
     RabbitMQ, each a process of its own. Cell by cell a trainer, a holder, the coordinator or the
     broker is killed with -9, stopped for a while, or cut off, when the first message of the step
@@ -70,13 +85,30 @@ def chaos(options: ChaosOptions) -> None:
     With --minutes faults come at random, from a seed, and every process is watched for growth.
     With --cluster the federation loses one node of a cluster after the other.
     """
-    if not options.real:
-        raise typer.BadParameter("say --real: real processes on a private RabbitMQ")
+    if options.real == (options.seeds is not None):
+        raise typer.BadParameter(
+            "say --seeds N for simulated histories, or --real for processes on a private RabbitMQ"
+        )
     if options.json and options.quiet:
         raise typer.BadParameter("--json and --quiet exclude each other")
     if (options.minutes is not None) + options.cluster + bool(options.cells) > 1:
         raise typer.BadParameter("--cells, --minutes and --cluster exclude each other")
-    sys.exit(_run(options, "json" if options.json else "quiet" if options.quiet else "live"))
+    output = "json" if options.json else "quiet" if options.quiet else "live"
+    simulated = (options.jobs, options.trace) != (None, None)
+    if options.real and simulated:
+        raise typer.BadParameter("--jobs and --trace belong to --seeds")
+    if not options.real and (options.minutes or options.cluster or options.cells):
+        raise typer.BadParameter("--cells, --minutes and --cluster belong to --real")
+    sys.exit(_simulate(options, output) if options.seeds is not None else _run(options, output))
+
+
+def _simulate(options: ChaosOptions, output: str) -> int:
+    from . import chaos_simulation  # noqa: PLC0415
+
+    request = chaos_simulation.SimulationRequest(
+        options.seed, options.seeds or 1, options.jobs, options.trace
+    )
+    return chaos_simulation.run(request, output)
 
 
 def _run(options: ChaosOptions, output: str) -> int:

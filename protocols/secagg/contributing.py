@@ -51,10 +51,13 @@ class _Attempt:
 
     @property
     def at_work(self) -> bool:
-        """Computing, or with a piece of an upload on its way."""
+        """Computing, or with a piece of an upload on its way that was asked for.
+
+        An offer to a holder that is dead is repeated for ever, and nobody should wait for it.
+        """
         if self.header is None:
             return self.declined is None
-        return any(upload.busy for upload in self.uploads.values())
+        return any(upload.busy and not upload.repeats for upload in self.uploads.values())
 
     @property
     def missing(self) -> list[str]:
@@ -88,6 +91,7 @@ class Contributing:
         self._floors: dict[str, int] = {}
         self._welcomed: dict[str, None] = {}
         self._waiting: dict[str, Announce] = {}
+        self._software = ""
         self._pulse = Pulse()
 
     def restore(self, records: Mapping[str, bytes]) -> None:
@@ -101,10 +105,14 @@ class Contributing:
 
     def start(self, software: str = "") -> list[Effect]:
         """Greet the coordinator and go on with uploads that a crash cut short."""
-        effects: list[Effect] = [Send(self._roster.coordinator, greeting("trainer", software))]
+        self._software = software
+        effects = self._greet()
         for attempt in self._attempts.values():
             effects += self._upload_missing(attempt, Outgoing.offer)
         return effects
+
+    def _greet(self) -> list[Effect]:
+        return [Send(self._roster.coordinator, greeting("trainer", self._software))]
 
     def leave(self) -> list[Effect]:
         """Say goodbye: this trainer was asked to stop."""
@@ -166,12 +174,21 @@ class Contributing:
         ):
             raise PeerViolation(sender, "announced a round without enough holders of the roster")
         if config.job not in self._welcomed:
-            # Back from the dead, the queue may hold many old rounds; only the newest matters.
-            known = self._waiting.get(config.job)
-            if known is None or known.config.number < config.number:
-                self._waiting[config.job] = announce
-            return []
+            return self._wait(announce)
         return self._consider(announce)
+
+    def _wait(self, announce: Announce) -> list[Effect]:
+        """Keep an announcement until we are welcome; if it comes again, ask for the welcome again.
+
+        Back from the dead, the queue may hold many old rounds; only the newest matters. And a
+        coordinator that died after it had heard our greeting does not know that it owes a word.
+        """
+        config = announce.config
+        known = self._waiting.get(config.job)
+        if known is None or known.config.number < config.number:
+            self._waiting[config.job] = announce
+            return []
+        return self._greet() if known.config.number == config.number else []
 
     def _consider(self, announce: Announce) -> list[Effect]:
         config = announce.config
@@ -240,6 +257,15 @@ class Contributing:
         if attempt is None or upload is None:
             return []
         return self._upload(attempt, holder, upload.went_out())
+
+    def unreadable(self, cid: bytes, holder: str) -> list[Effect]:
+        """Give up the upload to one holder: its share can't be read again, and no other is made."""
+        attempt = self._by_cid(cid)
+        if attempt is None or holder not in attempt.uploads:
+            return []
+        del attempt.uploads[holder]
+        attempt.refused[holder] = None
+        return [] if attempt.missing else self._drop(attempt, "refused")
 
     def _on_grant(self, sender: str, message: Grant) -> list[Effect]:
         attempt = self._by_cid(message.cid)

@@ -95,6 +95,7 @@ class Outgoing:
 
     busy: bool = False
     moved: bool = False  # an offer went out or a grant came in since `offer_again` last asked
+    repeats: bool = False  # what is on its way is an offer that was made before
     _sent: dict[int, None] = field(default_factory=dict)
     _waiting: dict[int, None] = field(default_factory=dict)
 
@@ -108,7 +109,11 @@ class Outgoing:
         """Offer again if nothing is on its way and nothing has moved since the last call."""
         idle = not self.busy and not self.moved
         self.moved = False
-        return self.offer() if idle else ()
+        if not idle:
+            return ()
+        piece = self.offer()
+        self.repeats = True
+        return piece
 
     def granted(self, indices: Iterable[int]) -> tuple[int, ...]:
         """Take a grant; return what to send now."""
@@ -123,5 +128,5 @@ class Outgoing:
     def _next(self) -> tuple[int, ...]:
         piece, self._waiting = tuple(self._waiting), {}
         self._sent |= dict.fromkeys(piece)
-        self.busy = bool(piece)
+        self.busy, self.repeats = bool(piece), False
         return piece

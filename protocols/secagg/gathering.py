@@ -177,11 +177,12 @@ class Gathering:
         everybody = all(name in self.opened for name in self._known_holders())
         enough = len(self.opened) >= self.need()
         self._patience.has_enough(enough, now_s)
-        if enough and (everybody or self._patience.over_grace(now_s)):
+        overdue = self._patience.exhausted(now_s)
+        if enough and (everybody or overdue or self._patience.over_grace(now_s)):
             self.announced = tuple(name for name in self._roster.holders if name in self.opened)
             self._enter(Step.COLLECTING, now_s)
             return self._resend(self._roster.trainers)
-        if not enough and self._patience.exhausted(now_s):
+        if overdue:
             return self._abandon(
                 f"{len(self.opened)} of {len(self._roster.holders)} holders opened the round, "
                 f"{self.need()} are needed"

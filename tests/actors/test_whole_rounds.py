@@ -12,7 +12,7 @@ from fakes.actor_rig import DIMENSION, Stage, in_virtual_time
 from fakes.ports import yield_turns
 
 from actors import actor
-from actors.ports import WorkFailed
+from actors.ports import StorageFailed, WorkFailed
 from protocols.messages import AnswerChunk, Declined, Have, ShareChunk, Vote
 from protocols.reports import (
     ActorRestarted,
@@ -192,6 +192,29 @@ def test_a_holder_that_the_round_did_not_wait_for_ends_cleanly_while_it_still_an
     in_virtual_time(stage.run(during=slow_holder))
 
     stage.check(rounds=3)
+    assert not stage.events_of(ActorRestarted)
+
+
+@pytest.mark.parametrize(("name", "part"), [("ann", "upload/holder-2"), ("holder-2", "answer")])
+def test_a_chunk_that_cannot_be_read_again_costs_its_part_and_no_actor(
+    name: str, part: str
+) -> None:
+    stage = Stage()
+
+    async def damaging() -> None:
+        spool = stage.homes[name].spool
+        get = spool.get
+
+        async def damaged_get(stream: str, index: int) -> bytes:
+            if part in stream:
+                raise StorageFailed("a damaged chunk")
+            return await get(stream, index)
+
+        spool.get = damaged_get  # type: ignore[method-assign]
+
+    in_virtual_time(stage.run(during=damaging))
+
+    stage.check()
     assert not stage.events_of(ActorRestarted)
 
 

@@ -15,7 +15,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from protocols import messages, records
+from protocols import codec, messages, records
 from protocols.codec import (
     MAX_MESSAGE_BYTES,
     VERSION,
@@ -177,6 +177,18 @@ def test_every_message_comes_back_as_it_was(kind: type[Message], data: st.DataOb
 
     assert got == (sender, message)
     assert type(got[1]) is kind
+
+
+@pytest.mark.parametrize("kind", [*KINDS, *RECORDS], ids=lambda kind: kind.__name__)
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_canonical_bytes_are_the_shortest_msgpack_of_the_fields_in_their_order(
+    kind: type[Message], data: st.DataObject
+) -> None:
+    value = data.draw(values_of(kind))
+
+    plain = msgspec.to_builtins(value, builtin_types=(bytes,))
+    assert canonical(value) == msgpack.packb(plain, use_bin_type=True)
 
 
 @pytest.mark.parametrize("kind", RECORDS, ids=lambda kind: kind.__name__)
@@ -406,6 +418,24 @@ def test_any_flipped_bit_gives_a_message_or_a_refusal(sealed: bytes) -> None:
             flipped = bytearray(sealed)
             flipped[place] ^= 1 << bit
             refused(bytes(flipped))
+
+
+def outcome_of(parsing: Callable[[bytes, Any], Any], data: bytes) -> Any:
+    """Return what comes of bytes: a message, or the text of the refusal."""
+    try:
+        return parsing(data, Envelope)
+    except Undecodable as error:
+        return str(error)
+
+
+@pytest.mark.parametrize("sealed", sealed_examples(), ids=[k.__name__ for k in KINDS])
+def test_the_short_way_to_read_bytes_comes_to_what_the_long_way_does(sealed: bytes) -> None:
+    for place in range(len(sealed)):
+        for bit in range(8):
+            flipped = bytearray(sealed)
+            flipped[place] ^= 1 << bit
+            data = bytes(flipped)
+            assert outcome_of(parse, data) == outcome_of(codec._parse_any, data)
 
 
 @settings(max_examples=500, deadline=None)

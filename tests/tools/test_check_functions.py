@@ -89,3 +89,61 @@ def test_module_of_a_package_needs_a_docstring(tmp_path: Path) -> None:
         "protocols/bare.py:1: the module has no docstring",
         "protocols/empty.py:1: the module has no docstring",
     ]
+
+
+UNREPEATABLE = """\"\"\"It.\"\"\"
+a = [hash("a"), id(a), {1: 2}.get(1)]
+for b in {1, 2}:
+    pass
+c = [d for d in set(a)]
+e = sorted({1, 2})
+"""
+
+
+def test_what_differs_from_process_to_process_fails_where_runs_must_repeat(tmp_path: Path) -> None:
+    for folder in ("actors", "protocols", "infra/simulation", "infra/rabbitmq", "tests"):
+        written(tmp_path, f"{folder}/it.py", UNREPEATABLE)
+
+    done = checked(tmp_path)
+
+    a_set = "a set has another order in another process: use sorted or dict"
+    assert done.stdout.splitlines() == [
+        f"{folder}/it.py:{what}"
+        for folder in ("actors", "protocols", "infra/simulation")
+        for what in (
+            "2: hash() differs from process to process",
+            "2: id() differs from process to process",
+            f"3: {a_set}",
+            f"5: {a_set}",
+        )
+    ]
+
+
+def test_the_linter_keeps_real_time_and_entropy_out_of_what_must_repeat() -> None:
+    source = '"""It."""\n\nimport random\nimport time\n\n'
+    source += "NOW = [time.time(), random.random(), random.Random(7).random()]\n"
+    root = TOOL.parents[1]
+
+    def told(name: str) -> list[str]:
+        place = f"--stdin-filename={root / name}"
+        done = subprocess.run(
+            [
+                "ruff",
+                "check",
+                "--output-format=concise",
+                "--select=TID251",
+                "-",
+                place,
+            ],
+            input=source,
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=root,
+            env={"PATH": str(Path(sys.executable).parent)},
+        )
+        return [line.split("`")[1] for line in done.stdout.splitlines() if "TID251" in line]
+
+    for folder in ("actors", "protocols", "protocols/secagg", "infra/simulation"):
+        assert told(f"{folder}/it.py") == ["time.time", "random.random"]
+    assert told("infra/it.py") == []

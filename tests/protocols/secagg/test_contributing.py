@@ -136,6 +136,20 @@ def test_before_the_welcome_only_the_newest_round_is_remembered() -> None:
     assert [p.announce.config.number for p in only(effects, Prepare)] == [4]
 
 
+def test_an_announcement_that_is_repeated_before_the_welcome_is_answered_with_a_greeting() -> None:
+    # The coordinator may have died between the greeting, which it acknowledged, and its answer.
+    owner = Owner(welcomed=False)
+    greeted = sent(owner.machine.start("quorate 1"))
+    owner.announce(config_of(number=2))
+
+    again = owner.announce(config_of(number=2))
+    newer = owner.announce(config_of(number=3))
+    older = owner.announce(config_of(number=2))
+
+    assert sent(again) == greeted
+    assert newer == older == []
+
+
 def test_a_welcome_to_a_newer_round_forgets_the_one_that_waited() -> None:
     owner = Owner(welcomed=False)
     owner.announce(config_of(number=2))
@@ -744,3 +758,45 @@ def test_messages_of_the_wrong_people_are_violations(sender: str, message: Wire)
 
     assert caught.value.peer == sender
     assert owner.machine.live_rounds() == (CID,)
+
+
+# --- a disk that lost something -------------------------------------------------------
+
+
+def test_a_share_that_cannot_be_read_again_is_given_up_and_the_others_go_on() -> None:
+    owner = uploading()
+
+    assert owner.machine.unreadable(CID, HOLDERS[0]) == []
+
+    again = owner.announce()
+    assert HOLDERS[0] not in {upload.holder for upload in only(again, Upload)}
+    for holder in HOLDERS[1:-1]:
+        owner.receipt(holder)
+    ended = owner.receipt(HOLDERS[-1])
+    assert [e.event.outcome for e in only(ended, Report)] == ["contributed"]
+
+
+def test_a_contribution_of_which_no_share_can_be_read_is_dropped() -> None:
+    owner = uploading()
+
+    ended = [effect for holder in HOLDERS for effect in owner.machine.unreadable(CID, holder)]
+
+    assert only(ended, Erase) == [Erase(CID.hex())]
+    assert owner.machine.live_rounds() == ()
+    assert owner.machine.unreadable(CID, HOLDERS[0]) == []
+
+
+def test_an_offer_that_is_only_repeated_is_no_work_to_wait_for() -> None:
+    # Its holder may be dead: then offers are repeated as long as the round lasts.
+    owner = uploading()
+    owner.sent_all()
+    owner.announce()
+
+    repeated = owner.announce()
+
+    assert len(only(repeated, Upload)) == len(HOLDERS)
+    assert owner.machine.next_wake_s() is None
+    assert owner.machine.advance(100.0) == []
+    owner.sent_all()
+    assert only(owner.grant(HOLDERS[0], (1, 1)), Upload)
+    assert owner.machine.next_wake_s() is not None

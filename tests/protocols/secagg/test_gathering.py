@@ -147,6 +147,20 @@ def test_only_present_holders_are_waited_for() -> None:
     assert table.round.announced == HOLDERS[:3]
 
 
+def test_a_step_that_takes_too_long_does_not_wait_for_the_grace_too() -> None:
+    # After a jump of the clock, say: a time to wake that stays in the past would be a busy loop.
+    table = Table()
+    table.opened(*HOLDERS[:2])
+    table.now_s = TIMING.round_s + 1.0
+
+    table.opened(HOLDERS[2])
+
+    assert table.round.step is Step.COLLECTING
+    wake_s = table.round.next_wake_s()
+    assert wake_s is not None
+    assert wake_s > table.now_s
+
+
 def test_a_missing_holder_is_waited_for_during_the_grace_and_no_longer() -> None:
     table = Table()
     table.at(10.0)

@@ -1,0 +1,1 @@
+"""A whole federation in virtual time: one seed is one history, faults and all."""

@@ -1,0 +1,121 @@
+"""All rules, checked at the moment somebody says, writes or opens something."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from actors.ports import Lane
+from protocols.codec import Undecodable
+from protocols.errors import OtherVersion, PeerViolation
+from protocols.learning.job import Opened
+from protocols.learning.probe import Probe
+from protocols.learning.state import State
+from protocols.messages import Wire, read
+from protocols.reports import ActorRestarted, Event, PeerFault, TookPart
+
+from .coordinator_checks import CoordinatorChecks
+from .ghost import Ghost, Rule
+from .holder_checks import BINDING, HolderChecks
+from .hosts import Life
+from .trainer_checks import TrainerChecks
+from .watch import Writes
+
+# What an actor may die of: its disk or its link, and nothing that is its own.
+_OF_THE_WORLD = ("StorageFailed: ", "LinkLost: ")
+
+
+class Checks:
+    """The `Watch` of a history; what it finds is in the ghost's violations."""
+
+    def __init__(self, ghost: Ghost, *, fraction_bits: int) -> None:
+        self.ghost = ghost
+        self.messages = 0
+        self.holders = HolderChecks(ghost)
+        self.trainers = TrainerChecks(ghost, fraction_bits)
+        self.coordinator = CoordinatorChecks(ghost)
+        self._roles = {
+            name: ghost.roster.role(name)
+            for name in (*ghost.roster.holders, *ghost.roster.trainers)
+        }
+
+    def sending(self, life: Life, to: str, body: bytes, lane: Lane) -> str:
+        """Look at a message before it leaves; return the name of its kind."""
+        host = life.host
+        self.messages += 1
+        try:
+            sender, message = read(body)
+        except (Undecodable, OtherVersion, PeerViolation) as error:
+            self.ghost.violated(Rule.HONEST, host, f"sent what can't be read: {error}")
+            return "garbage"
+        if sender != host:
+            self.ghost.violated(Rule.HONEST, host, f"sent a message under the name {sender}")
+        self._look(host, to, message, body)
+        return type(message).__name__
+
+    def _look(self, host: str, to: str, message: Wire, body: bytes) -> None:
+        match self._roles.get(host):
+            case "holder":
+                self.holders.sending(host, message)
+            case "trainer":
+                self.trainers.sending(host, to, message, body)
+            case _:
+                self.coordinator.sending(message)
+
+    def acked(self, host: str, body: bytes, kind: str) -> None:
+        """Look at a message that a host acknowledges."""
+        if kind in BINDING and self._roles.get(host) == "holder" and host not in self.ghost.odd:
+            _, message = read(body)
+            self.holders.acked(host, message)
+
+    def committed(self, host: str, writes: Writes) -> None:
+        """Look at what has just become durable."""
+        match self._roles.get(host):
+            case "holder":
+                self.holders.committed(host, writes)
+            case "trainer":
+                self.trainers.committed(host, writes)
+            case _:
+                self.coordinator.committed(writes)
+
+    def told(self, host: str, event: Event) -> None:
+        """Hear what an actor tells its monitor."""
+        if isinstance(event, PeerFault):
+            odd = self.ghost.odd
+            if event.peer not in odd and host not in odd:
+                text = f"accuses {event.peer}: {event.reason}"
+                self.ghost.violated(Rule.HONEST, host, text)
+        if isinstance(event, ActorRestarted) and not event.reason.startswith(_OF_THE_WORLD):
+            self.ghost.violated(Rule.QUIET, host, f"crashed by itself: {event.reason}")
+        if isinstance(event, TookPart) and self._roles.get(host) == "trainer":
+            self.trainers.told(host, event)
+        if host == self.ghost.roster.coordinator:
+            self.coordinator.told(event)
+
+    def logged(self, host: str, text: str) -> None:
+        """Read what an actor writes into its log."""
+        self.trainers.logged(host, text)
+
+    def drew(self, host: str, secret: bytes) -> None:
+        """Learn of entropy that a host was given."""
+        self.trainers.drew(host, secret)
+
+    def computed(self, host: str, state: bytes, vector: NDArray[np.float64]) -> None:
+        """Learn of an owner's vector for the model state with this digest."""
+        self.ghost.vectors[host, state] = vector
+        self.trainers.computed(host, vector)
+        self.ghost.forget_rounds()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchedProbe(Probe):
+    """The probe, which also shows every sum to the checks before it judges it itself."""
+
+    checks: Checks
+
+    def update(self, state: State, opened: Opened) -> State:
+        """Take in a sum."""
+        self.checks.coordinator.opened(state.count("round"), opened)
+        return super(WatchedProbe, self).update(state, opened)

@@ -1,0 +1,200 @@
+"""What a coordinator may ask, and open, and tell of its rounds."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from protocols.learning.job import Opened
+from protocols.messages import (
+    Announce,
+    CloseRound,
+    OpenRound,
+    Propose,
+    Release,
+    Wire,
+)
+from protocols.records import RoundRecord, RunRecord
+from protocols.reports import Event, JobEnded, RoundAbandoned, RoundBegan, RoundComplete
+from protocols.secagg.chunks import chunk_count
+from protocols.secagg.sets import set_digest
+
+from .ghost import Ghost, Rule
+from .holder_checks import check_genuine
+from .watch import Writes
+
+_ROUNDS = 64
+
+
+class CoordinatorChecks:
+    """Looks at the messages, records and events of the coordinator."""
+
+    def __init__(self, ghost: Ghost) -> None:
+        self._ghost = ghost
+        self._name = ghost.roster.coordinator
+        self._proposed: dict[bytes, bytes] = {}
+        self._asked: dict[int, bytes] = {}
+        self._closed: dict[bytes, bool] = {}
+        self._opened: dict[bytes, bytes] = {}
+        self._run: RunRecord | None = None
+
+    # --- messages ---------------------------------------------------------------------
+
+    def sending(self, message: Wire) -> None:
+        """Look at a message before it leaves."""
+        match message:
+            case OpenRound():
+                self._on_round(message.config.number, message.config.cid(), "opened")
+            case Announce():
+                self._on_announce(message)
+            case Propose() | Release():
+                self._on_set(message)
+            case CloseRound():
+                self._on_close(message)
+            case _:
+                pass
+
+    def _round(self) -> RoundRecord | None:
+        return self._ghost.durable(self._name, "round", RoundRecord)
+
+    def _number(self) -> int:
+        run = self._ghost.durable(self._name, "run", RunRecord)
+        return -1 if run is None else run.number
+
+    def _on_round(self, number: int, cid: bytes, what: str) -> RoundRecord | None:
+        """Return the record of the round if it is still the current one."""
+        ghost = self._ghost
+        if self._asked.setdefault(number, cid) != cid:
+            ghost.violated(Rule.MONOTONE, self._name, f"used number {number} for two rounds")
+        ghost.numbers[cid] = number
+        record = self._round()
+        if record is not None and record.config.number == number:
+            return record
+        if number >= self._number():
+            ghost.violated(Rule.DURABLE, self._name, f"{what} round {number}")
+        while len(self._asked) > _ROUNDS:
+            del self._asked[next(iter(self._asked))]
+        return None
+
+    def _on_announce(self, message: Announce) -> None:
+        config = message.config
+        record = self._on_round(config.number, config.cid(), "announced")
+        if record is not None and record.announced != message.holders:
+            self._ghost.violated(Rule.DURABLE, self._name, "announced other holders")
+
+    def _on_set(self, message: Propose | Release) -> None:
+        ghost, cid = self._ghost, message.cid
+        digest = set_digest(cid, message.chosen)
+        if cid not in self._proposed:
+            check_genuine(ghost, self._name, cid, message.chosen)
+        if self._proposed.setdefault(cid, digest) != digest:
+            ghost.violated(Rule.ONE_ANSWER, self._name, "proposed two sets in one round")
+        record = self._round()
+        current = record is not None and record.config.cid() == cid
+        if current and record is not None and record.chosen != message.chosen:
+            ghost.violated(Rule.DURABLE, self._name, "proposed a set")
+        if isinstance(message, Release):
+            votes = ghost.votes.get(cid, {})
+            if any(votes.get(name) != digest for name in message.voters):
+                ghost.violated(Rule.CERTIFICATE, self._name, "named voters that did not vote")
+        while len(self._proposed) > _ROUNDS:
+            del self._proposed[next(iter(self._proposed))]
+
+    def _on_close(self, message: CloseRound) -> None:
+        ghost = self._ghost
+        if self._closed.setdefault(message.cid, message.complete) != message.complete:
+            ghost.violated(Rule.ENDINGS, self._name, "told two endings of one round")
+        if message.complete and message.cid not in self._opened:
+            ghost.violated(Rule.ENDINGS, self._name, "told of a sum that was never opened")
+        if self._number() <= message.number:
+            ghost.violated(Rule.DURABLE, self._name, f"closed round {message.number}")
+        while len(self._closed) > _ROUNDS:
+            del self._closed[next(iter(self._closed))]
+
+    # --- sums -------------------------------------------------------------------------
+
+    def opened(self, index: int, opened: Opened) -> None:
+        """Look at a sum when it is taken in, as the one after `index` others."""
+        ghost, record = self._ghost, self._round()
+        if record is None:
+            ghost.violated(Rule.JOURNALLED, self._name, "opened a sum of no round")
+            return
+        config, survivors = record.config, opened.survivors
+        cid = config.cid()
+        if tuple(c.trainer for c in record.chosen) != survivors:
+            ghost.violated(Rule.JOURNALLED, self._name, "opened a sum of another set")
+        if len(set(survivors)) < config.minimum:
+            ghost.violated(Rule.MINIMUM, self._name, f"opened a sum of {len(survivors)}")
+        if len(set(survivors)) != len(survivors):
+            ghost.violated(Rule.DISTINCT, self._name, "opened a sum with a trainer twice")
+        chunks, wanted = ghost.disks[self._name].chunks, chunk_count(config)
+        answers = sum(
+            len(kept) == wanted
+            for stream, kept in chunks.items()
+            if stream.startswith(f"{cid.hex()}/answer/")
+        )
+        if answers < config.threshold:
+            ghost.violated(Rule.THRESHOLD, self._name, f"opened a sum from {answers} answers")
+        self._check_sum(config.state, survivors, opened)
+        digest = set_digest(cid, record.chosen)
+        if self._opened.setdefault(cid, digest) != digest:
+            ghost.violated(Rule.ENDINGS, self._name, "opened two sums in one round")
+        while len(self._opened) > _ROUNDS:
+            del self._opened[next(iter(self._opened))]
+
+    def _check_sum(self, state: bytes, survivors: tuple[str, ...], opened: Opened) -> None:
+        total = np.zeros_like(opened.total)
+        for name in survivors:
+            vector = self._ghost.vectors.get((name, state))
+            if vector is None:
+                text = f"{name} never computed for this state"
+                self._ghost.violated(Rule.GENUINE, self._name, text)
+                return
+            total += vector
+        if not np.array_equal(total, opened.total):
+            wrong = int(np.count_nonzero(total != opened.total))
+            text = f"{wrong} of {total.size} values are not those of {len(survivors)} survivors"
+            self._ghost.violated(Rule.EXACT, self._name, text)
+
+    # --- records and events -----------------------------------------------------------
+
+    def committed(self, writes: Writes) -> None:
+        """Look at what has just become durable."""
+        written = dict(writes)
+        data = written.get("run")
+        if data is None:
+            return
+        run, before = self._ghost.parsed(data, RunRecord), self._run
+        self._run = run
+        if before is None:
+            return
+        if run.number != before.number + 1:
+            text = f"round {run.number} follows on {before.number}"
+            self._ghost.violated(Rule.MONOTONE, self._name, text)
+        took = run.completed - before.completed
+        if took not in (0, 1):
+            text = f"{run.completed} sums follow on {before.completed}"
+            self._ghost.violated(Rule.JOURNALLED, self._name, text)
+        if took and run.closed not in self._opened:
+            self._ghost.violated(Rule.JOURNALLED, self._name, "a state without its round's sum")
+        if not took and run.state != before.state:
+            self._ghost.violated(Rule.JOURNALLED, self._name, "a new state without a sum")
+
+    def told(self, event: Event) -> None:
+        """Hear what the coordinator tells."""
+        ghost = self._ghost
+        match event:
+            case RoundBegan():
+                if event.number != self._number():
+                    ghost.violated(Rule.MONOTONE, self._name, f"told of round {event.number}")
+            case RoundComplete():
+                known = ghost.complete.setdefault(event.number, event.survivors)
+                if known != event.survivors or event.number in ghost.abandoned:
+                    ghost.violated(Rule.ENDINGS, self._name, f"round {event.number} ended twice")
+            case RoundAbandoned():
+                ghost.abandoned[event.number] = event.reason
+                if event.number in ghost.complete:
+                    ghost.violated(Rule.ENDINGS, self._name, f"round {event.number} ended twice")
+            case JobEnded(outcome="failed"):
+                ghost.violated(Rule.ENDINGS, self._name, f"the job failed: {event.reason}")
+            case _:
+                pass

@@ -1,0 +1,102 @@
+"""Lets the planned faults happen: at their time, or when their target reaches what they aim at."""
+
+from __future__ import annotations
+
+from .crew import Crew
+from .faults import Fault, Plan, Point, Rates
+from .ghost import Ghost
+from .host_faults import HostFaults
+from .hosts import Life
+from .store_faults import StoreFaults
+from .way_faults import WayFaults
+from .worker import Training
+from .world import World
+
+
+class Director:
+    """Starts and ends faults; each that really happened is counted in the stage's `fired`."""
+
+    def __init__(self, plan: Plan, world: World, ghost: Ghost) -> None:
+        self._plan = plan
+        self._world = world
+        self._stage = world.stage
+        self._crew = Crew(world, ghost)
+        self._hosts = HostFaults(self._crew)
+        self._ways = WayFaults(self._crew)
+        self._strikes = (
+            self._hosts.strikes() | self._ways.strikes() | StoreFaults(self._crew).strikes()
+        )
+        self._armed: dict[str, list[_Armed]] = {}
+
+    def schedule(self) -> None:
+        """Plan everything."""
+        self._stage.reached = self._reached
+        for fault in self._plan.faults:
+            begin = self._strike if fault.aim is None else self._arm
+            self._stage.loop.at(fault.at_s, begin, fault)
+
+    def _arm(self, fault: Fault) -> None:
+        if not self._crew.over:
+            self._armed.setdefault(fault.target, []).append(_Armed(fault))
+            self._stage.aimed = True
+
+    def _reached(self, life: Life, point: Point, what: str) -> None:
+        for armed in self._armed.get(life.host, ()):
+            if armed.meets(point, what):
+                self._armed[life.host].remove(armed)
+                self._stage.aimed = any(self._armed.values())
+                self._stage.fired[f"aimed {point.value}"] += 1
+                self._strike(armed.fault)
+                return
+
+    def _strike(self, fault: Fault) -> None:
+        target = self._world.hosts.get(fault.target)
+        if self._crew.over or (target is not None and target.dead):
+            return
+        self._stage.tell(f"fault {fault.kind.value} {fault.target} {fault.duration_s:.3f}")
+        self._strikes[fault.kind](fault)
+
+    # --- healing ----------------------------------------------------------------------
+
+    def heal(self) -> None:
+        """End every fault and begin none any more."""
+        self._crew.over = True
+        self._stage.aimed = False
+        self._armed.clear()
+        self._stage.rates = Rates(hop_s=self._stage.rates.hop_s)
+        for name in self._world.names:
+            self._heal_host(name)
+        self._world.shelf.slow_s = 0.0
+        broker = self._world.broker
+        broker.up, broker.blocked = True, False
+        for name in self._world.names:
+            broker.consume_again(name)
+            self._crew.go_on(name)
+
+    def _heal_host(self, name: str) -> None:
+        host = self._world.hosts[name]
+        self._ways.open_path(name)
+        host.held_back = False
+        if host.roster != self._world.roster:
+            self._hosts.right_roster(name)
+        host.disk.mend()
+        host.clock.change(self._stage.loop.now_s, rate=1.0)
+        if host.owner is not None:
+            host.owner.training, host.owner.pace = Training.GOOD, 1.0
+        if host.life is not None:
+            self._stage.loop.resume(host.life)
+
+
+class _Armed:
+    """A fault that waits for what it aims at."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self._left = 1 if fault.aim is None else fault.aim.nth
+
+    def meets(self, point: Point, what: str) -> bool:
+        aim = self.fault.aim
+        if aim is None or aim.point is not point or (aim.what and aim.what != what):
+            return False
+        self._left -= 1
+        return self._left <= 0

@@ -1,0 +1,153 @@
+"""What can go wrong: every class of fault, and a plan of faults as plain data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+import msgspec
+
+
+class Kind(Enum):
+    """The planned classes of fault. `Rates` has those that are drawn for each message."""
+
+    CRASH = "crash"
+    CRASH_AT_COMMIT = "crash at commit"
+    CRASH_AT_SEND = "crash at send"
+    DEATH = "death"
+    BLACKOUT = "blackout"
+    PAUSE = "pause"
+    CONSUMER_CANCELLED = "consumer cancelled"
+    CONNECTION_LOST = "connection lost"
+    LINK_ENDED = "link ended"
+    PARTITION = "partition"
+    PARTITION_IN = "partition in"
+    PARTITION_OUT = "partition out"
+    FLAPPING = "flapping"
+    SWIZZLE = "swizzle"
+    CLOG = "clog"
+    BROKER_RESTART = "broker restart"
+    BROKER_LOSES_UNCONFIRMED = "broker loses unconfirmed"
+    BROKER_WIPED = "broker wiped"
+    BROKER_BLOCKED = "broker blocked"
+    BLOBS_SLOW = "blobs slow"
+    DISK_FULL = "disk full"
+    DISK_SLOW = "disk slow"
+    FSYNC_LIES = "fsync lies"
+    OLD_BACKUP = "old backup"
+    JOURNAL_DAMAGED = "journal damaged"
+    SPOOL_DAMAGED = "spool damaged"
+    CLOCK_JUMP = "clock jump"
+    CLOCK_DRIFT = "clock drift"
+    TRAINING_FAILS = "training fails"
+    TRAINING_HANGS = "training hangs"
+    TRAINING_GARBAGE = "training garbage"
+    SLOW = "slow"
+    SILENT = "silent"
+    BABBLE = "babble"
+    LEAVE = "leave"
+    OTHER_ROSTER = "other roster"
+
+
+class Point(Enum):
+    """Where in the code of a host a fault may be aimed at."""
+
+    BEFORE_COMMIT = "before commit"
+    AFTER_COMMIT = "after commit"
+    BEFORE_SEND = "before send"
+    AFTER_SEND = "after send"
+    RECEIVED = "received"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Aim:
+    """The `nth` time (from 1) that a target does this with that.
+
+    `what` is the name of a message, or the kind of a record like `vote`; empty means any.
+    """
+
+    point: Point
+    what: str = ""
+    nth: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """One planned fault: from `at_s`, or from the first time after it that `aim` is met.
+
+    Attributes:
+        target: a host; empty for the broker and for everybody.
+        duration_s: how long it lasts, or how long a crashed host is down.
+        amount: how strong; each kind says of what.
+    """
+
+    kind: Kind
+    at_s: float
+    target: str = ""
+    duration_s: float = 0.0
+    amount: float = 0.0
+    aim: Aim | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rates:
+    """Per message: how likely each thing is, from 0 to 1, and how long delays are.
+
+    Attributes:
+        lost: lost on its way to the broker; the sender notices and repeats it.
+        unconfirmed: taken by the broker, the confirmation lost; the sender repeats it.
+        doubled: queued twice.
+        delayed: held up for `delay_s` on average.
+        overtaken: on its way without regard to what was sent before it.
+        unacked: the acknowledgement lost; delivered again.
+        hop_s: mean time of one way between a host and the broker.
+    """
+
+    lost: float = 0.0
+    unconfirmed: float = 0.0
+    doubled: float = 0.0
+    delayed: float = 0.0
+    overtaken: float = 0.0
+    unacked: float = 0.0
+    hop_s: float = 0.003
+    delay_s: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """Who takes part, and what a round needs."""
+
+    holders: int = 4
+    trainers: int = 15
+    threshold: int = 3
+    minimum: int = 8
+    values: int = 4
+    vote: bool = True
+    queue_messages: int = 2000
+    training_s: float = 4.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """All that a history follows from, beside its seed.
+
+    For `faulty_s` seconds the faults happen. Then, if `healed_s` is not 0, a core is healed, the
+    others stay dead, and `healed_rounds` rounds must be complete within that time.
+    """
+
+    size: Size = field(default_factory=Size)
+    rates: Rates = field(default_factory=Rates)
+    faults: tuple[Fault, ...] = ()
+    faulty_s: float = 60.0
+    healed_s: float = 0.0
+    healed_rounds: int = 3
+    core: tuple[str, ...] = ()
+
+    def to_json(self) -> bytes:
+        """Return the plan as JSON."""
+        return msgspec.json.encode(self)
+
+    @staticmethod
+    def from_json(data: bytes) -> Plan:
+        """Read what `to_json` wrote. Raises `msgspec.ValidationError`."""
+        return msgspec.json.decode(data, type=Plan)

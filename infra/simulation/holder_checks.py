@@ -1,0 +1,196 @@
+"""What a share-holder may say, and what it must have written down before it says it."""
+
+from __future__ import annotations
+
+from protocols.messages import (
+    AnswerChunk,
+    AnswerHeader,
+    CloseRound,
+    Contribution,
+    Excluded,
+    Have,
+    OpenRound,
+    RoundOpened,
+    Vote,
+    Wire,
+)
+from protocols.records import HeldAnswer, HeldConfig, HeldExclusion, HeldShare, HeldVote, LastRound
+from protocols.round_config import RoundConfig
+from protocols.secagg.sets import contribution_digest, set_digest
+
+from .ghost import Ghost, Rule
+from .watch import Writes
+
+# Once these are acknowledged, a holder is bound by their round's number.
+BINDING = ("OpenRound", "CloseRound")
+
+_ROUNDS = 64
+
+
+class HolderChecks:
+    """Looks at the messages and records of share-holders."""
+
+    def __init__(self, ghost: Ghost) -> None:
+        self._ghost = ghost
+        self._answered: dict[tuple[str, bytes], AnswerHeader] = {}
+        self._last: dict[str, int] = {}
+        self._voted: dict[tuple[str, str], bytes] = {}
+
+    def sending(self, host: str, message: Wire) -> None:
+        """Look at a message before it leaves."""
+        match message:
+            case RoundOpened():
+                self._on_opened(host, message.cid)
+            case Have():
+                self._on_have(host, message)
+            case Excluded():
+                self._on_excluded(host, message)
+            case Vote():
+                self._on_vote(host, message)
+            case AnswerChunk():
+                self._on_answer(host, message)
+            case _:
+                pass
+
+    def _config(self, host: str, cid: bytes) -> RoundConfig | None:
+        held = self._ghost.durable(host, f"round/{cid.hex()}/config", HeldConfig)
+        return None if held is None else held.config
+
+    def _on_opened(self, host: str, cid: bytes) -> None:
+        if self._config(host, cid) is None and not self._over(host, cid):
+            self._ghost.violated(Rule.DURABLE, host, "said that a round is open")
+        disk = self._ghost.disks[host]
+        kept = dict.fromkeys(stream.split("/")[0] for stream in disk.chunks)
+        if len(kept) > 2:
+            self._ghost.violated(Rule.BOUNDED, host, f"keeps shares of {len(kept)} rounds")
+
+    def _on_have(self, host: str, message: Have) -> None:
+        receipts = self._ghost.receipts.setdefault(message.cid, {})
+        for contribution in message.contributions:
+            receipts.setdefault(contribution.trainer, {})[host] = None
+            key = f"round/{message.cid.hex()}/share/{contribution.trainer}"
+            share = self._ghost.durable(host, key, HeldShare)
+            # A receipt that was decided on may leave after the share was erased.
+            erased = self._over(host, message.cid) or self._excluded(
+                host, message.cid, contribution.trainer
+            )
+            if share is None and erased:
+                continue
+            whole = share is not None and share.complete
+            if (
+                not whole
+                or share is None
+                or contribution_digest(share.header) != (contribution.digest)
+            ):
+                text = f"has a contribution of {contribution.trainer}"
+                self._ghost.violated(Rule.DURABLE, host, text)
+
+    def _over(self, host: str, cid: bytes) -> bool:
+        """Return whether a round has ended here, so that its records are rightly gone.
+
+        What was decided on before may still wait for its turn to leave.
+        """
+        if self._config(host, cid) is not None:
+            return False
+        number = self._ghost.numbers.get(cid)
+        lasts = [k for k in self._ghost.disks[host].records if k.startswith("last/")]
+        last = self._ghost.durable(host, lasts[0], LastRound) if lasts else None
+        return number is not None and last is not None and last.number >= number
+
+    def _excluded(self, host: str, cid: bytes, trainer: str) -> bool:
+        key = f"round/{cid.hex()}/excluded/{trainer}"
+        return self._ghost.durable(host, key, HeldExclusion) is not None
+
+    def _on_excluded(self, host: str, message: Excluded) -> None:
+        known = self._excluded(host, message.cid, message.trainer)
+        if not known and not self._over(host, message.cid):
+            self._ghost.violated(Rule.DURABLE, host, f"excluded {message.trainer}")
+
+    def _on_vote(self, host: str, message: Vote) -> None:
+        ghost, cid = self._ghost, message.cid
+        before = ghost.votes.setdefault(cid, {}).setdefault(host, message.set_digest)
+        if before != message.set_digest:
+            ghost.violated(Rule.ONE_VOTE, host, "voted for a second set")
+        if self._over(host, cid):
+            return
+        vote = ghost.durable(host, f"round/{cid.hex()}/vote", HeldVote)
+        if vote is None or set_digest(cid, vote.chosen) != message.set_digest:
+            ghost.violated(Rule.DURABLE, host, "voted")
+
+    def _on_answer(self, host: str, message: AnswerChunk) -> None:
+        ghost, header = self._ghost, message.header
+        before = self._answered.setdefault((host, header.cid), header)
+        if before != header:
+            ghost.violated(Rule.ONE_ANSWER, host, "answered a second time, with something else")
+        config = self._config(host, header.cid)
+        if config is None:
+            if not self._over(host, header.cid):
+                ghost.violated(Rule.DURABLE, host, "answered in a round that is not open")
+            return
+        answer = ghost.durable(host, f"round/{header.cid.hex()}/answer", HeldAnswer)
+        if answer is None or answer.header != header:
+            ghost.violated(Rule.DURABLE, host, "answered")
+            return
+        self._check_set(host, config, header, answer.chosen)
+        while len(self._answered) > _ROUNDS * len(ghost.roster.holders):
+            del self._answered[next(iter(self._answered))]
+
+    def _check_set(
+        self,
+        host: str,
+        config: RoundConfig,
+        header: AnswerHeader,
+        chosen: tuple[Contribution, ...],
+    ) -> None:
+        ghost, cid = self._ghost, header.cid
+        if set_digest(cid, chosen) != header.set_digest:
+            ghost.violated(Rule.ONE_ANSWER, host, "answered for another set than it recorded")
+        trainers = {contribution.trainer for contribution in chosen}
+        if len(trainers) != len(chosen):
+            ghost.violated(Rule.DISTINCT, host, "answered for a set with a trainer twice")
+        if len(trainers) < config.minimum:
+            ghost.violated(Rule.MINIMUM, host, f"answered for a set of {len(trainers)}")
+        votes = ghost.votes.get(cid, {})
+        voters = sum(digest == header.set_digest for digest in votes.values())
+        if config.vote and voters < config.quorum:
+            ghost.violated(Rule.CERTIFICATE, host, f"answered after {voters} votes")
+        check_genuine(ghost, host, cid, chosen)
+
+    def acked(self, host: str, message: Wire) -> None:
+        """Look at one of the `BINDING` messages when it is acknowledged."""
+        match message:
+            case OpenRound():
+                job, number = message.config.job, message.config.number
+            case CloseRound():
+                job, number = message.job, message.number
+            case _:
+                return
+        last = self._ghost.durable(host, f"last/{job}", LastRound)
+        if last is None or last.number < number:
+            text = f"acknowledged {type(message).__name__} of round {number}"
+            self._ghost.violated(Rule.DURABLE, host, text)
+
+    def committed(self, host: str, writes: Writes) -> None:
+        """Look at what has just become durable."""
+        for key, value in writes:
+            if value is None:
+                self._voted.pop((host, key), None)
+            elif key.startswith("last/"):
+                self._on_last(host, self._ghost.parsed(value, LastRound).number)
+            elif key.endswith("/vote"):
+                before = self._voted.setdefault((host, key), value)
+                if before != value and host not in self._ghost.forgetful:
+                    self._ghost.violated(Rule.ONE_VOTE, host, "recorded a second vote")
+
+    def _on_last(self, host: str, number: int) -> None:
+        if number <= self._last.get(host, -1) and host not in self._ghost.forgetful:
+            self._ghost.violated(Rule.MONOTONE, host, f"opened or closed round {number} again")
+        self._last[host] = number
+
+
+def check_genuine(ghost: Ghost, host: str, cid: bytes, chosen: tuple[Contribution, ...]) -> None:
+    """Take note if anything in a set was never contributed."""
+    real = ghost.contributed.get(cid, {})
+    for contribution in chosen:
+        if (contribution.trainer, contribution.digest) not in real:
+            ghost.violated(Rule.GENUINE, host, f"{contribution.trainer} never contributed this")

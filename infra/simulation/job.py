@@ -1,0 +1,48 @@
+"""The job of every simulated federation: known vectors, so that every sum can be checked."""
+
+from __future__ import annotations
+
+from actors.coordinator import Assignment
+from protocols.learning.probe import Probe
+from protocols.round_config import Roster, majority
+from protocols.secagg.coordinating import Plan as Rounds
+from protocols.secagg.patience import Timing
+
+from .faults import Size
+
+# The times of a federation in one room.
+TIMING = Timing(grace_s=2.0, patience_s=12.0, round_s=600.0, resend_s=2.0)
+_NO_END = 10**9
+
+
+def roster_of(size: Size) -> Roster:
+    """Return who takes part."""
+    return Roster(
+        federation="simulated",
+        coordinator="coordinator",
+        holders=tuple(f"h{place}" for place in range(1, size.holders + 1)),
+        trainers=tuple(f"t{place:02}" for place in range(1, size.trainers + 1)),
+    )
+
+
+def probe_of(roster: Roster, size: Size) -> Probe:
+    """Return the algorithm that knows every sum beforehand."""
+    return Probe(owners=roster.trainers, values=size.values, max_rounds=_NO_END)
+
+
+def assignment_of(size: Size, probe: Probe) -> Assignment:
+    """Return what the coordinator is to do: rounds without end."""
+    rounds = Rounds(
+        job="known",
+        suite="shamir",
+        field="p61",
+        fraction_bits=8,
+        threshold=size.threshold,
+        vote=size.vote,
+        quorum=majority(size.holders),
+        minimum=size.minimum,
+        chunk_bytes=1024,
+        abandoned_rounds=_NO_END,
+        timing=TIMING,
+    )
+    return Assignment(plan=rounds, algorithm=probe, initial=probe.start())

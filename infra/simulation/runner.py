@@ -1,0 +1,225 @@
+"""From a plan and a seed to a history: faults, then a healed core that must go on, then the end."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+
+from actors.ports import Lane
+from protocols.round_config import RoundConfig
+from protocols.secagg.coordinating import Coordinating
+from protocols.secagg.suites import SUITES
+
+from .broker import SimBroker
+from .checks import Checks, WatchedProbe
+from .director import Director
+from .faults import Plan
+from .ghost import Ghost, Rule, Violation
+from .job import assignment_of, probe_of, roster_of
+from .logs import logs_shown_to
+from .loop import SimLoop, Standstill
+from .stage import Stage
+from .trace import Trace
+from .traps import trapped
+from .worker import Owner
+from .world import World
+
+_SETTLE_S = 90.0
+# After the healing: the round under way, and the first in which the dead are missed.
+_ABANDONED = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What came of a plan and a seed. `digest` is the SHA-256 of its trace."""
+
+    seed: int
+    plan: Plan
+    violations: tuple[Violation, ...]
+    completed: int
+    abandoned: int
+    simulated_s: float
+    messages: int
+    steps: int
+    fired: dict[str, int]
+    digest: str
+    trace: str = ""
+
+
+def run(plan: Plan, seed: int, *, keep_trace: bool = False) -> History:
+    """Run one history. The same plan and seed give the same one, on every machine.
+
+    Must not be called inside an event loop.
+    """
+    warm_up()
+    return _Run(plan, seed, keep_trace=keep_trace).history()
+
+
+class _Run:
+    def __init__(self, plan: Plan, seed: int, *, keep_trace: bool) -> None:
+        self._plan = plan
+        self._seed = seed
+        size = plan.size
+        # At run time what is not implemented raises when it is called.
+        self.loop = SimLoop()  # type: ignore[abstract]
+        self._trace = Trace(keep=keep_trace)
+        self.stage = Stage(seed, self.loop, self._trace, plan.rates)
+        self.roster = roster_of(size)
+        self.ghost = Ghost(self.roster, {}, self.loop)
+        self.checks = Checks(self.ghost, fraction_bits=8)
+        plain = probe_of(self.roster, size)
+        probe = WatchedProbe(
+            owners=plain.owners,
+            values=plain.values,
+            max_rounds=plain.max_rounds,
+            checks=self.checks,
+        )
+        self.world = World(self.stage, self.checks, assignment_of(size, probe), self.roster)
+        owners = {
+            name: Owner(name, plain, self.stage, size.training_s, self.checks.computed)
+            for name in self.roster.trainers
+        }
+        self.world.furnish(SimBroker(self.stage, size.queue_messages), owners)
+        for name, host in self.world.hosts.items():
+            self.ghost.disks[name] = host.disk
+        self.director = Director(plan, self.world, self.ghost)
+
+    def history(self) -> History:
+        with logs_shown_to(self.checks), trapped(), _no_garbage_collection():
+            try:
+                self._live()
+            except Standstill as error:
+                self.ghost.violated(Rule.ALIVE, "everybody", str(error))
+            finally:
+                failures = list(self.loop.failures)
+                self.loop.bury()
+        for text in failures:
+            self.ghost.violated(Rule.QUIET, "somebody", text)
+        ghost = self.ghost
+        return History(
+            seed=self._seed,
+            plan=self._plan,
+            violations=tuple(ghost.violations),
+            completed=len(ghost.complete),
+            abandoned=len(ghost.abandoned),
+            simulated_s=self.loop.now_s,
+            messages=self.checks.messages,
+            steps=self.loop.steps,
+            fired={name: count for name, count in sorted(self.stage.fired.items()) if count},
+            digest=self._trace.digest(),
+            trace=self._trace.text(),
+        )
+
+    def _live(self) -> None:
+        for name in self.world.names:
+            self.world.start(name)
+        self.director.schedule()
+        self.loop.run_until(lambda: False, limit_s=self._plan.faulty_s)
+        if self._plan.healed_s > 0:
+            self._heal()
+            self._end()
+
+    # --- the second phase -------------------------------------------------------------
+
+    def _heal(self) -> None:
+        """Heal a core, leave the others dead, and see that rounds complete."""
+        plan, world = self._plan, self.world
+        self.director.heal()
+        core = plan.core or world.names
+        for name in world.names:
+            if name in core:
+                world.hosts[name].dead = False
+                world.start(name)
+            else:
+                world.kill(name)
+        self.stage.tell(f"healed {' '.join(core)}")
+        ghost = self.ghost
+        wanted, abandoned = len(ghost.complete) + plan.healed_rounds, len(ghost.abandoned)
+        limit_s = self.loop.now_s + plan.healed_s
+        if not self.loop.run_until(lambda: len(ghost.complete) >= wanted, limit_s=limit_s):
+            missing = wanted - len(ghost.complete)
+            text = f"{missing} of {plan.healed_rounds} rounds are missing after {plan.healed_s} s"
+            ghost.violated(Rule.ALIVE, self.roster.coordinator, text)
+        elif len(ghost.abandoned) - abandoned > _ABANDONED:
+            text = f"{len(ghost.abandoned) - abandoned} rounds were abandoned after the healing"
+            ghost.violated(Rule.ALIVE, self.roster.coordinator, text)
+
+    def _end(self) -> None:
+        """End the job in good order; nothing secret is left, and no queue is full."""
+        world, coordinator = self.world, self.roster.coordinator
+        world.stop(coordinator)
+        limit_s = self.loop.now_s + _SETTLE_S
+        if not self.loop.run_until(lambda: world.ended is not None, limit_s=limit_s):
+            self.ghost.violated(Rule.ALIVE, coordinator, "a stopped job does not end")
+            return
+        alive = [name for name in world.names if world.hosts[name].alive]
+        self.loop.run_until(lambda: self._settled(alive), limit_s=self.loop.now_s + _SETTLE_S)
+        self._check_what_is_left(alive)
+
+    def _settled(self, alive: list[str]) -> bool:
+        depth = self.world.depth
+        waits = any(depth(name, lane) for name in alive for lane in Lane)
+        return not waits and not any(self.world.hosts[name].disk.chunks for name in alive)
+
+    def _check_what_is_left(self, alive: list[str]) -> None:
+        for name in alive:
+            disk = self.world.hosts[name].disk
+            if disk.chunks:
+                text = f"{len(disk.chunks)} streams are left: {next(iter(disk.chunks))}"
+                self.ghost.violated(Rule.GONE, name, text)
+            if any(key.startswith("round/") for key in disk.records):
+                self.ghost.violated(Rule.GONE, name, "records of a round are left")
+        for queue in self.world.broker.queues.values():
+            if queue.most > queue.limit:
+                text = f"{queue.most} messages where {queue.limit} fit"
+                self.ghost.violated(Rule.BOUNDED, queue.name, text)
+
+
+_warm: list[bool] = []
+
+
+def warm_up() -> None:
+    """Compile the kernels and read what is read once: both need the real world."""
+    if _warm:
+        return
+    size = Plan().size
+    roster = roster_of(size)
+    assignment = assignment_of(size, probe_of(roster, size))
+    config = RoundConfig(
+        **{name: getattr(assignment.plan, name) for name in ("job", "fraction_bits", "threshold")},
+        **{name: getattr(assignment.plan, name) for name in ("vote", "quorum", "minimum")},
+        number=1,
+        suite="shamir",
+        field="p61",
+        dimension=4,
+        holders=size.holders,
+        trainers=size.trainers,
+        chunk_bytes=1024,
+        beat_ms=1000,
+        state=bytes(32),
+        roster=roster.digest(),
+    )
+    suite = SUITES["shamir"]
+    shares = suite.protect(config, np.arange(4, dtype=np.int64), bytes(32), 0)
+    total = suite.add(config, None, shares[0])
+    total = suite.add(config, total, shares[0])
+    suite.answer(config, total)
+    suite.open(config, dict(enumerate(shares)))
+    Coordinating(roster, assignment.plan)
+    _warm.append(True)
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Collect afterwards: collecting in a history takes time and changes nothing."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -1,0 +1,197 @@
+"""From a seed to a plan: each seed switches some classes of fault on and draws their rates.
+
+What may strike whom follows from what the design says it survives:
+
+* Disks that lose what they said was durable (`FSYNC_LIES`, `OLD_BACKUP`): trainers and holders,
+  never the coordinator. A holder that forgot its vote is harmless only while the coordinator,
+  which proposes one set a round, remembers it; a coordinator that forgot uses numbers again.
+  A trainer that forgot may contribute twice, and is then left out.
+* Whoever babbles, or has another roster, may be accused by others, and nobody else.
+* `DEATH` takes nobody of the core; the core is the coordinator, as many holders as a round
+  needs, and as many trainers as the minimum.
+* A clock never goes back: a monotonic clock is what the port promises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+from protocols.round_config import Roster, majority
+
+from .draws import stream
+from .faults import Aim, Fault, Kind, Plan, Point, Rates, Size
+from .job import roster_of
+
+_MESSAGES = {
+    "coordinator": ("OpenRound", "Announce", "Propose", "Release", "CloseRound", "Welcome"),
+    "holder": ("RoundOpened", "Grant", "Have", "Vote", "AnswerChunk", "Hello"),
+    "trainer": ("Accepted", "ShareChunk", "Working", "Hello"),
+}
+_HEARD = {
+    "coordinator": ("RoundOpened", "Accepted", "Have", "Vote", "AnswerChunk", "Hello"),
+    "holder": ("OpenRound", "ShareChunk", "Propose", "Release", "CloseRound"),
+    "trainer": ("Announce", "Have", "CloseRound", "Welcome"),
+}
+_RECORDS = {
+    "coordinator": ("run", "round"),
+    "holder": ("last", "config", "share", "vote", "answer"),
+    "trainer": ("job",),
+}
+_AIM_AT_COMMIT = (Point.BEFORE_COMMIT, Point.AFTER_COMMIT)
+_AIM_AT_SEND = (Point.BEFORE_SEND, Point.AFTER_SEND)
+
+_BROKER = (
+    Kind.BROKER_RESTART,
+    Kind.BROKER_LOSES_UNCONFIRMED,
+    Kind.BROKER_WIPED,
+    Kind.BROKER_BLOCKED,
+    Kind.BLOBS_SLOW,
+    Kind.SWIZZLE,
+    Kind.BLACKOUT,
+)
+_TRAINERS_ONLY = (Kind.TRAINING_FAILS, Kind.TRAINING_HANGS, Kind.TRAINING_GARBAGE)
+_NOT_COORDINATOR = (Kind.FSYNC_LIES, Kind.OLD_BACKUP, Kind.LEAVE, Kind.OTHER_ROSTER)
+# What each kind's duration and amount are drawn between.
+_DURATIONS_S = {
+    Kind.CRASH: (0.05, 15.0),
+    Kind.CRASH_AT_COMMIT: (0.05, 8.0),
+    Kind.CRASH_AT_SEND: (0.05, 8.0),
+    Kind.BLACKOUT: (0.5, 8.0),
+    Kind.PAUSE: (0.2, 20.0),
+    Kind.CONSUMER_CANCELLED: (0.1, 5.0),
+    Kind.BROKER_RESTART: (0.3, 8.0),
+    Kind.BROKER_LOSES_UNCONFIRMED: (0.3, 8.0),
+    Kind.BROKER_WIPED: (0.3, 8.0),
+    Kind.FSYNC_LIES: (0.1, 5.0),
+    Kind.OLD_BACKUP: (0.1, 5.0),
+    Kind.JOURNAL_DAMAGED: (1.0, 15.0),
+    Kind.DISK_FULL: (0.5, 10.0),
+}
+_OTHERWISE_S = (0.5, 15.0)
+_AMOUNTS = {
+    Kind.FLAPPING: (2.0, 8.0),
+    Kind.SWIZZLE: (0.2, 0.9),
+    Kind.BLOBS_SLOW: (0.5, 8.0),
+    Kind.DISK_SLOW: (0.05, 1.5),
+    Kind.FSYNC_LIES: (0.2, 10.0),
+    Kind.OLD_BACKUP: (0.5, 20.0),
+    Kind.SPOOL_DAMAGED: (0.05, 1.0),
+    Kind.CLOCK_JUMP: (0.5, 600.0),
+    Kind.CLOCK_DRIFT: (0.5, 2.0),
+    Kind.SLOW: (2.0, 40.0),
+    Kind.BABBLE: (2.0, 40.0),
+}
+_HEALED_S = 240.0
+
+
+def plan_of(seed: int, *, faulty_s: float = 60.0, size: Size | None = None) -> Plan:
+    """Return the plan that belongs to a seed; with a `size` of one's own if it is given."""
+    size = _size(stream(seed, "size")) if size is None else size
+    roster = roster_of(size)
+    core = _core(stream(seed, "core"), roster, size)
+    return Plan(
+        size=size,
+        rates=_rates(stream(seed, "rates")),
+        faults=_faults(seed, roster, core, faulty_s),
+        faulty_s=faulty_s,
+        healed_s=_HEALED_S,
+        core=core,
+    )
+
+
+def _size(draw: Random) -> Size:
+    holders, trainers = draw.randint(3, 6), draw.randint(3, 14)
+    vote, most = draw.random() < 0.8, majority(holders)
+    return Size(
+        holders=holders,
+        trainers=trainers,
+        threshold=draw.randint(2, most) if vote else most,
+        minimum=draw.randint(3, max(3, trainers - 2)),
+        vote=vote,
+        queue_messages=draw.choice((24, 200, 2000)),
+        training_s=draw.choice((0.2, 2.0, 5.0)),
+    )
+
+
+def _core(draw: Random, roster: Roster, size: Size) -> tuple[str, ...]:
+    """Choose who is healed: half of the time everybody, else only those without whom none goes."""
+    if draw.random() < 0.5:
+        return (roster.coordinator, *roster.holders, *roster.trainers)
+    need = max(size.threshold, majority(size.holders)) if size.vote else size.threshold
+    holders = sorted(draw.sample(roster.holders, need))
+    trainers = sorted(draw.sample(roster.trainers, size.minimum))
+    return (roster.coordinator, *holders, *trainers)
+
+
+def _rates(draw: Random) -> Rates:
+    def rate(most: float) -> float:
+        on, value = draw.random() < 0.5, draw.random()
+        return round(most * value, 4) if on else 0.0
+
+    return Rates(
+        lost=rate(0.1),
+        unconfirmed=rate(0.1),
+        doubled=rate(0.2),
+        delayed=rate(0.05),
+        overtaken=rate(1.0),
+        unacked=rate(0.1),
+        hop_s=draw.choice((0.0005, 0.003, 0.03)),
+        delay_s=draw.choice((0.2, 1.0, 5.0)),
+    )
+
+
+def _faults(seed: int, roster: Roster, core: Sequence[str], faulty_s: float) -> tuple[Fault, ...]:
+    faults: list[Fault] = []
+    for kind in Kind:
+        # A stream for each class: what one draws does not shift the others.
+        draw = stream(seed, f"faults {kind.value}")
+        spare = any(name not in core for name in (*roster.holders, *roster.trainers))
+        if draw.random() < 0.5 and (spare or kind is not Kind.DEATH):
+            count = 1 + int(draw.expovariate(0.7))
+            faults += [_fault(draw, kind, roster, core, faulty_s) for _ in range(min(count, 8))]
+    return tuple(sorted(faults, key=lambda fault: fault.at_s))
+
+
+def _fault(draw: Random, kind: Kind, roster: Roster, core: Sequence[str], faulty_s: float) -> Fault:
+    least_s, most_s = _DURATIONS_S.get(kind, _OTHERWISE_S)
+    least, most = _AMOUNTS.get(kind, (0.0, 0.0))
+    target = _target(draw, kind, roster, core)
+    at_s = round(draw.uniform(0.0, 0.9 * faulty_s), 3)
+    # Short ones are as likely as long ones.
+    duration_s = round(least_s * (most_s / least_s) ** draw.random(), 3)
+    amount = round(draw.uniform(least, most), 3)
+    aim = _aim(draw, kind, roster.role(target) or "")
+    return Fault(kind=kind, at_s=at_s, target=target, duration_s=duration_s, amount=amount, aim=aim)
+
+
+def _target(draw: Random, kind: Kind, roster: Roster, core: Sequence[str]) -> str:
+    if kind in _BROKER:
+        return ""
+    if kind in _TRAINERS_ONLY:
+        return draw.choice(roster.trainers)
+    if kind is Kind.DEATH:
+        spare = [n for n in (*roster.holders, *roster.trainers) if n not in core]
+        return draw.choice(spare)
+    groups = [roster.holders, roster.trainers]
+    if kind not in _NOT_COORDINATOR:
+        groups.append((roster.coordinator,))
+    return draw.choice(draw.choice(groups))
+
+
+def _aim(draw: Random, kind: Kind, role: str) -> Aim | None:
+    """Aim half of the faults that have a target at a step of a round."""
+    if not role:
+        return None
+    nth = 1 + int(draw.expovariate(1.0))
+    if kind is Kind.CRASH_AT_COMMIT:
+        return Aim(point=draw.choice(_AIM_AT_COMMIT), what=draw.choice(_RECORDS[role]), nth=nth)
+    if kind is Kind.CRASH_AT_SEND:
+        return Aim(point=draw.choice(_AIM_AT_SEND), what=draw.choice(_MESSAGES[role]), nth=nth)
+    if draw.random() < 0.5:
+        return None
+    point = draw.choice((*_AIM_AT_SEND, *_AIM_AT_COMMIT, Point.RECEIVED))
+    if point in _AIM_AT_COMMIT:
+        return Aim(point=point, what=draw.choice(_RECORDS[role]), nth=nth)
+    said = _HEARD if point is Point.RECEIVED else _MESSAGES
+    return Aim(point=point, what=draw.choice(said[role]), nth=nth)

@@ -1,0 +1,143 @@
+"""What a trainer may say: what it recorded, to whom it belongs, and nothing that is secret."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.messages import ContributionHeader, ShareChunk, Wire
+from protocols.records import Contributed
+from protocols.reports import TookPart
+from protocols.secagg.fixed_point import FixedPoint
+from protocols.secagg.prg import SEED_BYTES
+from protocols.secagg.sets import contribution_digest
+from protocols.secagg.suites import SUITES
+
+from .ghost import Ghost, Rule
+from .watch import Writes
+
+_NEEDLES = 6  # of one host that are looked for
+_WINDOW = 2  # values of a vector side by side
+_LONG = 10_000.0
+_LOOKED_AT = 8  # one contribution of so many is computed again
+_SEEDS = 8  # of one host that are remembered
+
+
+class TrainerChecks:
+    """Looks at the messages and records of trainers."""
+
+    def __init__(self, ghost: Ghost, fraction_bits: int) -> None:
+        self._ghost = ghost
+        self._scale = 2**fraction_bits
+        self._needles: dict[str, list[bytes]] = {name: [] for name in ghost.roster.trainers}
+        self._drawn: dict[str, list[bytes]] = {name: [] for name in ghost.roster.trainers}
+        self._values: dict[str, list[str]] = {}
+        self._digests: dict[str, tuple[ContributionHeader, bytes]] = {}
+
+    def sending(self, host: str, to: str, message: Wire, body: bytes) -> None:
+        """Look at a message before it leaves."""
+        self._look_for_secrets(host, body, "a message")
+        if not isinstance(message, ShareChunk):
+            return
+        ghost, header = self._ghost, message.header
+        record = ghost.durable(host, f"job/{self._job(host)}", Contributed)
+        if record is None or record.header != header:
+            # A chunk that was decided on may leave when a newer round has been recorded.
+            newer = record is not None and record.header.cid != header.cid
+            if not newer:
+                ghost.violated(Rule.DURABLE, host, "sent a share")
+        digest = self._digest_of(host, header)
+        known = ghost.contributed.setdefault(header.cid, {})
+        if (host, digest) not in known:
+            again = any(trainer == host for trainer, _ in known)
+            if again and host not in ghost.forgetful:
+                ghost.violated(Rule.ONE_CONTRIBUTION, host, "sent a second contribution")
+            known[host, digest] = None
+            if record is not None and record.header == header and digest[0] % _LOOKED_AT == 0:
+                self._check_hidden(host, to, record, message)
+        if message.index == 0 and header.share_bytes == len(message.payload):
+            place = ghost.roster.holders.index(to)
+            if hashlib.sha256(message.payload).digest() != header.share_digests[place]:
+                ghost.violated(Rule.ADDRESSED, host, f"sent {to} a share that is not its own")
+
+    def _check_hidden(self, host: str, to: str, record: Contributed, chunk: ShareChunk) -> None:
+        """See that a share is what the suite makes of the vector and of entropy from its port."""
+        config = record.config
+        vector = self._ghost.vectors.get((host, config.state))
+        suite = SUITES[config.suite]
+        if vector is None or suite.chunks(config) != 1:
+            return
+        values = FixedPoint.of(config).encode(vector)
+        place = self._ghost.roster.holders.index(to)
+        drawn = (seed for seed in self._drawn[host] if len(seed) == SEED_BYTES)
+        if not any(
+            suite.protect(config, values, seed, 0)[place] == chunk.payload for seed in drawn
+        ):
+            self._ghost.violated(Rule.SECRET, host, "a share is hidden by no entropy that it drew")
+
+    def _job(self, host: str) -> str:
+        key = next((k for k in self._ghost.disks[host].records if k.startswith("job/")), "job/")
+        return key.removeprefix("job/")
+
+    def _digest_of(self, host: str, header: ContributionHeader) -> bytes:
+        known = self._digests.get(host)
+        if known is None or known[0] != header:
+            known = self._digests[host] = (header, contribution_digest(header))
+        return known[1]
+
+    def committed(self, host: str, writes: Writes) -> None:
+        """Look at what has just become durable."""
+        for _, value in writes:
+            if value is not None:
+                self._look_for_secrets(host, value, "the journal")
+
+    def told(self, host: str, event: TookPart) -> None:
+        """Hear how a trainer's own part in a round ended."""
+        record = self._ghost.durable(host, f"job/{event.job}", Contributed)
+        if event.outcome != "contributed" or record is None:
+            return
+        config = record.config
+        receipts = self._ghost.receipts.get(config.cid())
+        if receipts is None or config.number != event.number:
+            return  # of a round that is long over
+        known = receipts.get(host, {})
+        if len(known) < config.threshold:
+            text = f"tells that it contributed after {len(known)} receipts"
+            self._ghost.violated(Rule.ENDINGS, host, text)
+
+    def logged(self, host: str, text: str) -> None:
+        """Look at a line of a log."""
+        for needle in self._needles.get(host, ()):
+            if needle.hex() in text or repr(needle)[2:-1] in text:
+                self._ghost.violated(Rule.SECRET, host, "a log holds what only it may know")
+        if any(value in text for value in self._values.get(host, ())):
+            self._ghost.violated(Rule.SECRET, host, "a log holds a value of its vector")
+
+    def computed(self, host: str, vector: NDArray[np.float64]) -> None:
+        """Look out for this vector from now on, as it is and as fixed point."""
+        # Short numbers stand in logs for many reasons.
+        self._values[host] = [str(v) for v in vector[-_WINDOW:].tolist() if abs(v) >= _LONG]
+        fixed = np.rint(vector[-_WINDOW:] * self._scale).astype(np.int64)
+        self.keep_secret(host, vector[-_WINDOW:].tobytes())
+        self.keep_secret(host, fixed.tobytes())
+
+    def drew(self, host: str, seed: bytes) -> None:
+        """Remember entropy that a host was given, and look out for it."""
+        self._drawn[host] = [*self._drawn[host][1 - _SEEDS :], seed]
+        self.keep_secret(host, seed)
+
+    def keep_secret(self, host: str, needle: bytes) -> None:
+        """Look out for these bytes from now on."""
+        if not needle.strip(b"\0"):
+            return  # zeros are everywhere
+        needles = self._needles[host]
+        needles.append(needle)
+        del needles[:-_NEEDLES]
+
+    def _look_for_secrets(self, host: str, text: bytes, where: str) -> None:
+        for needle in self._needles[host]:
+            if needle in text:
+                self._ghost.violated(Rule.SECRET, host, f"{where} holds what only it may know")
+                return

@@ -1,0 +1,175 @@
+"""Every rule can fail: what a coordinator must not ask, open or tell, and that it is noticed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from fakes.simulated_scene import (
+    CID,
+    CONFIG,
+    ROSTER,
+    RUN,
+    Scene,
+    round_record,
+)
+
+from infra.simulation.ghost import Rule
+from protocols.learning.job import Opened
+from protocols.messages import (
+    CloseRound,
+    OpenRound,
+)
+from protocols.records import (
+    LastRound,
+)
+from protocols.reports import (
+    JobEnded,
+    RoundAbandoned,
+    RoundBegan,
+    RoundComplete,
+)
+
+
+def prepared_to_open(answers: int = 2) -> Scene:
+    scene = Scene()
+    scene.open_round()
+    scene.write("coordinator", "round", round_record(scene.chosen))
+    for holder in ROSTER.holders[:answers]:
+        scene.disks["coordinator"].chunks[f"{CID.hex()}/answer/{holder}"] = {0: bytes(32)}
+    for place, trainer in enumerate(ROSTER.trainers):
+        scene.checks.computed(trainer, bytes(32), np.full(4, float(place + 1)))
+    return scene
+
+
+def opened(*survivors: str, total: float = 6.0) -> Opened:
+    return Opened(total=np.full(4, total), survivors=survivors)
+
+
+def test_the_sum_of_the_chosen_breaks_no_rule() -> None:
+    scene = prepared_to_open()
+
+    scene.checks.coordinator.opened(3, opened("t01", "t02", "t03"))
+
+    assert scene.ghost.violations == []
+
+
+def test_a_wrong_sum_is_noticed() -> None:
+    scene = prepared_to_open()
+
+    scene.checks.coordinator.opened(3, opened("t01", "t02", "t03", total=7.0))
+
+    assert scene.broken() == {Rule.EXACT}
+
+
+def test_a_sum_from_too_few_answers_is_noticed() -> None:
+    scene = prepared_to_open(answers=1)
+
+    scene.checks.coordinator.opened(3, opened("t01", "t02", "t03"))
+
+    assert scene.broken() == {Rule.THRESHOLD}
+
+
+def test_a_sum_of_another_set_than_the_recorded_one_is_noticed() -> None:
+    scene = prepared_to_open()
+
+    scene.checks.coordinator.opened(3, opened("t01", "t02", "t04", total=7.0))
+
+    assert scene.broken() == {Rule.JOURNALLED}
+
+
+def test_a_sum_of_too_few_is_noticed() -> None:
+    scene = prepared_to_open()
+
+    scene.checks.coordinator.opened(3, opened("t01", "t01", total=2.0))
+
+    assert scene.broken() >= {Rule.MINIMUM, Rule.DISTINCT}
+
+
+@pytest.mark.parametrize(
+    ("changes", "rule"),
+    [
+        ({"number": 7}, Rule.MONOTONE),
+        ({"number": 9}, Rule.MONOTONE),
+        ({"number": 8, "completed": 5}, Rule.JOURNALLED),
+        ({"number": 8, "completed": 4, "closed": CID}, Rule.JOURNALLED),
+        ({"number": 8, "state": bytes(31) + b"1"}, Rule.JOURNALLED),
+    ],
+    ids=["same number", "a gap", "two sums", "a sum that was not opened", "state without sum"],
+)
+def test_a_run_that_does_not_follow_from_the_last_is_noticed(
+    changes: dict[str, Any], rule: Rule
+) -> None:
+    scene = Scene()
+    scene.write("coordinator", "run", RUN)
+
+    scene.write("coordinator", "run", msgspec.structs.replace(RUN, **changes))
+
+    assert rule in scene.broken()
+
+
+def test_a_number_for_two_rounds_is_noticed() -> None:
+    scene = Scene()
+    scene.open_round()
+
+    other = msgspec.structs.replace(CONFIG, state=b"1" * 32)
+    scene.say("coordinator", OpenRound(config=other), "h1")
+
+    assert scene.broken() == {Rule.MONOTONE}
+
+
+def test_a_holder_that_opens_an_old_round_is_noticed() -> None:
+    scene = Scene()
+    scene.write("h1", "last/known", LastRound(number=7, cid=CID))
+
+    scene.write("h1", "last/known", LastRound(number=6, cid=bytes(32)))
+
+    assert scene.broken() == {Rule.MONOTONE}
+
+
+def test_endings_that_contradict_each_other_are_noticed() -> None:
+    scene = Scene()
+    scene.write("coordinator", "run", msgspec.structs.replace(RUN, number=8))
+    close = CloseRound(cid=CID, job="known", number=7, complete=False, reason="")
+
+    scene.say("coordinator", close, "h1")
+    assert scene.ghost.violations == []
+    scene.say("coordinator", msgspec.structs.replace(close, complete=True), "h2")
+
+    # Two endings, one of them of a sum that was never opened.
+    assert [v.rule for v in scene.ghost.violations] == [Rule.ENDINGS, Rule.ENDINGS]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [
+            RoundAbandoned(job="known", number=7, reason=""),
+            RoundComplete(job="known", number=7, survivors=(), answered=(), seconds=1.0),
+        ],
+        [
+            RoundComplete(job="known", number=7, survivors=("t01",), answered=(), seconds=1.0),
+            RoundComplete(job="known", number=7, survivors=("t02",), answered=(), seconds=1.0),
+        ],
+        [JobEnded(job="known", outcome="failed", reason="a wrong sum", completed=1)],
+    ],
+    ids=["abandoned and complete", "two sets", "a failed job"],
+)
+def test_news_that_can_not_be_true_is_noticed(events: list[Any]) -> None:
+    scene = Scene()
+
+    for event in events:
+        scene.checks.told("coordinator", event)
+
+    assert scene.broken() == {Rule.ENDINGS}
+
+
+def test_news_of_another_round_than_the_written_one_is_noticed() -> None:
+    scene = Scene()
+    scene.write("coordinator", "run", RUN)
+
+    scene.checks.told("coordinator", RoundBegan(job="known", number=8, dimension=4))
+
+    assert scene.broken() == {Rule.MONOTONE}

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 
 from infra.simulation.faults import Kind
-from infra.simulation.ghost import Rule
+from infra.simulation.ghost import Rule, Violation
 from infra.simulation.runner import run, warm_up
 from infra.simulation.swarm import plan_of
 
@@ -26,6 +26,7 @@ class Failing:
     rule: Rule
     text: str
     violations: int
+    first: Violation
 
 
 @dataclass(slots=True)
@@ -95,7 +96,8 @@ def tally_of(seeds: Sequence[int]) -> Tally:
         tally.digests[seed] = history.digest
         if history.violations:
             first = history.violations[0]
-            tally.failing.append(Failing(seed, first.rule, str(first), len(history.violations)))
+            count = len(history.violations)
+            tally.failing.append(Failing(seed, first.rule, str(first), count, first))
     tally.cpu_s = time.process_time() - began_s
     return tally
 

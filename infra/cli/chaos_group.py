@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import typer
 
-from . import chaos_odds, chaos_option
+from . import chaos_odds, chaos_option, chaos_replay
 
 
 def _alone(command: Callable[..., None]) -> Callable[..., None]:
@@ -43,3 +43,4 @@ def _typed(context: typer.Context, name: str) -> bool:
 chaos_app = typer.Typer(name="chaos", epilog=chaos_option.EPILOG, rich_markup_mode=None)
 chaos_app.callback(invoke_without_command=True)(_alone(chaos_option.chaos))
 chaos_app.command(epilog=chaos_odds.EPILOG)(chaos_odds.odds)
+chaos_app.command(epilog=chaos_replay.EPILOG)(chaos_replay.replay)

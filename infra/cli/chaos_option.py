@@ -30,6 +30,18 @@ class ChaosOptions:
     trace: Annotated[
         Path | None, typer.Option(help="With --seeds 1: write the history to this file.")
     ] = None
+    keep: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --seeds: where failing seeds are kept; chaos-failures if left out."
+        ),
+    ] = None
+    shrink: Annotated[
+        bool,
+        typer.Option(
+            "--shrink/--no-shrink", help="With --seeds: look for a short schedule that fails too."
+        ),
+    ] = True
     cells: Annotated[
         list[str] | None,
         typer.Option(help="PARTY/STEP/FAULT with * for any; repeat for more. All if left out."),
@@ -74,7 +86,8 @@ def chaos(options: ChaosOptions) -> None:
 
     With --seeds all actors run in one process in virtual time, on a network, disks and clocks
     that fail in every way that the seed says, and every rule of the protocol is checked at every
-    step. The same seed is the same history. With --real nothing is simulated:
+    step. The same seed is the same history. A failing seed is shrunk to a short schedule and
+    kept for `quorate chaos replay`. With --real nothing is simulated:
 
     A coordinator, five share-holders and four trainers that add known vectors work on a private
     RabbitMQ, each a process of its own. Cell by cell a trainer, a holder, the coordinator or the
@@ -94,19 +107,23 @@ def chaos(options: ChaosOptions) -> None:
     if (options.minutes is not None) + options.cluster + bool(options.cells) > 1:
         raise typer.BadParameter("--cells, --minutes and --cluster exclude each other")
     output = "json" if options.json else "quiet" if options.quiet else "live"
-    simulated = (options.jobs, options.trace) != (None, None)
-    if options.real and simulated:
-        raise typer.BadParameter("--jobs and --trace belong to --seeds")
+    simulated = (options.jobs, options.trace, options.keep) != (None, None, None)
+    if options.real and (simulated or not options.shrink):
+        raise typer.BadParameter("--jobs, --trace, --keep and --no-shrink belong to --seeds")
     if not options.real and (options.minutes or options.cluster or options.cells):
         raise typer.BadParameter("--cells, --minutes and --cluster belong to --real")
     sys.exit(_simulate(options, output) if options.seeds is not None else _run(options, output))
 
 
 def _simulate(options: ChaosOptions, output: str) -> int:
-    from . import chaos_simulation  # noqa: PLC0415
+    from . import chaos_keeping, chaos_simulation  # noqa: PLC0415
 
     request = chaos_simulation.SimulationRequest(
-        options.seed, options.seeds or 1, options.jobs, options.trace
+        options.seed,
+        options.seeds or 1,
+        options.jobs,
+        options.trace,
+        chaos_keeping.Keeping(options.keep or Path("chaos-failures"), shrink=options.shrink),
     )
     return chaos_simulation.run(request, output)
 

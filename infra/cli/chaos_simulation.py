@@ -13,6 +13,7 @@ from infra.chaos.campaign import Failing, Tally, campaign
 from infra.simulation.runner import run as run_history
 from infra.simulation.swarm import plan_of
 
+from .chaos_keeping import Keeping, keep
 from .chaos_stage import say
 from .display import print_json
 from .session import DONE, FAILED, USAGE
@@ -24,12 +25,16 @@ _HOUR_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class SimulationRequest:
-    """Which seeds, on how many processes (None: one a core), and where the trace of one goes."""
+    """Which seeds, on how many processes (None: one a core), where the trace of one goes.
+
+    `keeping` says what becomes of failing seeds.
+    """
 
     first: int
     seeds: int
     jobs: int | None
     trace: Path | None
+    keeping: Keeping
 
 
 def run(request: SimulationRequest, output: str) -> int:
@@ -44,6 +49,7 @@ def run(request: SimulationRequest, output: str) -> int:
     teller = _Teller(output)
     try:
         tally = campaign(seeds, request.jobs or os.cpu_count() or 1, teller)
+        keep(tally.failing, request.keeping, output)
     except KeyboardInterrupt:
         show_interrupted(output)
         return STOPPED
@@ -97,7 +103,7 @@ def _show(tally: Tally, first: int, output: str) -> None:
     if missing := tally.never():
         say(f"never struck: {', '.join(missing)}")
     if tally.failing:
-        say(f"{len(tally.failing)} seeds broke a rule: quorate chaos --seeds 1 --seed K --trace F")
+        say(f"{len(tally.failing)} seeds broke a rule: quorate chaos replay FILE tells how")
     else:
         say("no rule was broken")
 

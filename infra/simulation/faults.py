@@ -7,6 +7,8 @@ from enum import Enum
 
 import msgspec
 
+from protocols.round_config import holders_needed, majority
+
 
 class Kind(Enum):
     """The planned classes of fault. `Rates` has those that are drawn for each message."""
@@ -125,6 +127,12 @@ class Size:
     vote: bool = True
     queue_messages: int = 2000
     training_s: float = 4.0
+
+    @property
+    def needed(self) -> int:
+        """How many holders a round can't do without."""
+        quorum = majority(self.holders)
+        return holders_needed(threshold=self.threshold, quorum=quorum, vote=self.vote)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

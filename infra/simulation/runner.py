@@ -25,6 +25,8 @@ from .loop import SimLoop, Standstill
 from .stage import Stage
 from .trace import Trace
 from .traps import trapped
+from .watch import Watch
+from .witness import Witness
 from .worker import Owner
 from .world import World
 
@@ -50,17 +52,20 @@ class History:
     trace: str = ""
 
 
-def run(plan: Plan, seed: int, *, keep_trace: bool = False) -> History:
+def run(
+    plan: Plan, seed: int, *, keep_trace: bool = False, witness: Witness | None = None
+) -> History:
     """Run one history. The same plan and seed give the same one, on every machine.
 
-    Must not be called inside an event loop.
+    A `witness` takes down what is worth telling, and changes nothing. Must not be called inside
+    an event loop.
     """
     warm_up()
-    return _Run(plan, seed, keep_trace=keep_trace).history()
+    return _Run(plan, seed, witness, keep_trace=keep_trace).history()
 
 
 class _Run:
-    def __init__(self, plan: Plan, seed: int, *, keep_trace: bool) -> None:
+    def __init__(self, plan: Plan, seed: int, witness: Witness | None, *, keep_trace: bool) -> None:
         self._plan = plan
         self._seed = seed
         size = plan.size
@@ -78,7 +83,11 @@ class _Run:
             max_rounds=plain.max_rounds,
             checks=self.checks,
         )
-        self.world = World(self.stage, self.checks, assignment_of(size, probe), self.roster)
+        watch: Watch = self.checks
+        if witness is not None:
+            watch = witness.beside(self.checks, plan)
+            self._trace.heard = witness.heard
+        self.world = World(self.stage, watch, assignment_of(size, probe), self.roster)
         owners = {
             name: Owner(name, plain, self.stage, size.training_s, self.checks.computed)
             for name in self.roster.trainers

@@ -118,8 +118,7 @@ def _core(draw: Random, roster: Roster, size: Size) -> tuple[str, ...]:
     """Choose who is healed: half of the time everybody, else only those without whom none goes."""
     if draw.random() < 0.5:
         return (roster.coordinator, *roster.holders, *roster.trainers)
-    need = max(size.threshold, majority(size.holders)) if size.vote else size.threshold
-    holders = sorted(draw.sample(roster.holders, need))
+    holders = sorted(draw.sample(roster.holders, size.needed))
     trainers = sorted(draw.sample(roster.trainers, size.minimum))
     return (roster.coordinator, *holders, *trainers)
 

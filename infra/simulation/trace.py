@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 
 class Trace:
-    """Takes lines as they happen; `keep` keeps their text too."""
+    """Takes lines as they happen; `keep` keeps their text too; `heard` is told of each."""
 
     def __init__(self, *, keep: bool = False) -> None:
         self.lines: list[str] | None = [] if keep else None
+        self.heard: Callable[[float, str], None] | None = None
         self.count = 0
         self._digest = hashlib.sha256()
         self._waiting: list[str] = []
 
     def add(self, now_s: float, text: str) -> None:
         """Take one line; `now_s` is a time of the world."""
+        if self.heard is not None:
+            self.heard(now_s, text)
         self._waiting.append(f"{now_s:.9f} {text}\n")
         if len(self._waiting) >= 256:
             self._flush()

@@ -58,20 +58,23 @@ def test_several_processes_tell_the_same_as_one() -> None:
     assert told[0] == told[1]
 
 
-def test_a_seed_that_breaks_a_rule_is_told_with_its_number(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_seed_that_breaks_a_rule_is_told_with_its_number(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     # Seed 57 has a coordinator that dies before its welcome leaves.
     monkeypatch.setattr(Contributing, "_greet", lambda self: [])
     told: list[int] = []
 
     total = campaign.campaign(range(57, 58), 1, lambda tally: told.append(tally.seeds))
-    code, lines = chaos("--seeds", "1", "--seed", "57", "--jobs", "1")
+    monkeypatch.chdir(tmp_path)
+    code, lines = chaos("--seeds", "1", "--seed", "57", "--jobs", "1", "--no-shrink")
 
     assert [(failing.seed, failing.rule) for failing in total.failing] == [(57, Rule.ALIVE)]
     assert told == [1]
     assert code == 1
-    assert [line["kind"] for line in lines] == ["violation", "summary"]
+    assert [line["kind"] for line in lines] == ["violation", "kept", "summary"]
     assert (lines[0]["seed"], lines[0]["rule"]) == (57, Rule.ALIVE.value)
-    assert (lines[1]["outcome"], lines[1]["failing_seeds"]) == ("failed", [57])
+    assert (lines[-1]["outcome"], lines[-1]["failing_seeds"]) == ("failed", [57])
 
 
 def test_the_trace_of_one_seed_goes_to_a_file(tmp_path: Path) -> None:
@@ -91,6 +94,9 @@ def test_the_trace_of_one_seed_goes_to_a_file(tmp_path: Path) -> None:
         ("--seeds", "2", "--cluster"),
         ("--seeds", "2", "--minutes", "3"),
         ("--real", "--jobs", "2"),
+        ("--real", "--keep", "there"),
+        ("--real", "--no-shrink"),
+        ("--seeds", "2", "replay", "it"),
     ],
 )
 def test_words_that_make_no_sense_together_are_refused(words: tuple[str, ...]) -> None:

@@ -1,0 +1,56 @@
+"""Bugs to plant in the actors, to see that simulated histories find, shrink and tell them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import pytest
+
+from actors.actor import Actor
+from protocols.effects import Effect, Send
+from protocols.messages import Vote
+from protocols.secagg.contributing import Contributing
+from protocols.secagg.holding import Holding
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def trainer_forgets_its_contribution(patch: pytest.MonkeyPatch) -> None:
+    """A trainer that is started again does not know that it has contributed."""
+    patch.setattr(Contributing, "restore", lambda self, records: None)
+
+
+def holder_forgets_its_last_round(patch: pytest.MonkeyPatch) -> None:
+    """A holder that is started again opens rounds that it had opened, or closed, before."""
+    whole = Holding.restore
+
+    def restore(
+        self: Holding, records: Mapping[str, bytes], stored: Mapping[str, frozenset[int]]
+    ) -> None:
+        whole(self, records, stored)
+        self._last = {}
+
+    patch.setattr(Holding, "restore", restore)
+
+
+def vote_leaves_before_it_is_written(patch: pytest.MonkeyPatch) -> None:
+    """A holder sends its vote and commits the record of it afterwards."""
+    whole = Actor._perform_all
+
+    async def perform(self: Actor, effects: Iterable[Effect]) -> None:
+        todo = list(effects)
+        if not any(isinstance(e, Send) and isinstance(e.message, Vote) for e in todo):
+            await whole(self, todo)
+            return
+        for effect in todo:
+            await self._perform_one(effect)
+        await self._commit(todo)
+
+    patch.setattr(Actor, "_perform_all", perform)
+
+
+# The file in `simulation/reproductions` that each of them led to.
+KEPT: dict[str, Plant] = {
+    "trainer-contributes-again": trainer_forgets_its_contribution,
+    "holder-opens-again": holder_forgets_its_last_round,
+}

@@ -73,7 +73,6 @@ class _OneWay(asyncio.Queue[ChannelFrame]):
             raise ChannelInvalidStateError("the broker has closed the channel")
         body = _body.get()
         if body:
-            _body.set(b"")
             frames = with_body(item.payload, body, most_bytes=self._most_bytes)
             item = replace(item, payload=frames)
         await self._writer.put(item)

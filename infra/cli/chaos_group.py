@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import typer
 
-from . import chaos_odds, chaos_option, chaos_replay
+from . import chaos_gallery, chaos_odds, chaos_option, chaos_replay
+from .chaos_words import WordsOrCommand
 
 
 def _alone(command: Callable[..., None]) -> Callable[..., None]:
@@ -40,7 +41,10 @@ def _typed(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-chaos_app = typer.Typer(name="chaos", epilog=chaos_option.EPILOG, rich_markup_mode=None)
+chaos_app = typer.Typer(
+    name="chaos", cls=WordsOrCommand, epilog=chaos_option.EPILOG, rich_markup_mode=None
+)
 chaos_app.callback(invoke_without_command=True)(_alone(chaos_option.chaos))
+chaos_app.command(epilog=chaos_gallery.EPILOG)(chaos_gallery.gallery)
 chaos_app.command(epilog=chaos_odds.EPILOG)(chaos_odds.odds)
 chaos_app.command(epilog=chaos_replay.EPILOG)(chaos_replay.replay)

@@ -18,14 +18,22 @@ EPILOG = "Exit codes: 0 survived · 1 something did not · 2 wrong usage, or no 
 class ChaosOptions:
     """The options of `chaos`."""
 
+    scenario: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SCENARIO", help="A TOML file, or a name from quorate chaos gallery."
+        ),
+    ] = None
     real: Annotated[bool, typer.Option("--real", help="Real processes on a private RabbitMQ.")] = (
         False
     )
     seeds: Annotated[
-        int | None, typer.Option(min=1, help="So many simulated histories, one a seed.")
+        int | None,
+        typer.Option(min=1, help="So many simulated histories, one a seed; 1 of a scenario."),
     ] = None
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="With --seeds: processes; one a core if left out.")
+        int | None,
+        typer.Option(min=1, help="Of simulated histories: processes; one a core if left out."),
     ] = None
     trace: Annotated[
         Path | None, typer.Option(help="With --seeds 1: write the history to this file.")
@@ -42,6 +50,9 @@ class ChaosOptions:
             "--shrink/--no-shrink", help="With --seeds: look for a short schedule that fails too."
         ),
     ] = True
+    html: Annotated[
+        Path | None, typer.Option(help="With SCENARIO: write the report to this file, as a page.")
+    ] = None
     cells: Annotated[
         list[str] | None,
         typer.Option(help="PARTY/STEP/FAULT with * for any; repeat for more. All if left out."),
@@ -87,7 +98,9 @@ def chaos(options: ChaosOptions) -> None:
     With --seeds all actors run in one process in virtual time, on a network, disks and clocks
     that fail in every way that the seed says, and every rule of the protocol is checked at every
     step. The same seed is the same history. A failing seed is shrunk to a short schedule and
-    kept for `quorate chaos replay`. With --real nothing is simulated:
+    kept for `quorate chaos replay`. A SCENARIO says itself who takes part, what goes wrong and
+    what must come of it; the report tells what was lost and how soon all were back.
+    With --real nothing is simulated:
 
     A coordinator, five share-holders and four trainers that add known vectors work on a private
     RabbitMQ, each a process of its own. Cell by cell a trainer, a holder, the coordinator or the
@@ -98,21 +111,51 @@ def chaos(options: ChaosOptions) -> None:
     With --minutes faults come at random, from a seed, and every process is watched for growth.
     With --cluster the federation loses one node of a cluster after the other.
     """
-    if options.real == (options.seeds is not None):
-        raise typer.BadParameter(
-            "say --seeds N for simulated histories, or --real for processes on a private RabbitMQ"
-        )
     if options.json and options.quiet:
         raise typer.BadParameter("--json and --quiet exclude each other")
+    output = "json" if options.json else "quiet" if options.quiet else "live"
+    if options.scenario is not None:
+        sys.exit(_play(options, output))
+    if options.html is not None:
+        raise typer.BadParameter("--html belongs to a SCENARIO")
+    if options.real == (options.seeds is not None):
+        raise typer.BadParameter(
+            "say SCENARIO or --seeds N for simulated histories, or --real for processes on a "
+            "private RabbitMQ"
+        )
     if (options.minutes is not None) + options.cluster + bool(options.cells) > 1:
         raise typer.BadParameter("--cells, --minutes and --cluster exclude each other")
-    output = "json" if options.json else "quiet" if options.quiet else "live"
     simulated = (options.jobs, options.trace, options.keep) != (None, None, None)
     if options.real and (simulated or not options.shrink):
         raise typer.BadParameter("--jobs, --trace, --keep and --no-shrink belong to --seeds")
     if not options.real and (options.minutes or options.cluster or options.cells):
         raise typer.BadParameter("--cells, --minutes and --cluster belong to --real")
     sys.exit(_simulate(options, output) if options.seeds is not None else _run(options, output))
+
+
+def _play(options: ChaosOptions, output: str) -> int:
+    others = (
+        options.real,
+        options.cells,
+        options.minutes,
+        options.cluster,
+        options.trace,
+        options.keep,
+        not options.shrink,
+        options.home,
+        options.broker_root,
+    )
+    if any(others):
+        raise typer.BadParameter(
+            "a SCENARIO is played in virtual time: it takes --seeds, --seed, --jobs, --html, "
+            "--json and --quiet"
+        )
+    from . import chaos_scenario  # noqa: PLC0415
+
+    request = chaos_scenario.ScenarioRequest(
+        options.scenario or "", options.seed, options.seeds or 1, options.jobs, options.html
+    )
+    return chaos_scenario.run(request, output)
 
 
 def _simulate(options: ChaosOptions, output: str) -> int:

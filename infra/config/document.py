@@ -12,15 +12,15 @@ from .problems import ConfigError
 MAX_FILE_BYTES = 2**20
 
 
-def toml_document(path: Path) -> dict[str, Any]:
-    """Return the document.
+def toml_document(path: Path, what: str = "job file") -> dict[str, Any]:
+    """Return the document; `what` it should be is for the errors.
 
     Raises:
         ConfigError: with the file, the line and the column of the first mistake.
     """
     try:
         if path.exists() and not path.is_file():
-            raise ConfigError([f"{path}: not a file; name the job file itself"])
+            raise ConfigError([f"{path}: not a file; name the {what} itself"])
         with path.open("rb") as file:
             content = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
@@ -28,11 +28,11 @@ def toml_document(path: Path) -> dict[str, Any]:
             [f"{path}: can't be read ({error.strerror}); check the path and its rights"]
         ) from None
     if len(content) > MAX_FILE_BYTES:
-        raise ConfigError([f"{path}: above {MAX_FILE_BYTES} bytes; is this a job file?"])
-    return _parsed(path, content)
+        raise ConfigError([f"{path}: above {MAX_FILE_BYTES} bytes; is this a {what}?"])
+    return _parsed(path, content, what)
 
 
-def _parsed(path: Path, content: bytes) -> dict[str, Any]:
+def _parsed(path: Path, content: bytes, kind: str) -> dict[str, Any]:
     try:
         return tomllib.loads(content.decode())
     except UnicodeDecodeError as error:
@@ -43,7 +43,7 @@ def _parsed(path: Path, content: bytes) -> dict[str, Any]:
         line, column, what = _syntax_place(str(error), content.decode())
     except (ValueError, RecursionError):
         raise ConfigError(
-            [f"{path}: a number too long or lists too deep; is this a job file?"]
+            [f"{path}: a number too long or lists too deep; is this a {kind}?"]
         ) from None
     raise ConfigError([f"{path}, line {line}, column {column}: {what}"])
 

@@ -31,10 +31,11 @@ def _thresholds(holders: int, threshold: int, vote: bool) -> list[str]:
     faults = threshold_faults(
         holders=holders, threshold=threshold, quorum=majority(holders), vote=vote
     )
-    return [f"federation.threshold: {_with_cure(fault, holders)}" for fault in faults]
+    return [f"federation.threshold: {with_cure(fault, holders)}" for fault in faults]
 
 
-def _with_cure(fault: str, holders: int) -> str:
+def with_cure(fault: str, holders: int) -> str:
+    """Say what to do about a threshold that makes no sense, unless the sentence does already."""
     # Some of the protocol's sentences already end in what to do.
     if "; use " in fault:
         return fault

@@ -82,6 +82,8 @@ class Checks:
 
     def told(self, host: str, event: Event) -> None:
         """Hear what an actor tells its monitor."""
+        for onlooker in self.ghost.onlookers:
+            onlooker.told(self.ghost.loop.now_s, host, event)
         if isinstance(event, PeerFault):
             odd = self.ghost.odd
             if event.peer not in odd and host not in odd:

@@ -37,6 +37,8 @@ class Crew:
     def fired(self, fault: Fault) -> None:
         """Count a fault that really struck."""
         self.stage.fired[fault.kind.value] += 1
+        for onlooker in self.ghost.onlookers:
+            onlooker.struck(self.loop.now_s, fault)
 
     def later(self, delay_s: float, call: Callable[..., object], *args: object) -> None:
         """Call later, unless all is healed by then."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from protocols.reports import Event, RoundBegan
+
 from .crew import Crew
-from .faults import Fault, Plan, Point, Rates
+from .faults import ANYBODY, Fault, Plan, Point, Rates
 from .ghost import Ghost
 from .host_faults import HostFaults
 from .hosts import Life
@@ -27,23 +29,58 @@ class Director:
             self._hosts.strikes() | self._ways.strikes() | StoreFaults(self._crew).strikes()
         )
         self._armed: dict[str, list[_Armed]] = {}
+        self._ghost = ghost
+        self._round = 0
 
     def schedule(self) -> None:
         """Plan everything."""
         self._stage.reached = self._reached
+        self._ghost.onlookers.append(self)
         for fault in self._plan.faults:
-            begin = self._strike if fault.aim is None else self._arm
-            self._stage.loop.at(fault.at_s, begin, fault)
+            if not fault.round:
+                begin = self._strike if fault.aim is None else self._arm
+                self._stage.loop.at(fault.at_s, begin, fault)
+
+    # --- rounds -----------------------------------------------------------------------
+
+    def told(self, now_s: float, _host: str, event: Event) -> None:
+        """Plan the faults of a round when it begins, and give those of earlier ones up."""
+        if not isinstance(event, RoundBegan) or event.number <= self._round or self._crew.over:
+            return
+        last, self._round = self._round, event.number
+        for actor, waiting in self._armed.items():
+            self._armed[actor] = [each for each in waiting if not each.fault.round]
+        self._stage.aimed = any(self._armed.values())
+        for fault in self._plan.faults:
+            if last < fault.round <= event.number:
+                if fault.aim is not None and not fault.at_s:
+                    self._arm(fault)
+                else:
+                    begin = self._strike if fault.aim is None else self._arm
+                    self._stage.loop.at(now_s + fault.at_s, begin, fault)
+
+    def struck(self, _now_s: float, _fault: Fault) -> None:
+        """Know it already."""
+
+    def over(self, _now_s: float) -> None:
+        """Know it already."""
+
+    # --- strikes ----------------------------------------------------------------------
 
     def _arm(self, fault: Fault) -> None:
-        if not self._crew.over:
-            self._armed.setdefault(fault.target, []).append(_Armed(fault))
+        if not self._crew.over and fault.round in (0, self._round):
+            by = fault.target if fault.aim is None else fault.aim.by or fault.target
+            self._armed.setdefault(by, []).append(_Armed(fault))
             self._stage.aimed = True
 
     def _reached(self, life: Life, point: Point, what: str) -> None:
-        for armed in self._armed.get(life.host, ()):
+        for by in (life.host, ANYBODY):
+            self._meet(by, point, what)
+
+    def _meet(self, by: str, point: Point, what: str) -> None:
+        for armed in self._armed.get(by, ()):
             if armed.meets(point, what):
-                self._armed[life.host].remove(armed)
+                self._armed[by].remove(armed)
                 self._stage.aimed = any(self._armed.values())
                 self._stage.fired[f"aimed {point.value}"] += 1
                 self._strike(armed.fault)
@@ -61,6 +98,8 @@ class Director:
     def heal(self) -> None:
         """End every fault and begin none any more."""
         self._crew.over = True
+        for onlooker in self._ghost.onlookers:
+            onlooker.over(self._stage.loop.now_s)
         self._stage.aimed = False
         self._armed.clear()
         self._stage.rates = Rates(hop_s=self._stage.rates.hop_s)

@@ -51,6 +51,9 @@ class Kind(Enum):
     OTHER_ROSTER = "other roster"
 
 
+ANYBODY = "*"
+
+
 class Point(Enum):
     """Where in the code of a host a fault may be aimed at."""
 
@@ -65,12 +68,14 @@ class Point(Enum):
 class Aim:
     """The `nth` time (from 1) that a target does this with that.
 
-    `what` is the name of a message, or the kind of a record like `vote`; empty means any.
+    `what` is the name of a message, or the kind of a record like `vote`; empty means any. `by`
+    is who does it if it is not the target: a host, or `ANYBODY`.
     """
 
     point: Point
     what: str = ""
     nth: int = 1
+    by: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +83,8 @@ class Fault:
     """One planned fault: from `at_s`, or from the first time after it that `aim` is met.
 
     Attributes:
+        round: if not 0, `at_s` is the time since that round began, and an aim that was not met
+            when another round begins is given up.
         target: a host; empty for the broker and for everybody.
         duration_s: how long it lasts, or how long a crashed host is down.
         amount: how strong; each kind says of what.
@@ -89,6 +96,7 @@ class Fault:
     duration_s: float = 0.0
     amount: float = 0.0
     aim: Aim | None = None
+    round: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +148,8 @@ class Plan:
     """All that a history follows from, beside its seed.
 
     For `faulty_s` seconds the faults happen. Then, if `healed_s` is not 0, a core is healed, the
-    others stay dead, and `healed_rounds` rounds must be complete within that time.
+    others stay dead, and `healed_rounds` rounds must be complete within that time. The faults end
+    earlier if `rounds` is not 0 and so many rounds have ended.
     """
 
     size: Size = field(default_factory=Size)
@@ -150,6 +159,7 @@ class Plan:
     healed_s: float = 0.0
     healed_rounds: int = 3
     core: tuple[str, ...] = ()
+    rounds: int = 0
 
     def to_json(self) -> bytes:
         """Return the plan as JSON."""

@@ -14,6 +14,7 @@ from protocols.round_config import Roster
 
 from .disk import Disk
 from .loop import SimLoop
+from .onlooker import Onlooker
 
 T = TypeVar("T")
 
@@ -81,6 +82,7 @@ class Ghost:
     vectors: dict[tuple[str, bytes], NDArray[np.float64]] = field(default_factory=dict)
     complete: dict[int, tuple[str, ...]] = field(default_factory=dict)
     abandoned: dict[int, str] = field(default_factory=dict)
+    onlookers: list[Onlooker] = field(default_factory=list)
     _parsed: dict[bytes, object] = field(default_factory=dict)
 
     def violated(self, rule: Rule, host: str, text: str) -> None:

@@ -22,6 +22,7 @@ from .ghost import Ghost, Rule, Violation
 from .job import assignment_of, probe_of, roster_of
 from .logs import logs_shown_to
 from .loop import SimLoop, Standstill
+from .onlooker import Onlooker
 from .stage import Stage
 from .trace import Trace
 from .traps import trapped
@@ -53,7 +54,12 @@ class History:
 
 
 def run(
-    plan: Plan, seed: int, *, keep_trace: bool = False, witness: Witness | None = None
+    plan: Plan,
+    seed: int,
+    *,
+    keep_trace: bool = False,
+    witness: Witness | None = None,
+    onlooker: Onlooker | None = None,
 ) -> History:
     """Run one history. The same plan and seed give the same one, on every machine.
 
@@ -61,7 +67,10 @@ def run(
     an event loop.
     """
     warm_up()
-    return _Run(plan, seed, witness, keep_trace=keep_trace).history()
+    history = _Run(plan, seed, witness, keep_trace=keep_trace)
+    if onlooker is not None:
+        history.ghost.onlookers.append(onlooker)
+    return history.history()
 
 
 class _Run:
@@ -127,10 +136,14 @@ class _Run:
         for name in self.world.names:
             self.world.start(name)
         self.director.schedule()
-        self.loop.run_until(lambda: False, limit_s=self._plan.faulty_s)
+        self.loop.run_until(self._enough, limit_s=self._plan.faulty_s)
         if self._plan.healed_s > 0:
             self._heal()
             self._end()
+
+    def _enough(self) -> bool:
+        ended = len(self.ghost.complete) + len(self.ghost.abandoned)
+        return 0 < self._plan.rounds <= ended
 
     # --- the second phase -------------------------------------------------------------
 

@@ -122,7 +122,7 @@ def test_the_drill_is_still_the_command_itself() -> None:
     without, unknown = quorate("chaos"), quorate("chaos", "--real", "--cells", "nobody/*/kill")
 
     assert (without.code, unknown.code) == (2, 2)
-    assert "say --seeds" in without.err
+    assert "say SCENARIO or --seeds" in without.err
     assert "--cells" in unknown.err
 
 

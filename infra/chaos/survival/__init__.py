@@ -1,0 +1,1 @@
+"""What became of a scenario: stories, figures, and the reports that show them."""

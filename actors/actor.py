@@ -172,15 +172,13 @@ class Actor(ABC):
                 await item.delivery.ack()
 
     async def _next_batch(self) -> list[_Item]:
-        batch: list[_Item] = []
-        if self._inbox.empty():
-            wake_s = self.next_wake_s()
-            delay = None if wake_s is None else max(0.0, wake_s - self.ports.clock.now_s())
-            try:
-                async with asyncio.timeout(delay):
-                    batch.append(await self._inbox.get())
-            except TimeoutError:
-                return []
+        wake_s = self.next_wake_s()
+        delay = None if wake_s is None else max(0.0, wake_s - self.ports.clock.now_s())
+        try:
+            async with asyncio.timeout(delay):
+                batch = [await self._inbox.get()]
+        except TimeoutError:
+            return []
         while len(batch) < _BATCH and not self._inbox.empty():
             batch.append(self._inbox.get_nowait())
         return batch
@@ -228,9 +226,8 @@ class Actor(ABC):
         """Store, then record, then the rest in order. Nothing leaves before it is durable."""
         todo = list(effects)
         chunks = [effect for effect in todo if isinstance(effect, StoreChunk)]
-        if chunks:
-            spool = self.ports.spool
-            await asyncio.gather(*(spool.put(c.stream, c.index, c.payload) for c in chunks))
+        spool = self.ports.spool
+        await asyncio.gather(*(spool.put(c.stream, c.index, c.payload) for c in chunks))
         await self._commit(todo)
         for effect in todo:
             await self._perform_one(effect)

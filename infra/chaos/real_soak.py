@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import math
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -92,12 +91,6 @@ async def run_soak(wanted: Wanted, tell: Callable[[Progress], None]) -> Report:
         remains=left,
         problems=tuple(problems),
     )
-
-
-def percentile(values: Sequence[float], share: float) -> float | None:
-    """Return the smallest value that so great a share does not exceed, None for no values."""
-    ranked = sorted(values)
-    return ranked[max(0, math.ceil(share * len(ranked)) - 1)] if ranked else None
 
 
 def _rules(stage: RealStage) -> Rules:

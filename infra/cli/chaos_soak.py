@@ -10,7 +10,8 @@ from typing import Any
 from rich.table import Table
 
 from infra.chaos.drift import Drift
-from infra.chaos.real_soak import Report, Wanted, percentile, run_soak
+from infra.chaos.percentiles import percentile
+from infra.chaos.real_soak import Report, Wanted, run_soak
 from infra.chaos.soak import Pace, Progress
 
 from .chaos_stage import Place, play, say

@@ -129,8 +129,7 @@ class Gathering:
 
     def _handler(self, sender: str, message: Wire) -> Callable[[str, Message], list[Effect] | None]:
         role = self._roster.role(sender)
-        handlers = {"holder": _FROM_HOLDERS, "trainer": _FROM_TRAINERS}.get(role or "", {})
-        name = handlers.get(type(message))
+        name = _HANDLERS.get(role or "", {}).get(type(message))
         if name is None:
             raise PeerViolation(
                 sender, f"a {role or 'stranger'} may not send {type(message).__name__}"
@@ -261,9 +260,13 @@ class Gathering:
 
     def _asked(self) -> tuple[str, ...]:
         """Name whom to repeat the request to: also those who are not waited for may answer."""
-        if self.step is Step.OPENING:
-            return tuple(n for n in self._roster.holders if n not in self.opened)
-        return self._incomplete() if self.step is Step.COLLECTING else self.waiting_for()
+        match self.step:
+            case Step.OPENING:
+                return tuple(n for n in self._roster.holders if n not in self.opened)
+            case Step.COLLECTING:
+                return self._incomplete()
+            case _:
+                return self.waiting_for()
 
     def left_out(self) -> dict[str, str]:
         """Name the trainers that took part or were expected and are not in the set, with why."""
@@ -397,3 +400,4 @@ _FROM_TRAINERS: dict[type[Message], str] = {
     Working: "_on_working",
     Refused: "_on_refused",
 }
+_HANDLERS = {"holder": _FROM_HOLDERS, "trainer": _FROM_TRAINERS}

@@ -20,7 +20,7 @@ from infra.chaos.census import BrokerReading, OpenThings, Reading, read_processe
 from infra.chaos.drift import Limits, drifts, theil_sen
 from infra.chaos.drill import hurt
 from infra.chaos.ledger import Ledger
-from infra.chaos.real_soak import percentile
+from infra.chaos.percentiles import percentile
 from infra.chaos.real_stage import strays
 from infra.chaos.soak import Findings, Pace, Progress, Soak
 from protocols import messages as m

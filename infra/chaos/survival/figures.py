@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil
 from statistics import median
 
 from infra.chaos.cells import Moment
+from infra.chaos.percentiles import percentile
 
 ANY_TIME = "any time"
 COLUMNS = (*(moment.value for moment in Moment), ANY_TIME)
@@ -39,7 +39,7 @@ class Spread:
             count=len(known),
             open=len(times_s) - len(known),
             median_s=round(median(known), 3) if known else None,
-            p99_s=known[ceil(0.99 * len(known)) - 1] if known else None,
+            p99_s=percentile(known, 0.99),
             max_s=known[-1] if known else None,
             buckets=tuple(buckets),
         )

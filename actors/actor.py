@@ -30,6 +30,7 @@ from protocols.secagg.chunks import chunk_count
 from protocols.secagg.suites import SUITES
 from protocols.versions import Versions, advice
 
+from .inbox import Inbox
 from .outbox import Outbox
 from .ports import (
     Clock,
@@ -82,8 +83,7 @@ class Actor(ABC):
         self.name = name
         self.ports = ports
         self._outbox = Outbox(ports.transport, ports.clock)
-        # Bounded by the transport's prefetch and by the number of jobs under way.
-        self._inbox: asyncio.Queue[_Item] = asyncio.Queue()
+        self._inbox: Inbox[_Item] = Inbox()
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._keys: dict[str, None] = {}
         self._versions = Versions(name)
@@ -131,7 +131,7 @@ class Actor(ABC):
     def stop(self) -> None:
         """Ask for a clean end: what was decided is made durable and sent, nothing new begun."""
         self._stopping = True
-        self._inbox.put_nowait(_Item(self._stop))
+        self._inbox.put(_Item(self._stop))
 
     def _stop(self) -> list[Effect]:
         self._stopped = True
@@ -156,6 +156,7 @@ class Actor(ABC):
                     "%s: ended with unsent messages; their requests are repeated", self.name
                 )
         finally:
+            self._inbox.close()
             await self._end_tasks()
 
     async def _turn(self) -> None:
@@ -173,19 +174,12 @@ class Actor(ABC):
 
     async def _next_batch(self) -> list[_Item]:
         wake_s = self.next_wake_s()
-        delay = None if wake_s is None else max(0.0, wake_s - self.ports.clock.now_s())
-        try:
-            async with asyncio.timeout(delay):
-                batch = [await self._inbox.get()]
-        except TimeoutError:
-            return []
-        while len(batch) < _BATCH and not self._inbox.empty():
-            batch.append(self._inbox.get_nowait())
-        return batch
+        delay_s = None if wake_s is None else max(0.0, wake_s - self.ports.clock.now_s())
+        return await self._inbox.take(_BATCH, within_s=delay_s)
 
     async def _receive(self) -> None:
         async for delivery in self.ports.transport.deliveries():
-            self._inbox.put_nowait(_Item(partial(self._read, delivery), delivery))
+            self._inbox.put(_Item(partial(self._read, delivery), delivery))
         if not self._stopping:
             raise LinkLost(f"{self.name}: the transport was closed")
 
@@ -225,12 +219,17 @@ class Actor(ABC):
     async def _perform_all(self, effects: Iterable[Effect]) -> None:
         """Store, then record, then the rest in order. Nothing leaves before it is durable."""
         todo = list(effects)
-        chunks = [effect for effect in todo if isinstance(effect, StoreChunk)]
-        spool = self.ports.spool
-        await asyncio.gather(*(spool.put(c.stream, c.index, c.payload) for c in chunks))
+        await self._store([effect for effect in todo if isinstance(effect, StoreChunk)])
         await self._commit(todo)
         for effect in todo:
             await self._perform_one(effect)
+
+    async def _store(self, chunks: list[StoreChunk]) -> None:
+        put = self.ports.spool.put
+        if len(chunks) == 1:
+            await put(chunks[0].stream, chunks[0].index, chunks[0].payload)
+        elif chunks:
+            await asyncio.gather(*(put(one.stream, one.index, one.payload) for one in chunks))
 
     async def _commit(self, effects: list[Effect]) -> None:
         writes: dict[str, bytes | None] = {}
@@ -251,13 +250,13 @@ class Actor(ABC):
 
     async def _perform_one(self, effect: Effect) -> None:
         match effect:
-            case StoreChunk() | Record() | Forget():
-                pass  # done above
             case Send():
                 body = seal(self.name, effect.message, version=effect.version)
                 self._outbox.post(effect.to, body)
             case Report():
                 self._report(effect.event)
+            case StoreChunk() | Record() | Forget():
+                pass  # done above
             case Erase():
                 await self.ports.spool.erase(effect.prefix)
             case CheckStream():
@@ -342,22 +341,29 @@ class Actor(ABC):
             decide = await work
             # What is decided next may begin the same work again.
             self._jobs.pop(key, None)
-            self._inbox.put_nowait(_Item(decide))
+            self._inbox.put(_Item(decide))
 
-        # A task that is cancelled before its first step leaves `work` unstarted.
-        self._begin(key, finish()).add_done_callback(lambda _: work.close())
+        self._begin(key, finish(), work)
 
-    def _begin(self, key: str, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        task = self._jobs[key] = asyncio.create_task(work, name=f"{self.name}: {key}")
-        task.add_done_callback(lambda done: self._job_done(key, done))
-        return task
+    def _begin(
+        self,
+        key: str,
+        job: Coroutine[None, None, None],
+        work: Coroutine[None, None, Decide] | None = None,
+    ) -> None:
+        task = self._jobs[key] = asyncio.create_task(job, name=f"{self.name}: {key}")
+        task.add_done_callback(partial(self._job_done, key, work))
 
-    def _job_done(self, key: str, task: asyncio.Task[None]) -> None:
+    def _job_done(
+        self, key: str, work: Coroutine[None, None, Decide] | None, task: asyncio.Task[None]
+    ) -> None:
+        if work is not None:
+            work.close()  # a task that is cancelled before its first step leaves it unstarted
         if self._jobs.get(key) is task:
             del self._jobs[key]
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self._inbox.put_nowait(_Item(lambda: _raise(error)))
+            self._inbox.put(_Item(lambda: _raise(error)))
 
     def _cancel(self, prefix: str) -> None:
         for key in [key for key in self._jobs if key.startswith(prefix + "/")]:

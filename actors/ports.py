@@ -7,7 +7,7 @@ The docstrings say what an adapter guarantees and what not; the contract suite u
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from enum import Enum
+from enum import StrEnum
 from typing import Any, ParamSpec, Protocol, TypeVar
 
 import numpy as np
@@ -37,7 +37,7 @@ class WorkFailed(PortError):
         self.kind = kind
 
 
-class Lane(Enum):
+class Lane(StrEnum):
     """Two ways to each actor, so that a long upload never holds up a vote."""
 
     CONTROL = "control"

@@ -17,6 +17,9 @@ async def in_window(
     Returns once all is done. The first error surfaces, as does a cancellation, and by then
     nothing is under way any more.
     """
+    if len(items) == 1:
+        await work(items[0])
+        return
     todo = iter(items)
 
     async def lane() -> None:

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import math
 import struct
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgpack
 import msgspec
+import msgspec.inspect
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from .errors import OtherVersion, PeerViolation
@@ -66,9 +68,29 @@ def canonical(value: Any) -> bytes:
 
 def _pieces(value: Any) -> list[bytes]:
     """Return what `canonical` joins; a large field is a piece of its own, uncopied."""
-    names = getattr(value, "__struct_fields__", ())
-    if not any(_is_large(getattr(value, name)) for name in names):
-        return [_ENCODER.encode(value)]
+    kind: Any = type(value)  # a class does not pass for something hashable
+    for name in _long_fields(kind):
+        if _is_large(getattr(value, name)):
+            return _spliced(value)
+    return [_ENCODER.encode(value)]
+
+
+@cache
+def _long_fields(kind: type) -> tuple[str, ...]:
+    """Name the fields of a struct, if it is one, that may hold large bytes."""
+    if not issubclass(kind, msgspec.Struct):
+        return ()
+    fields = ((field.name, msgspec.inspect.type_info(field.type)) for field in structs.fields(kind))
+    return tuple(name for name, info in fields if _may_be_long(info))
+
+
+def _may_be_long(info: msgspec.inspect.Type) -> bool:
+    if not isinstance(info, msgspec.inspect.BytesType):
+        return False
+    return info.max_length is None or info.max_length >= _SPLICED_BYTES
+
+
+def _spliced(value: msgspec.Struct) -> list[bytes]:
     plain: dict[str, Any] = msgspec.to_builtins(value, builtin_types=(bytes,))
     packer = msgpack.Packer(use_bin_type=True, autoreset=False)
     packer.pack_map_header(len(plain))
@@ -94,10 +116,16 @@ def _bin_head(length: int) -> bytes:
     return struct.pack(">BH", 0xC5, length) if length < 2**16 else struct.pack(">BI", 0xC6, length)
 
 
+@lru_cache(maxsize=4096)
+def _envelope_start(version: int, sender: str) -> bytes:
+    """Return what precedes the body and its length."""
+    head: bytes = msgpack.packb({"v": version, "sender": sender, "body": b""}, use_bin_type=True)
+    return head.removesuffix(_bin_head(0))
+
+
 def _envelope_head(version: int, sender: str, length: int) -> bytes:
     """Return what precedes a body of so many bytes."""
-    head: bytes = msgpack.packb({"v": version, "sender": sender, "body": b""}, use_bin_type=True)
-    return head.removesuffix(_bin_head(0)) + _bin_head(length)
+    return _envelope_start(version, sender) + _bin_head(length)
 
 
 def parse(data: bytes | memoryview, schema: type[Schema]) -> Schema:

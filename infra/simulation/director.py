@@ -34,7 +34,7 @@ class Director:
 
     def schedule(self) -> None:
         """Plan everything."""
-        self._stage.reached = self._reached
+        self._stage.reached, self._stage.awaited = self._reached, self._armed
         self._ghost.onlookers.append(self)
         for fault in self._plan.faults:
             if not fault.round:
@@ -48,9 +48,10 @@ class Director:
         if not isinstance(event, RoundBegan) or event.number <= self._round or self._crew.over:
             return
         last, self._round = self._round, event.number
-        for actor, waiting in self._armed.items():
-            self._armed[actor] = [each for each in waiting if not each.fault.round]
-        self._stage.aimed = any(self._armed.values())
+        for by, waiting in list(self._armed.items()):
+            self._armed[by] = [each for each in waiting if not each.fault.round]
+            if not self._armed[by]:
+                del self._armed[by]
         for fault in self._plan.faults:
             if last < fault.round <= event.number:
                 if fault.aim is not None and not fault.at_s:
@@ -71,7 +72,6 @@ class Director:
         if not self._crew.over and fault.round in (0, self._round):
             by = fault.target if fault.aim is None else fault.aim.by or fault.target
             self._armed.setdefault(by, []).append(_Armed(fault))
-            self._stage.aimed = True
 
     def _reached(self, life: Life, point: Point, what: str) -> None:
         for by in (life.host, ANYBODY):
@@ -81,7 +81,8 @@ class Director:
         for armed in self._armed.get(by, ()):
             if armed.meets(point, what):
                 self._armed[by].remove(armed)
-                self._stage.aimed = any(self._armed.values())
+                if not self._armed[by]:
+                    del self._armed[by]
                 self._stage.fired[f"aimed {point.value}"] += 1
                 self._strike(armed.fault)
                 return
@@ -100,7 +101,6 @@ class Director:
         self._crew.over = True
         for onlooker in self._ghost.onlookers:
             onlooker.over(self._stage.loop.now_s)
-        self._stage.aimed = False
         self._armed.clear()
         self._stage.rates = Rates(hop_s=self._stage.rates.hop_s)
         for name in self._world.names:

@@ -36,14 +36,14 @@ class SimJournal:
         for key, value in kept:
             if value is not None and len(value) > _MAX_VALUE_BYTES:
                 raise StorageFailed(f"the value of {key!r} is {len(value)} bytes long")
-        if self._stage.aimed:
+        if self._stage.awaits(self._life.host):
             await self._passed(Point.BEFORE_COMMIT, kept)
         await asyncio.sleep(self._disk.latency_s)
         self._require_open()
         if self._disk.full:
             raise StorageFailed(f"the disk of {self._life.host} is full")
         self._apply(kept)
-        if self._stage.aimed:
+        if self._stage.awaits(self._life.host):
             await self._passed(Point.AFTER_COMMIT, kept)
 
     def _apply(self, writes: tuple[tuple[str, bytes | None], ...]) -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
 
 from .draws import mixed
-from .faults import Point, Rates
+from .faults import ANYBODY, Point, Rates
 from .hosts import Life
 from .loop import SimLoop
 from .trace import Trace
@@ -32,7 +32,7 @@ class Stage:
     rates: Rates
     fired: Counter[str] = field(default_factory=Counter)
     reached: Reached = _nobody
-    aimed: bool = False  # whether anybody waits for a point
+    awaited: Mapping[str, object] = field(default_factory=dict)  # hosts at whose points one waits
 
     def tell(self, text: str) -> None:
         """Write a line of the trace."""
@@ -41,6 +41,10 @@ class Stage:
     def draw(self, name: str, number: int = 0) -> int:
         """Return 64 bits that belong to this name and number in this history."""
         return mixed(self.seed, name, number)
+
+    def awaits(self, host: str) -> bool:
+        """Return whether somebody waits for a point of this host."""
+        return bool(self.awaited) and (host in self.awaited or ANYBODY in self.awaited)
 
     async def passed(self, life: Life, point: Point, what: str) -> None:
         """Let a host pass a point; if its life ends here, the call never returns."""

@@ -85,7 +85,7 @@ class SimTransport:
         self._session: Session | None = None
         self._closed = False
         self._broken = False
-        self._news = asyncio.Event()
+        self._news: asyncio.Future[None] | None = None
         self._incoming: deque[SimDelivery] = deque()
         self._outstanding: dict[int, _Publish] = {}
         self._published = 0
@@ -99,15 +99,15 @@ class SimTransport:
         """Return once the broker has confirmed the message."""
         self._require_open()
         kind = self._watch.sending(self._life, to, body, lane)
-        if self._stage.aimed:
+        if self._stage.awaits(self._life.host):
             await self._stage.passed(self._life, Point.BEFORE_SEND, kind)
         self._published += 1
-        waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        waiter: asyncio.Future[None] = self._stage.loop.create_future()
         publish = _Publish(to, lane, bytes(body), kind, self._published, waiter)
         self._outstanding[publish.number] = publish
         try:
             self._attempt(publish)
-            if self._stage.aimed:
+            if self._stage.awaits(self._life.host):
                 await self._stage.passed(self._life, Point.AFTER_SEND, kind)
             await waiter
         finally:
@@ -142,11 +142,14 @@ class SimTransport:
                 delivery = self._incoming.popleft()
                 if delivery.session is not self._session:
                     continue  # it comes again on the connection after
-                if self._stage.aimed:
+                if self._stage.awaits(self._life.host):
                     await self._stage.passed(self._life, Point.RECEIVED, delivery.kind)
                 return delivery
-            self._news.clear()
-            await self._news.wait()
+            self._news = self._stage.loop.create_future()
+            try:
+                await self._news
+            finally:
+                self._news = None
 
     async def close(self) -> None:
         """End the link; unacknowledged messages return to their queues."""
@@ -225,7 +228,7 @@ class SimTransport:
         for publish in self._outstanding.values():
             if not publish.waiter.done():
                 publish.waiter.set_result(None)
-        self._news.set()
+        self._wake()
 
     def _require_open(self) -> None:
         if self._closed or self._broken:
@@ -295,7 +298,11 @@ class SimTransport:
             return
         self._stage.tell(f"{self._life.host}<{parcel.sender} {parcel.kind}")
         self._incoming.append(SimDelivery(self, session, lane, tag, parcel))
-        self._news.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._news is not None and not self._news.done():
+            self._news.set_result(None)
 
 
 class UnknownRecipient(PortError):

@@ -18,7 +18,7 @@ from .draws import exponential
 from .stage import Stage
 
 Vector = NDArray[np.float64]
-_HANG_S = 40.0  # until the child of an owner whose code hangs is killed
+_HANG_S = 40.0  # until the child of an owner whose code takes too long is killed
 
 
 class Training(Enum):
@@ -67,8 +67,9 @@ class SimWorker:
         bits = owner.stage.draw(f"training {owner.name}", owner.calls)
         behaviour = owner.training
         took_s = owner.pace * owner.mean_s * (0.25 + 0.75 * min(2.0, exponential(bits, 0)))
-        await asyncio.sleep(_HANG_S if behaviour is Training.HANGS else took_s)
-        if behaviour is Training.HANGS:
+        hangs = behaviour is Training.HANGS or took_s > _HANG_S
+        await asyncio.sleep(_HANG_S if hangs else took_s)
+        if hangs:
             raise WorkFailed("timeout", "the training code hangs")
         if behaviour is Training.FAILS:
             raise WorkFailed("crashed", "the training code failed")

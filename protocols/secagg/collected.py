@@ -20,6 +20,8 @@ class Collected:
         self._need = need
         self._have: dict[str, dict[str, bytes]] = {}
         self._receipts: dict[str, int] = {}
+        self._all_receipts = 0
+        self._survivors = 0
 
     def accept(self, trainer: str) -> bool:
         """Take note that a trainer takes part; say whether that is new."""
@@ -40,7 +42,9 @@ class Collected:
         if trainer in self.excluded:
             return False
         self.excluded[trainer] = reason
-        self._receipts.pop(trainer, None)
+        receipts = self._receipts.pop(trainer, 0)
+        self._all_receipts -= receipts
+        self._survivors -= receipts >= self._need
         for held in self._have.values():
             held.pop(trainer, None)
         return True
@@ -54,12 +58,18 @@ class Collected:
         if any(other.get(trainer, digest) != digest for other in self._have.values()):
             return self.exclude(trainer, "sent different contributions to different holders")
         held[trainer] = digest
-        self._receipts[trainer] = self._receipts.get(trainer, 0) + 1
+        receipts = self._receipts[trainer] = self._receipts.get(trainer, 0) + 1
+        self._all_receipts += 1
+        self._survivors += receipts == self._need
         return True
 
     def receipts(self) -> int:
         """Count all pairs of a trainer and a holder that has its contribution."""
-        return sum(self._receipts.values())
+        return self._all_receipts
+
+    def behind(self, holders: Iterable[str]) -> list[str]:
+        """Name the holders that told of fewer contributions than there are."""
+        return [name for name in holders if len(self._have.get(name, ())) < len(self._receipts)]
 
     def candidates(self) -> list[str]:
         """Name the trainers that neither declined nor broke a rule."""
@@ -72,7 +82,7 @@ class Collected:
 
     def survivors(self) -> int:
         """Count the trainers that are complete at enough holders."""
-        return sum(count >= self._need for count in self._receipts.values())
+        return self._survivors
 
     def choose(self) -> tuple[Contribution, ...]:
         """Choose the largest set that enough holders hold in full."""

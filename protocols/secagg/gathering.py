@@ -30,6 +30,8 @@ from .collected import Collected
 from .patience import Patience, Timing
 from .sets import set_digest
 
+_ASK_ALL = 2  # each so manieth time all holders are asked what they have
+
 
 class Gathering:
     """One round. Feed it messages, results and the time; read `step` and `abandoned`.
@@ -105,8 +107,7 @@ class Gathering:
         if not self._patience.ask_again(now_s):
             return []
         self._patience.asked(now_s)
-        # An open round's holder answers with all it has.
-        again = self._open_again(self.announced) if step is Step.COLLECTING else []
+        again = self._open_again(self._asked_again()) if step is Step.COLLECTING else []
         return self._resend(self._asked()) + again
 
     def overslept(self, now_s: float, late_s: float) -> list[Effect]:
@@ -267,6 +268,15 @@ class Gathering:
                 return self._incomplete()
             case _:
                 return self.waiting_for()
+
+    def _asked_again(self) -> Iterable[str]:
+        """Name the holders to be asked what they have, which is how they answer to an opening.
+
+        Those that told of less than others; and now and then all, as all that tells of a
+        contribution may have been lost.
+        """
+        everybody = self._patience.times_asked % _ASK_ALL == 0
+        return self.announced if everybody else self._collected.behind(self.announced)
 
     def left_out(self) -> dict[str, str]:
         """Name the trainers that took part or were expected and are not in the set, with why."""

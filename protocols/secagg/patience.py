@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+_LATER = 2  # times `resend_s`, between two repetitions
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timing:
@@ -14,7 +16,8 @@ class Timing:
         patience_s: a step without any progress for so long goes on without the missing, or
             ends the round. Long work is progress, as those who do it say so.
         round_s: a step ends after so long even while there is progress.
-        resend_s: requests are repeated to those who have not answered.
+        resend_s: when requests are first repeated to those who have not answered; the wait
+            then is twice as long until the step ends.
     """
 
     grace_s: float
@@ -36,6 +39,7 @@ class Patience:
         self._began_s = self._moved_s = self._asked_s = now_s
         self._enough_s = None
         self._excused_s = 0.0
+        self.times_asked = 0
 
     def moved(self, now_s: float) -> None:
         """Take note of progress."""
@@ -43,6 +47,7 @@ class Patience:
 
     def asked(self, now_s: float) -> None:
         """Take note that requests were repeated."""
+        self.times_asked += 1
         self._asked_s = now_s
 
     def overslept(self, now_s: float, late_s: float) -> None:
@@ -55,6 +60,7 @@ class Patience:
         self._excused_s += excused_s
         self._began_s += excused_s
         self._moved_s = now_s
+        self.times_asked = 0
         self._asked_s = now_s - self._timing.resend_s
         if self._enough_s is not None:
             self._enough_s = now_s
@@ -82,7 +88,7 @@ class Patience:
 
     def ask_again(self, now_s: float) -> bool:
         """Return whether requests are due to be repeated."""
-        return now_s >= self._asked_s + self._timing.resend_s
+        return now_s >= self._ask_s()
 
     def deadline_s(self) -> float:
         """Return when the step ends if nothing more comes in."""
@@ -96,4 +102,8 @@ class Patience:
 
     def wake_s(self) -> float:
         """Return when to look at the time again."""
-        return min(self.deadline_s(), self._asked_s + self._timing.resend_s)
+        return min(self.deadline_s(), self._ask_s())
+
+    def _ask_s(self) -> float:
+        wait_s = self._timing.resend_s
+        return self._asked_s + (wait_s * _LATER if self.times_asked else wait_s)

@@ -420,10 +420,25 @@ def test_announcements_are_repeated_only_to_trainers_that_are_not_complete() -> 
     for holder in HOLDERS[1:]:
         table.have(holder, "ann", "cat")
 
-    effects = table.at(5.0)
+    assert asked(table.at(5.0), Announce) == ["bob", "eve"]
 
-    assert asked(effects, Announce) == ["bob", "eve"]
-    assert asked(effects, OpenRound) == list(HOLDERS)
+
+def test_holders_that_told_of_less_than_others_are_asked_again_and_now_and_then_all() -> None:
+    table = collecting()
+    table.have("holder-1", *TRAINERS)
+    for holder in HOLDERS[1:]:
+        table.have(holder, "ann", "cat")
+
+    assert asked(table.at(5.0), OpenRound) == list(HOLDERS[1:])
+    assert asked(table.at(15.0), OpenRound) == list(HOLDERS)
+
+
+def test_what_was_asked_again_is_asked_half_as_often_from_then_on() -> None:
+    table = collecting()
+
+    asked_at = [now_s for now_s in range(29) if asked(table.at(float(now_s)), Announce)]
+
+    assert asked_at == [5, 15, 25]
 
 
 # --- voting ---------------------------------------------------------------------------

@@ -10,6 +10,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY actors actors
 COPY infra infra
 COPY protocols protocols
+COPY quorate_pytest quorate_pytest
 RUN pip wheel --no-deps --wheel-dir /wheels .
 
 FROM build AS installed

@@ -8,7 +8,7 @@ BROKER_ROOT ?= $(QUORATE_TEST_BROKER_ROOT)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv broker check test spin model demo bench clean
+.PHONY: help venv broker check test chaos spin model demo bench clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ broker:  ## Install RabbitMQ for the tests, on Debian and Ubuntu; starts no serv
 test: venv broker  ## Run the tests; ARGS="-k name" chooses, BROKER_ROOT=folder has another RabbitMQ
 	QUORATE_TEST_BROKER_ROOT="$(BROKER_ROOT)" $(BIN)/pytest $(ARGS)
 
+chaos: venv  ## Run 500 simulated histories and a canary, which must fail; ARGS="--seed 500" others
+	$(BIN)/quorate chaos --seeds 500 --json --canary $(ARGS)
+
 spin:
 	@tools/install_spin.sh
 
@@ -53,4 +56,4 @@ bench: venv  ## Measure the kernels against the memory bandwidth of this machine
 
 clean:  ## Remove .venv and all that was generated, but no run's checkpoints
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find actors benchmarks examples infra models protocols tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find actors benchmarks examples infra models protocols quorate_pytest tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

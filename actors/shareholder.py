@@ -30,8 +30,9 @@ _AT_ONCE = 16  # shares that are read and added together
 class ShareHolder(Actor):
     """Runs `Holding`."""
 
-    def __init__(self, name: str, roster: Roster, ports: Ports) -> None:
+    def __init__(self, name: str, roster: Roster, ports: Ports, software: str = SOFTWARE) -> None:
         super().__init__(name, ports)
+        self._software = software
         self._roster = roster
         self._machine = Holding(name, roster)
 
@@ -41,7 +42,7 @@ class ShareHolder(Actor):
         stored = {stream: await spool.indices(stream) for stream in await spool.streams()}
         self._machine.restore(records, stored)
         await self.keep_streams_of(self._machine.live_rounds())
-        return self._machine.start(SOFTWARE)
+        return self._machine.start(self._software)
 
     def is_peer(self, name: str) -> bool:
         """Return whether `name` is of the roster."""

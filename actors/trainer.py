@@ -40,8 +40,16 @@ class TrainerPorts:
 class Trainer(Actor):
     """Runs `Contributing`. The owner's code runs in the worker, never here."""
 
-    def __init__(self, name: str, roster: Roster, ports: Ports, own: TrainerPorts) -> None:
+    def __init__(
+        self,
+        name: str,
+        roster: Roster,
+        ports: Ports,
+        own: TrainerPorts,
+        software: str = SOFTWARE,
+    ) -> None:
         super().__init__(name, ports)
+        self._software = software
         self._roster = roster
         self._machine = Contributing(name, roster)
         self._own = own
@@ -50,7 +58,7 @@ class Trainer(Actor):
         """Rebuild the machine; drop spooled uploads that were never recorded, so never sent."""
         self._machine.restore(records)
         await self.keep_streams_of(self._machine.live_rounds())
-        return self._machine.start(SOFTWARE)
+        return self._machine.start(self._software)
 
     def is_peer(self, name: str) -> bool:
         """Return whether `name` is of the roster."""

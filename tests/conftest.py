@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["brokers"]
+pytest_plugins = ["brokers", "pytester"]

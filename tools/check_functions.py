@@ -15,7 +15,7 @@ from pathlib import Path
 
 MAX_LINES = 50
 MAX_PARAMETERS = 5
-PACKAGES = ("actors", "protocols", "infra")
+PACKAGES = ("actors", "protocols", "infra", "quorate_pytest")
 REPEATABLE = ("actors", "protocols", "infra/simulation")
 FOLDERS = (*PACKAGES, "models", "tests", "benchmarks", "tools", "examples")
 

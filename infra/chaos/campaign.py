@@ -10,28 +10,63 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 
-from infra.simulation.faults import Kind
+from infra.simulation.faults import Kind, Plan, Size
 from infra.simulation.ghost import Rule, Violation
-from infra.simulation.runner import run, warm_up
+from infra.simulation.runner import History, run_until_broken, warm_up
 from infra.simulation.swarm import plan_of
 
-_AT_ONCE = 8  # seeds that a process is given at a time
+from . import canary
+
+_AT_ONCE = 8  # histories that a process is given at a time
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One history of a campaign: what a seed draws, for a `size` if one is given; or the canary."""
+
+    seed: int
+    canary: bool = False
+    size: Size | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        return "canary" if self.canary else f"seed {self.seed}"
+
+    def plan(self) -> Plan:
+        """Return what happens."""
+        return canary.canary_plan() if self.canary else plan_of(self.seed, size=self.size)
 
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """A seed whose history broke a rule, and how it first did."""
+    """A case whose history broke a rule, and how it first did. It went on no further."""
 
-    seed: int
-    rule: Rule
-    text: str
-    violations: int
+    case: Case
     first: Violation
+
+    @property
+    def seed(self) -> int:
+        """The seed of the history."""
+        return self.case.seed
+
+    @property
+    def rule(self) -> Rule:
+        """The rule that was broken."""
+        return self.first.rule
+
+    @property
+    def text(self) -> str:
+        """When it was broken, by whom and how."""
+        return str(self.first)
 
 
 @dataclass(slots=True)
 class Tally:
-    """What a number of histories add up to; `cpu_s` is what their processes spent on them."""
+    """What a number of histories add up to; `cpu_s` is what their processes spent on them.
+
+    The canary counts nowhere but in `canary`, which is how it broke a rule, if it did.
+    """
 
     seeds: int = 0
     completed: int = 0
@@ -42,6 +77,7 @@ class Tally:
     faults: Counter[str] = field(default_factory=Counter)
     seeds_with: Counter[str] = field(default_factory=Counter)
     failing: list[Failing] = field(default_factory=list)
+    canary: Failing | None = None
     digests: dict[int, str] = field(default_factory=dict)
 
     @property
@@ -50,9 +86,9 @@ class Tally:
         return self.completed + self.abandoned
 
     @property
-    def violations(self) -> int:
-        """How often a rule was broken."""
-        return sum(failing.violations for failing in self.failing)
+    def reported(self) -> list[Failing]:
+        """All that broke a rule, the canary too."""
+        return [*self.failing, *([] if self.canary is None else [self.canary])]
 
     @property
     def digest(self) -> str:
@@ -76,43 +112,61 @@ class Tally:
         self.faults.update(other.faults)
         self.seeds_with.update(other.seeds_with)
         self.failing += other.failing
+        self.canary = self.canary or other.canary
         self.digests |= other.digests
 
 
-def tally_of(seeds: Sequence[int]) -> Tally:
-    """Run these seeds in this process."""
+def tally_of(cases: Sequence[Case]) -> Tally:
+    """Run these in this process, each up to the first rule that it breaks."""
     warm_up()
     tally = Tally()
     began_s = time.process_time()
-    for seed in seeds:
-        history = run(plan_of(seed), seed)
-        tally.seeds += 1
-        tally.completed += history.completed
-        tally.abandoned += history.abandoned
-        tally.simulated_s += history.simulated_s
-        tally.messages += history.messages
-        tally.faults.update(history.fired)
-        tally.seeds_with.update(history.fired.keys())
-        tally.digests[seed] = history.digest
-        if history.violations:
-            first = history.violations[0]
-            count = len(history.violations)
-            tally.failing.append(Failing(seed, first.rule, str(first), count, first))
+    for case in cases:
+        history = run_until_broken(case.plan(), case.seed)
+        broken = next((Failing(case, first) for first in history.violations), None)
+        if case.canary:
+            tally.canary = broken
+        else:
+            _count(tally, history, broken)
     tally.cpu_s = time.process_time() - began_s
     return tally
 
 
-def campaign(seeds: range, jobs: int, tell: Callable[[Tally], None]) -> Tally:
-    """Run all seeds on so many processes; `tell` hears the sum whenever some more are done."""
+def _count(tally: Tally, history: History, broken: Failing | None) -> None:
+    tally.seeds += 1
+    tally.completed += history.completed
+    tally.abandoned += history.abandoned
+    tally.simulated_s += history.simulated_s
+    tally.messages += history.messages
+    tally.faults.update(history.fired)
+    tally.seeds_with.update(history.fired.keys())
+    tally.digests[history.seed] = history.digest
+    if broken is not None:
+        tally.failing.append(broken)
+
+
+def campaign(
+    seeds: range, jobs: int, tell: Callable[[Tally], None], *, with_canary: bool = False
+) -> Tally:
+    """Run all seeds on so many processes; `tell` hears the sum whenever some more are done.
+
+    With the canary one more history is run, as all others are.
+    """
+    cases = [Case(canary.SEED, canary=True)] if with_canary else []
+    return all_of([*cases, *map(Case, seeds)], jobs, tell)
+
+
+def all_of(cases: Sequence[Case], jobs: int, tell: Callable[[Tally], None]) -> Tally:
+    """Run these on so many processes, as `campaign`."""
     total = Tally()
-    for part in _parts(seeds, jobs):
+    for part in _parts(cases, jobs):
         total.add(part)
         tell(total)
     return total
 
 
-def _parts(seeds: range, jobs: int) -> Iterator[Tally]:
-    pieces = [seeds[first : first + _AT_ONCE] for first in range(0, len(seeds), _AT_ONCE)]
+def _parts(cases: Sequence[Case], jobs: int) -> Iterator[Tally]:
+    pieces = [cases[first : first + _AT_ONCE] for first in range(0, len(cases), _AT_ONCE)]
     if jobs == 1:
         yield from map(tally_of, pieces)
         return

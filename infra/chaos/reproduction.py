@@ -7,6 +7,7 @@ from pathlib import Path
 
 import msgspec
 
+from actors.software import SOFTWARE
 from infra.simulation.faults import Plan
 from infra.simulation.ghost import Rule, Violation
 from infra.simulation.job import roster_of
@@ -53,6 +54,18 @@ class Reproduction:
     failure: Failure
     said: str
     plan: Plan
+
+    @staticmethod
+    def of(plan: Plan, seed: int, violation: Violation, note: str = "") -> Reproduction:
+        """Return what there is to keep of a history that broke a rule, with this software."""
+        return Reproduction(
+            software=SOFTWARE,
+            note=note,
+            seed=seed,
+            failure=Failure.of(violation, plan),
+            said=str(violation),
+            plan=plan,
+        )
 
     def write(self, path: Path) -> None:
         """Write it as JSON, for people to read too."""

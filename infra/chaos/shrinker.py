@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from infra.simulation.faults import Plan
 from infra.simulation.ghost import Violation
 from infra.simulation.narrowing import narrowed
-from infra.simulation.runner import run
+from infra.simulation.runner import run_until_broken
 
 from .reproduction import Failure
 
@@ -79,7 +79,7 @@ class _Trials:
             self.spent = True
             return None
         self.runs += 1
-        violations = run(plan, self._seed).violations
+        violations = run_until_broken(plan, self._seed).violations
         same = (v for v in violations if Failure.of(v, plan) == self._failure)
         self.known[plan] = found = next(same, None)
         return found

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-from actors.software import SOFTWARE
-from infra.chaos.campaign import Failing
-from infra.chaos.reproduction import Failure, Reproduction
+from infra.chaos.campaign import Case, Failing
+from infra.chaos.reproduction import BadReproduction, Failure, Reproduction
+from infra.chaos.retelling import replayed
 from infra.chaos.shrinker import Budget, Shrunk, shrink
-from infra.simulation.swarm import plan_of
 
 from .chaos_stage import say
 from .display import print_json
 
-_MOST_SHRUNK = 5  # kinds of failure in one campaign
+_MOST_SHRUNK = 5  # kinds of failure in one campaign, beside the canary
+_PLANTED = "the canary: a planted failure, beyond what the design survives"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,47 +27,64 @@ class Keeping:
     shrink: bool
     budget: Budget = field(default_factory=Budget)
 
-    def path(self, seed: int) -> Path:
-        """Return the file of a seed."""
-        return self.folder / f"seed-{seed}.json"
+    def path(self, case: Case) -> Path:
+        """Return the file of a history."""
+        return self.folder / f"{case.name.replace(' ', '-')}.json"
 
 
-def keep(failing: Sequence[Failing], keeping: Keeping, output: str) -> None:
-    """Write a file for each seed, then shrink the first one of each kind of failure.
+def keep(failing: Sequence[Failing], keeping: Keeping, output: str) -> tuple[Case, ...]:
+    """Write a file for each of them, then shrink the first one of each kind of failure.
 
     Who has no patience for the shrinking loses nothing: all plans are on the disk by then.
+    Returns of which there are files.
     """
-    first: dict[Failure, Reproduction] = {}
-    for case in sorted(failing, key=lambda one: one.seed):
-        plan = plan_of(case.seed)
-        failure = Failure.of(case.first, plan)
-        like = first.get(failure)
-        kept = Reproduction(
-            software=SOFTWARE,
-            note="" if like is None else f"fails like seed {like.seed}",
-            seed=case.seed,
-            failure=failure,
-            said=str(case.first),
-            plan=plan,
-        )
-        first.setdefault(failure, kept)
-        path = keeping.path(case.seed)
+    first: dict[Failure, tuple[Case, Reproduction]] = {}
+    planted, written = [], []
+    for one in sorted(failing, key=lambda one: (one.case.canary, one.seed)):
+        case, plan = one.case, one.case.plan()
+        like = None if case.canary else first.get(Failure.of(one.first, plan))
+        note = f"fails like {like[0].name}" if like else _PLANTED if case.canary else ""
+        kept = Reproduction.of(plan, case.seed, one.first, note)
+        if case.canary:
+            planted.append((case, kept))
+        else:
+            first.setdefault(kept.failure, (case, kept))
+        path = keeping.path(case)
         if _written(kept, path, output):
-            _tell_kept(kept, path, output)
+            written.append(case)
+            _tell_kept(case, kept, path, output)
     if keeping.shrink:
-        for kept in list(first.values())[:_MOST_SHRUNK]:
-            _shrink(kept, keeping, output)
+        for case, kept in [*list(first.values())[:_MOST_SHRUNK], *planted]:
+            _shrink(case, kept, keeping, output)
+    return tuple(written)
 
 
-def _shrink(kept: Reproduction, keeping: Keeping, output: str) -> None:
+def silence(canary: Failing | None, written: Sequence[Case], keeping: Keeping) -> str:
+    """Say why nobody would hear of the canary from what was written; nothing if all was heard."""
+    if canary is None:
+        return "its history broke no rule"
+    path = keeping.path(canary.case)
+    if canary.case not in written:
+        return f"{path} was not written"
+    try:
+        kept = Reproduction.read(path)
+    except BadReproduction as error:
+        return str(error)
+    if keeping.shrink and len(kept.plan.faults) >= len(canary.case.plan().faults):
+        return f"{path} was not shrunk"
+    outcome = replayed(kept).outcome
+    return "" if outcome == "fails" else f"{path}, run again, is told as: {outcome}"
+
+
+def _shrink(case: Case, kept: Reproduction, keeping: Keeping, output: str) -> None:
     if output != "json":
-        say(f"shrinking seed {kept.seed}")
+        say(f"shrinking {case.name}")
     shrunk = shrink(kept.plan, kept.seed, kept.failure, keeping.budget)
     if shrunk is None:
         return
     shorter = replace(kept, plan=shrunk.plan, said=str(shrunk.violation))
-    if _written(shorter, keeping.path(kept.seed), output):
-        _tell_shrunk(shorter, len(kept.plan.faults), shrunk, output)
+    if _written(shorter, keeping.path(case), output):
+        _tell_shrunk(case, shorter, len(kept.plan.faults), shrunk, output)
 
 
 def _written(kept: Reproduction, path: Path, output: str) -> bool:
@@ -80,21 +98,26 @@ def _written(kept: Reproduction, path: Path, output: str) -> bool:
     return True
 
 
-def _tell_kept(kept: Reproduction, path: Path, output: str) -> None:
+def plain(case: Case) -> dict[str, Any]:
+    """Return what names a history in JSON."""
+    return {"seed": case.seed, **({"canary": True} if case.canary else {})}
+
+
+def _tell_kept(case: Case, kept: Reproduction, path: Path, output: str) -> None:
     if output == "json":
-        print_json({"kind": "kept", "seed": kept.seed, "file": str(path), "note": kept.note})
+        print_json({"kind": "kept", **plain(case), "file": str(path), "note": kept.note})
         return
     note = f" ({kept.note})" if kept.note else ""
     say(f"kept: quorate chaos replay {path}{note}")
 
 
-def _tell_shrunk(kept: Reproduction, before: int, shrunk: Shrunk, output: str) -> None:
+def _tell_shrunk(case: Case, kept: Reproduction, before: int, shrunk: Shrunk, output: str) -> None:
     after = len(kept.plan.faults)
     if output == "json":
         print_json(
             {
                 "kind": "shrunk",
-                "seed": kept.seed,
+                **plain(case),
                 "faults_before": before,
                 "faults": after,
                 "runs": shrunk.runs,

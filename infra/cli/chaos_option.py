@@ -36,7 +36,8 @@ class ChaosOptions:
         typer.Option(min=1, help="Of simulated histories: processes; one a core if left out."),
     ] = None
     trace: Annotated[
-        Path | None, typer.Option(help="With --seeds 1: write the history to this file.")
+        Path | None,
+        typer.Option(help="Write the history of one seed, --seed, to this file."),
     ] = None
     keep: Annotated[
         Path | None,
@@ -50,6 +51,12 @@ class ChaosOptions:
             "--shrink/--no-shrink", help="With --seeds: look for a short schedule that fails too."
         ),
     ] = True
+    canary: Annotated[
+        bool,
+        typer.Option(
+            "--canary", help="With --seeds: one more that must fail, to see that the alarm works."
+        ),
+    ] = False
     html: Annotated[
         Path | None, typer.Option(help="With SCENARIO: write the report to this file, as a page.")
     ] = None
@@ -118,6 +125,8 @@ def chaos(options: ChaosOptions) -> None:
         sys.exit(_play(options, output))
     if options.html is not None:
         raise typer.BadParameter("--html belongs to a SCENARIO")
+    if options.seeds is None and not options.real and (options.trace or options.canary):
+        options = replace(options, seeds=1)
     if options.real == (options.seeds is not None):
         raise typer.BadParameter(
             "say SCENARIO or --seeds N for simulated histories, or --real for processes on a "
@@ -126,8 +135,10 @@ def chaos(options: ChaosOptions) -> None:
     if (options.minutes is not None) + options.cluster + bool(options.cells) > 1:
         raise typer.BadParameter("--cells, --minutes and --cluster exclude each other")
     simulated = (options.jobs, options.trace, options.keep) != (None, None, None)
-    if options.real and (simulated or not options.shrink):
-        raise typer.BadParameter("--jobs, --trace, --keep and --no-shrink belong to --seeds")
+    if options.real and (simulated or options.canary or not options.shrink):
+        raise typer.BadParameter(
+            "--jobs, --trace, --keep, --canary and --no-shrink belong to --seeds"
+        )
     if not options.real and (options.minutes or options.cluster or options.cells):
         raise typer.BadParameter("--cells, --minutes and --cluster belong to --real")
     sys.exit(_simulate(options, output) if options.seeds is not None else _run(options, output))
@@ -141,6 +152,7 @@ def _play(options: ChaosOptions, output: str) -> int:
         options.cluster,
         options.trace,
         options.keep,
+        options.canary,
         not options.shrink,
         options.home,
         options.broker_root,
@@ -167,6 +179,7 @@ def _simulate(options: ChaosOptions, output: str) -> int:
         options.jobs,
         options.trace,
         chaos_keeping.Keeping(options.keep or Path("chaos-failures"), shrink=options.shrink),
+        options.canary,
     )
     return chaos_simulation.run(request, output)
 

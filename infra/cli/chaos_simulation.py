@@ -9,11 +9,11 @@ from typing import Any
 
 from rich.table import Table
 
-from infra.chaos.campaign import Failing, Tally, campaign
+from infra.chaos.campaign import Case, Failing, Tally, campaign
 from infra.simulation.runner import run as run_history
 from infra.simulation.swarm import plan_of
 
-from .chaos_keeping import Keeping, keep
+from .chaos_keeping import Keeping, keep, plain, silence
 from .chaos_stage import say
 from .display import print_json
 from .session import DONE, FAILED, USAGE
@@ -27,7 +27,7 @@ _HOUR_S = 3600.0
 class SimulationRequest:
     """Which seeds, on how many processes (None: one a core), where the trace of one goes.
 
-    `keeping` says what becomes of failing seeds.
+    `keeping` says what becomes of failing seeds; `canary` runs one more history, which must fail.
     """
 
     first: int
@@ -35,12 +35,26 @@ class SimulationRequest:
     jobs: int | None
     trace: Path | None
     keeping: Keeping
+    canary: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """What a campaign came to; `silence` is why the canary was not heard, None without one."""
+
+    tally: Tally
+    first: int
+    silence: str | None
+
+    @property
+    def survived(self) -> bool:
+        return not self.tally.failing and not self.silence
 
 
 def run(request: SimulationRequest, output: str) -> int:
     """Run the histories and return the exit code."""
     if request.trace is not None and request.seeds != 1:
-        say("--trace takes the history of one seed: say --seeds 1 --seed K")
+        say("--trace takes the history of one seed: say --seed K, without --seeds")
         return USAGE
     if request.trace is not None:
         history = run_history(plan_of(request.first), request.first, keep_trace=True)
@@ -48,13 +62,16 @@ def run(request: SimulationRequest, output: str) -> int:
     seeds = range(request.first, request.first + request.seeds)
     teller = _Teller(output)
     try:
-        tally = campaign(seeds, request.jobs or os.cpu_count() or 1, teller)
-        keep(tally.failing, request.keeping, output)
+        jobs = request.jobs or os.cpu_count() or 1
+        tally = campaign(seeds, jobs, teller, with_canary=request.canary)
+        written = keep(tally.reported, request.keeping, output)
+        heard = silence(tally.canary, written, request.keeping) if request.canary else None
     except KeyboardInterrupt:
         show_interrupted(output)
         return STOPPED
-    _show(tally, request.first, output)
-    return FAILED if tally.failing else DONE
+    result = _Result(tally, request.first, heard)
+    _show(result, output)
+    return DONE if result.survived else FAILED
 
 
 class _Teller:
@@ -62,31 +79,33 @@ class _Teller:
 
     def __init__(self, output: str) -> None:
         self._output = output
-        self._told = 0
+        self._told: dict[Case, None] = {}
 
     def __call__(self, tally: Tally) -> None:
-        for failing in tally.failing[self._told :]:
+        for failing in tally.reported:
+            if failing.case in self._told:
+                continue
+            self._told[failing.case] = None
             if self._output == "json":
                 print_json({"kind": "violation", **_plain(failing)})
             else:
-                say(f"! seed {failing.seed}: {failing.text}")
-        self._told = len(tally.failing)
+                say(f"! {failing.case.name}: {failing.text}")
         if self._output == "live" and tally.seeds % 200 < 8:
             say(f"{tally.seeds} seeds, {tally.rounds} rounds, {len(tally.failing)} failing")
 
 
 def _plain(failing: Failing) -> dict[str, Any]:
     return {
-        "seed": failing.seed,
+        **plain(failing.case),
         "rule": failing.rule.value,
         "text": failing.text,
-        "violations": failing.violations,
     }
 
 
-def _show(tally: Tally, first: int, output: str) -> None:
+def _show(result: _Result, output: str) -> None:
+    tally, first = result.tally, result.first
     if output == "json":
-        print_json(_summary(tally, first))
+        print_json(_summary(result))
         return
     if output == "live":
         table = Table("fault", "struck", "in seeds", box=None, padding=(0, 1, 0, 0))
@@ -106,13 +125,18 @@ def _show(tally: Tally, first: int, output: str) -> None:
         say(f"{len(tally.failing)} seeds broke a rule: quorate chaos replay FILE tells how")
     else:
         say("no rule was broken")
+    if result.silence:
+        say(f"! the alarm does not work: the canary was not reported: {result.silence}")
+    elif result.silence is not None:
+        say("canary: reported, kept, and failing again when replayed")
 
 
-def _summary(tally: Tally, first: int) -> dict[str, Any]:
+def _summary(result: _Result) -> dict[str, Any]:
+    tally = result.tally
     return {
         "kind": "summary",
-        "outcome": "failed" if tally.failing else "survived",
-        "first_seed": first,
+        "outcome": "survived" if result.survived else "failed",
+        "first_seed": result.first,
         "seeds": tally.seeds,
         "rounds": tally.rounds,
         "completed": tally.completed,
@@ -122,8 +146,9 @@ def _summary(tally: Tally, first: int) -> dict[str, Any]:
         "faults": dict(sorted(tally.faults.items())),
         "seeds_with_fault": dict(sorted(tally.seeds_with.items())),
         "never": tally.never(),
-        "violations": tally.violations,
+        "violations": len(tally.failing),
         "failing_seeds": [failing.seed for failing in tally.failing],
+        "canary": None if result.silence is None else result.silence or "reported",
         "cpu_seconds": round(tally.cpu_s, 1),
         "rounds_per_cpu_second": round(tally.rounds / tally.cpu_s, 1),
         "times_real_time": round(tally.simulated_s / tally.cpu_s),

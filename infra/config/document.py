@@ -29,10 +29,15 @@ def toml_document(path: Path, what: str = "job file") -> dict[str, Any]:
         ) from None
     if len(content) > MAX_FILE_BYTES:
         raise ConfigError([f"{path}: above {MAX_FILE_BYTES} bytes; is this a {what}?"])
-    return _parsed(path, content, what)
+    return parsed_toml(path, content, what)
 
 
-def _parsed(path: Path, content: bytes, kind: str) -> dict[str, Any]:
+def parsed_toml(path: Path, content: bytes, kind: str) -> dict[str, Any]:
+    """Return the document that these bytes are; `path` and `kind` are for the errors.
+
+    Raises:
+        ConfigError: with the file, the line and the column of the first mistake.
+    """
     try:
         return tomllib.loads(content.decode())
     except UnicodeDecodeError as error:

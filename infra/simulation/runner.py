@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -73,7 +73,20 @@ def run(
     return history.history()
 
 
+def run_until_broken(plan: Plan, seed: int) -> History:
+    """Run one history up to the instant in which the first rule is broken, if one is.
+
+    It is the same as that of `run`, which goes on.
+    """
+    warm_up()
+    history = _Run(plan, seed, None, keep_trace=False)
+    history.ends_when_broken = True
+    return history.history()
+
+
 class _Run:
+    ends_when_broken = False
+
     def __init__(self, plan: Plan, seed: int, witness: Witness | None, *, keep_trace: bool) -> None:
         self._plan = plan
         self._seed = seed
@@ -136,10 +149,16 @@ class _Run:
         for name in self.world.names:
             self.world.start(name)
         self.director.schedule()
-        self.loop.run_until(self._enough, limit_s=self._plan.faulty_s)
-        if self._plan.healed_s > 0:
-            self._heal()
-            self._end()
+        self._run_until(self._enough, limit_s=self._plan.faulty_s)
+        for phase in (self._heal, self._end) if self._plan.healed_s > 0 else ():
+            if not self._broken():
+                phase()
+
+    def _run_until(self, over: Callable[[], bool], *, limit_s: float) -> bool:
+        return self.loop.run_until(lambda: self._broken() or over(), limit_s=limit_s)
+
+    def _broken(self) -> bool:
+        return self.ends_when_broken and bool(self.ghost.violations)
 
     def _enough(self) -> bool:
         ended = len(self.ghost.complete) + len(self.ghost.abandoned)
@@ -162,11 +181,11 @@ class _Run:
         ghost = self.ghost
         wanted, abandoned = len(ghost.complete) + plan.healed_rounds, len(ghost.abandoned)
         limit_s = self.loop.now_s + plan.healed_s
-        if not self.loop.run_until(lambda: len(ghost.complete) >= wanted, limit_s=limit_s):
+        if not self._run_until(lambda: len(ghost.complete) >= wanted, limit_s=limit_s):
             missing = wanted - len(ghost.complete)
             text = f"{missing} of {plan.healed_rounds} rounds are missing after {plan.healed_s} s"
             ghost.violated(Rule.ALIVE, self.roster.coordinator, text)
-        elif len(ghost.abandoned) - abandoned > _ABANDONED:
+        elif not self._broken() and len(ghost.abandoned) - abandoned > _ABANDONED:
             text = f"{len(ghost.abandoned) - abandoned} rounds were abandoned after the healing"
             ghost.violated(Rule.ALIVE, self.roster.coordinator, text)
 
@@ -175,11 +194,11 @@ class _Run:
         world, coordinator = self.world, self.roster.coordinator
         world.stop(coordinator)
         limit_s = self.loop.now_s + _SETTLE_S
-        if not self.loop.run_until(lambda: world.ended is not None, limit_s=limit_s):
+        if not self._run_until(lambda: world.ended is not None, limit_s=limit_s):
             self.ghost.violated(Rule.ALIVE, coordinator, "a stopped job does not end")
             return
         alive = [name for name in world.names if world.hosts[name].alive]
-        self.loop.run_until(lambda: self._settled(alive), limit_s=self.loop.now_s + _SETTLE_S)
+        self._run_until(lambda: self._settled(alive), limit_s=self.loop.now_s + _SETTLE_S)
         self._check_what_is_left(alive)
 
     def _settled(self, alive: list[str]) -> bool:

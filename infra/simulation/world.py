@@ -31,6 +31,8 @@ from .transport import SimTransport
 from .watch import Watch
 from .worker import Owner, SimWorker, States
 
+# What everybody says that it runs: the same, installed or not, in all versions.
+_SOFTWARE = "quorate x.y.z"
 _POLICY = RestartPolicy(most=5, longest_s=5.0)
 _AGAIN_S = 10.0  # until a host's service manager starts what gave up
 
@@ -196,7 +198,8 @@ class World:
     @asynccontextmanager
     async def _holder(self, host: Host, life: Life) -> AsyncIterator[Actor]:
         async with AsyncExitStack() as stack:
-            yield ShareHolder(host.name, host.roster, self._ports(host, life, stack))
+            ports = self._ports(host, life, stack)
+            yield ShareHolder(host.name, host.roster, ports, _SOFTWARE)
 
     @asynccontextmanager
     async def _trainer(self, host: Host, life: Life) -> AsyncIterator[Actor]:
@@ -208,7 +211,7 @@ class World:
                 entropy=host.entropy,
                 worker=SimWorker(host.owner, self._states),
             )
-            yield Trainer(host.name, host.roster, self._ports(host, life, stack), own)
+            yield Trainer(host.name, host.roster, self._ports(host, life, stack), own, _SOFTWARE)
 
     @asynccontextmanager
     async def _coordinator(self, host: Host, life: Life) -> AsyncIterator[Actor]:

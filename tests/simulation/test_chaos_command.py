@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.planted_bugs import vote_leaves_before_it_is_written
 from typer.testing import CliRunner
 
 from infra.chaos import campaign
 from infra.cli.main import app
 from infra.simulation.faults import Kind
 from infra.simulation.ghost import Rule
-from infra.simulation.runner import run
+from infra.simulation.runner import run, run_until_broken
 from infra.simulation.swarm import plan_of
 from protocols.secagg.contributing import Contributing
 
@@ -84,6 +85,28 @@ def test_the_trace_of_one_seed_goes_to_a_file(tmp_path: Path) -> None:
     assert (tmp_path / "it").read_text() == run(plan_of(3), 3, keep_trace=True).trace
 
 
+def test_a_trace_is_that_of_one_seed_without_saying_so(tmp_path: Path) -> None:
+    code, lines = chaos("--seed", "10", "--jobs", "1", "--trace", str(tmp_path / "it"))
+
+    assert code == 0
+    assert (lines[-1]["first_seed"], lines[-1]["seeds"]) == (10, 1)
+    assert (tmp_path / "it").read_text() == run(plan_of(10), 10, keep_trace=True).trace
+
+
+def test_a_history_ends_with_the_first_rule_that_it_breaks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    vote_leaves_before_it_is_written(monkeypatch)
+
+    whole, short = run(plan_of(0), 0), run_until_broken(plan_of(0), 0)
+
+    first = whole.violations[0]
+    assert {violation.at_s for violation in short.violations} == {first.at_s}
+    assert short.violations == whole.violations[: len(short.violations)]
+    assert len(short.violations) < len(whole.violations)
+    assert short.simulated_s == first.at_s < whole.simulated_s
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -95,6 +118,9 @@ def test_the_trace_of_one_seed_goes_to_a_file(tmp_path: Path) -> None:
         ("--seeds", "2", "--minutes", "3"),
         ("--real", "--jobs", "2"),
         ("--real", "--keep", "there"),
+        ("--real", "--canary"),
+        ("power-cut", "--canary"),
+        ("--canary", "gallery"),
         ("--real", "--no-shrink"),
         ("--seeds", "2", "replay", "it"),
     ],

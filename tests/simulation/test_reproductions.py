@@ -19,8 +19,8 @@ from fakes.planted_bugs import (
 )
 
 from infra.chaos.reproduction import BadReproduction, Failure, Reproduction
+from infra.chaos.retelling import replayed, told
 from infra.chaos.shrinker import Budget, shrink
-from infra.cli.replay_command import replayed, told
 from infra.simulation.faults import Kind, Plan
 from infra.simulation.ghost import Rule, Violation
 from infra.simulation.runner import run

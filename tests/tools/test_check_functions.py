@@ -34,7 +34,17 @@ def test_function_of_fifty_lines_passes(tmp_path: Path) -> None:
 
 
 def test_function_of_fifty_one_lines_fails_in_every_folder(tmp_path: Path) -> None:
-    folders = ("actors", "protocols", "infra", "models", "tests", "benchmarks", "tools", "examples")
+    folders = (
+        "actors",
+        "protocols",
+        "infra",
+        "quorate_pytest",
+        "models",
+        "tests",
+        "benchmarks",
+        "tools",
+        "examples",
+    )
     for folder in folders:
         written(tmp_path, f"{folder}/deep/it.py", '"""It."""\n' + function_of(51))
 

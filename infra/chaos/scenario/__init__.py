@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .compiling import plan_of
 from .people import People
-from .reading import load_scenario
+from .reading import load_scenario, read_scenario
 from .script import Blow, Script
 
-__all__ = ["Blow", "People", "Script", "load_scenario", "plan_of"]
+__all__ = ["Blow", "People", "Script", "load_scenario", "plan_of", "read_scenario"]

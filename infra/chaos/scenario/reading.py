@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +27,17 @@ def load_scenario(path: Path, name: str | None = None) -> Script:
         ConfigError: with every problem of the file at once. Places count faults from 1.
     """
     document = toml_document(path, "scenario file")
-    reading = _Reading(document, Place(path.absolute().parent))
-    script = reading.script(path.name if name is None else name)
+    return read_scenario(document, path.absolute().parent, path.name if name is None else name)
+
+
+def read_scenario(document: Mapping[str, Any], folder: Path, name: str) -> Script:
+    """Check a scenario that is no file; what it names is looked for from `folder`.
+
+    Raises:
+        ConfigError: with every problem at once. Places count faults from 1.
+    """
+    reading = _Reading(dict(document), Place(folder))
+    script = reading.script(name)
     if script is None or reading.problems:
         raise ConfigError(reading.problems)
     return script

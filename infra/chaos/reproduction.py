@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from actors.software import SOFTWARE
-from infra.simulation.faults import Plan
+from infra.simulation.faults import ANYBODY, Plan
 from infra.simulation.ghost import Rule, Violation
 from infra.simulation.job import roster_of
 from infra.simulation.wording import wording
@@ -108,6 +108,11 @@ class Reproduction:
             f"plan.faults: {fault.kind.value} aims at {fault.target}, who takes no part"
             for fault in plan.faults
             if fault.target not in known
+        ]
+        found += [
+            f"plan.faults: {fault.kind.value} waits for {fault.aim.by}, who takes no part"
+            for fault in plan.faults
+            if fault.aim is not None and fault.aim.by not in (*known, ANYBODY)
         ]
         found += [f"plan.core: {name} takes no part" for name in plan.core if name not in known]
         times = [plan.faulty_s, plan.healed_s, size.training_s]

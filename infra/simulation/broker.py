@@ -7,6 +7,7 @@ refuses; an unknown recipient is told.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import Enum
 
 from actors.ports import Lane
@@ -37,6 +38,7 @@ class SimBroker:
         self.queues: dict[tuple[str, Lane], SimQueue] = {}
         self.sessions: dict[str, Session] = {}
         self.paths: dict[str, Path] = {}
+        self.overheard: Callable[[str, Lane, Parcel], None] | None = None
         self._stage = stage
         self._limit = queue_messages
         self._consuming: dict[str, bool] = {}
@@ -60,6 +62,8 @@ class SimBroker:
             self._stage.fired["queue full"] += 1
             return Taken.NO_ROOM
         queue.take_in(parcel)
+        if self.overheard is not None:
+            self.overheard(to, lane, parcel)
         if twice and queue.has_room():
             self._stage.fired["doubled"] += 1
             queue.take_in(Parcel(parcel.sender, parcel.body, parcel.kind, parcel.safe_s))

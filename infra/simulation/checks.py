@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,8 +67,9 @@ class Checks:
     def acked(self, host: str, body: bytes, kind: str) -> None:
         """Look at a message that a host acknowledges."""
         if kind in BINDING and self._roles.get(host) == "holder" and host not in self.ghost.odd:
-            _, message = read(body)
-            self.holders.acked(host, message)
+            sender, message = read(body)
+            if sender == self.ghost.roster.coordinator:
+                self.holders.acked(host, message)
 
     def committed(self, host: str, writes: Writes) -> None:
         """Look at what has just become durable."""
@@ -86,7 +87,8 @@ class Checks:
             onlooker.told(self.ghost.loop.now_s, host, event)
         if isinstance(event, PeerFault):
             odd = self.ghost.odd
-            if event.peer not in odd and host not in odd:
+            strange = event.peer in odd or host in odd
+            if not strange and not self.ghost.lies.between(event.peer, host):
                 text = f"accuses {event.peer}: {event.reason}"
                 self.ghost.violated(Rule.HONEST, host, text)
         if isinstance(event, ActorRestarted) and not event.reason.startswith(_OF_THE_WORLD):
@@ -118,6 +120,7 @@ class WatchedProbe(Probe):
     checks: Checks
 
     def update(self, state: State, opened: Opened) -> State:
-        """Take in a sum."""
-        self.checks.coordinator.opened(state.count("round"), opened)
+        """Take in a sum; one that a liar has a part in is put right, so that the job goes on."""
+        if not self.checks.coordinator.opened(state.count("round"), opened):
+            opened = replace(opened, total=self._expected(state, tuple(sorted(opened.survivors))))
         return super(WatchedProbe, self).update(state, opened)

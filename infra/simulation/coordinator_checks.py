@@ -15,7 +15,7 @@ from protocols.messages import (
 )
 from protocols.records import RoundRecord, RunRecord
 from protocols.reports import Event, JobEnded, RoundAbandoned, RoundBegan, RoundComplete
-from protocols.secagg.chunks import chunk_count
+from protocols.secagg.chunks import answer_stream, chunk_count
 from protocols.secagg.sets import set_digest
 
 from .ghost import Ghost, Rule
@@ -93,8 +93,11 @@ class CoordinatorChecks:
         if current and record is not None and record.chosen != message.chosen:
             ghost.violated(Rule.DURABLE, self._name, "proposed a set")
         if isinstance(message, Release):
-            votes = ghost.votes.get(cid, {})
-            if any(votes.get(name) != digest for name in message.voters):
+            votes, lies = ghost.votes.get(cid, {}), ghost.lies
+            if any(
+                votes.get(name) != digest and not lies.voted(cid, name, digest)
+                for name in message.voters
+            ):
                 ghost.violated(Rule.CERTIFICATE, self._name, "named voters that did not vote")
         while len(self._proposed) > _ROUNDS:
             del self._proposed[next(iter(self._proposed))]
@@ -112,12 +115,15 @@ class CoordinatorChecks:
 
     # --- sums -------------------------------------------------------------------------
 
-    def opened(self, index: int, opened: Opened) -> None:
-        """Look at a sum when it is taken in, as the one after `index` others."""
+    def opened(self, index: int, opened: Opened) -> bool:
+        """Look at a sum when it is taken in, as the one after `index` others.
+
+        Returns whether it is what honest owners computed: False where a liar has a part in it.
+        """
         ghost, record = self._ghost, self._round()
         if record is None:
             ghost.violated(Rule.JOURNALLED, self._name, "opened a sum of no round")
-            return
+            return True
         config, survivors = record.config, opened.survivors
         cid = config.cid()
         if tuple(c.trainer for c in record.chosen) != survivors:
@@ -134,26 +140,51 @@ class CoordinatorChecks:
         )
         if answers < config.threshold:
             ghost.violated(Rule.THRESHOLD, self._name, f"opened a sum from {answers} answers")
-        self._check_sum(config.state, survivors, opened)
+        honest = self._check_sum(record, opened)
         digest = set_digest(cid, record.chosen)
         if self._opened.setdefault(cid, digest) != digest:
             ghost.violated(Rule.ENDINGS, self._name, "opened two sums in one round")
         while len(self._opened) > _ROUNDS:
             del self._opened[next(iter(self._opened))]
+        return honest
 
-    def _check_sum(self, state: bytes, survivors: tuple[str, ...], opened: Opened) -> None:
+    def _check_sum(self, record: RoundRecord, opened: Opened) -> bool:
+        """Compare a sum with what is in its set, lying trainers' own vectors too.
+
+        A wrong answer that was taken and shares that fit no vector can't be noticed yet; they
+        free this one sum from the rule.
+        """
+        cid, ghost = record.config.cid(), self._ghost
+        made_up, real = ghost.lies.contributions.get(cid, {}), ghost.contributed.get(cid, {})
+        digests = {one.trainer: one.digest for one in record.chosen}
+        spoilt, honest = self._answered_falsely(cid), True
         total = np.zeros_like(opened.total)
-        for name in survivors:
-            vector = self._ghost.vectors.get((name, state))
-            if vector is None:
-                text = f"{name} never computed for this state"
-                self._ghost.violated(Rule.GENUINE, self._name, text)
-                return
-            total += vector
-        if not np.array_equal(total, opened.total):
+        for name in opened.survivors:
+            key = (name, digests.get(name, b""))
+            if key in made_up and key not in real:
+                honest, vector = False, made_up[key]
+                spoilt = spoilt or vector is None
+            else:
+                vector = ghost.vectors.get((name, record.config.state))
+                if vector is None:
+                    text = f"{name} never computed for this state"
+                    ghost.violated(Rule.GENUINE, self._name, text)
+                    return True
+            total += 0.0 if vector is None else vector
+        if not spoilt and not np.array_equal(total, opened.total):
             wrong = int(np.count_nonzero(total != opened.total))
-            text = f"{wrong} of {total.size} values are not those of {len(survivors)} survivors"
-            self._ghost.violated(Rule.EXACT, self._name, text)
+            many = len(opened.survivors)
+            text = f"{wrong} of {total.size} values are not those of {many} survivors"
+            ghost.violated(Rule.EXACT, self._name, text)
+        return honest and not spoilt
+
+    def _answered_falsely(self, cid: bytes) -> bool:
+        """Return whether a lying holder's answer is among those that the sum was opened from."""
+        kept = self._ghost.disks[self._name].chunks
+        return any(
+            kept.get(answer_stream(cid, holder), {}).get(0) in payloads
+            for holder, payloads in self._ghost.lies.answers.get(cid, {}).items()
+        )
 
     # --- records and events -----------------------------------------------------------
 

@@ -9,6 +9,7 @@ from .faults import ANYBODY, Fault, Plan, Point, Rates
 from .ghost import Ghost
 from .host_faults import HostFaults
 from .hosts import Life
+from .liars.company import Liars
 from .store_faults import StoreFaults
 from .way_faults import WayFaults
 from .worker import Training
@@ -26,7 +27,10 @@ class Director:
         self._hosts = HostFaults(self._crew)
         self._ways = WayFaults(self._crew)
         self._strikes = (
-            self._hosts.strikes() | self._ways.strikes() | StoreFaults(self._crew).strikes()
+            self._hosts.strikes()
+            | self._ways.strikes()
+            | StoreFaults(self._crew).strikes()
+            | Liars(self._crew, plan).strikes()
         )
         self._armed: dict[str, list[_Armed]] = {}
         self._ghost = ghost

@@ -13,6 +13,7 @@ from protocols.codec import parse
 from protocols.round_config import Roster
 
 from .disk import Disk
+from .lies import Lies
 from .loop import SimLoop
 from .onlooker import Onlooker
 
@@ -35,6 +36,7 @@ class Rule(Enum):
     EXACT = "an opened sum is that of the accepted contributions"
     DISTINCT = "no contribution counts twice"
     GENUINE = "what is chosen was contributed"
+    ONE_SUM = "no two sums of one round can be opened"
     ONE_CONTRIBUTION = "a trainer contributes once a round"
     ADDRESSED = "a share goes to its holder only"
     SECRET = "nothing secret leaves its owner"  # noqa: S105 - a sentence
@@ -83,7 +85,11 @@ class Ghost:
     complete: dict[int, tuple[str, ...]] = field(default_factory=dict)
     abandoned: dict[int, str] = field(default_factory=dict)
     onlookers: list[Onlooker] = field(default_factory=list)
+    lies: Lies = field(init=False)
     _parsed: dict[bytes, object] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.lies = Lies(self.roster)
 
     def violated(self, rule: Rule, host: str, text: str) -> None:
         """Take note that a rule was broken."""

@@ -25,6 +25,7 @@ from .watch import Writes
 BINDING = ("OpenRound", "CloseRound")
 
 _ROUNDS = 64
+_RECEIPTS = 5000
 
 
 class HolderChecks:
@@ -34,7 +35,9 @@ class HolderChecks:
         self._ghost = ghost
         self._answered: dict[tuple[str, bytes], AnswerHeader] = {}
         self._last: dict[str, int] = {}
+        self._receipted: dict[tuple[str, bytes, str], bytes] = {}
         self._voted: dict[tuple[str, str], bytes] = {}
+        self._said: dict[bytes, dict[bytes, dict[str, None]]] = {}
 
     def sending(self, host: str, message: Wire) -> None:
         """Look at a message before it leaves."""
@@ -84,6 +87,18 @@ class HolderChecks:
             ):
                 text = f"has a contribution of {contribution.trainer}"
                 self._ghost.violated(Rule.DURABLE, host, text)
+                continue
+            self._check_only(host, message.cid, contribution)
+
+    def _check_only(self, host: str, cid: bytes, contribution: Contribution) -> None:
+        """See that a holder takes one contribution of a trainer a round, and never another."""
+        key, digest = (host, cid, contribution.trainer), contribution.digest
+        known = self._receipted.setdefault(key, digest)
+        if known != digest and host not in self._ghost.forgetful:
+            text = f"has two contributions of {contribution.trainer} in one round"
+            self._ghost.violated(Rule.ONE_CONTRIBUTION, host, text)
+        while len(self._receipted) > _RECEIPTS:
+            del self._receipted[next(iter(self._receipted))]
 
     def _over(self, host: str, cid: bytes) -> bool:
         """Return whether a round has ended here, so that its records are rightly gone.
@@ -103,24 +118,43 @@ class HolderChecks:
 
     def _on_excluded(self, host: str, message: Excluded) -> None:
         known = self._excluded(host, message.cid, message.trainer)
+        if "two different" in message.reason:
+            self._check_guilt(host, message)
         if not known and not self._over(host, message.cid):
             self._ghost.violated(Rule.DURABLE, host, f"excluded {message.trainer}")
+
+    def _check_guilt(self, host: str, message: Excluded) -> None:
+        """See that one who is left out for two contributions has sent two."""
+        ghost = self._ghost
+        sent = {**ghost.contributed.get(message.cid, {})}
+        sent |= ghost.lies.headers.get(message.cid, {})
+        if sum(trainer == message.trainer for trainer, _ in sent) < 2:
+            text = f"excluded {message.trainer}, who sent one contribution"
+            ghost.violated(Rule.HONEST, host, text)
 
     def _on_vote(self, host: str, message: Vote) -> None:
         ghost, cid = self._ghost, message.cid
         before = ghost.votes.setdefault(cid, {}).setdefault(host, message.set_digest)
-        if before != message.set_digest:
+        if before != message.set_digest and not self._misled(host, cid):
             ghost.violated(Rule.ONE_VOTE, host, "voted for a second set")
         if self._over(host, cid):
             return
         vote = ghost.durable(host, f"round/{cid.hex()}/vote", HeldVote)
         if vote is None or set_digest(cid, vote.chosen) != message.set_digest:
             ghost.violated(Rule.DURABLE, host, "voted")
+            return
+        config = self._config(host, cid)
+        if config is not None:
+            self._check_members(host, config, vote.chosen, "voted")
+
+    def _misled(self, host: str, cid: bytes) -> bool:
+        """Return whether a holder that forgot was asked for another set than before."""
+        return host in self._ghost.forgetful and cid in self._ghost.lies.sets
 
     def _on_answer(self, host: str, message: AnswerChunk) -> None:
         ghost, header = self._ghost, message.header
         before = self._answered.setdefault((host, header.cid), header)
-        if before != header:
+        if before != header and not self._misled(host, header.cid):
             ghost.violated(Rule.ONE_ANSWER, host, "answered a second time, with something else")
         config = self._config(host, header.cid)
         if config is None:
@@ -145,22 +179,68 @@ class HolderChecks:
         ghost, cid = self._ghost, header.cid
         if set_digest(cid, chosen) != header.set_digest:
             ghost.violated(Rule.ONE_ANSWER, host, "answered for another set than it recorded")
+        voted = ghost.votes.get(cid, {}).get(host, header.set_digest)
+        if voted != header.set_digest and not self._misled(host, cid):
+            ghost.violated(Rule.ONE_ANSWER, host, "answered for another set than it voted for")
+        self._check_members(host, config, chosen, "answered")
+        if config.vote:
+            self._check_votes(host, config, header)
+        self._check_one_sum(host, config, header)
+
+    def _check_members(
+        self, host: str, config: RoundConfig, chosen: tuple[Contribution, ...], did: str
+    ) -> None:
+        """See that a set may be opened, whoever asked for it."""
+        ghost = self._ghost
         trainers = {contribution.trainer for contribution in chosen}
         if len(trainers) != len(chosen):
-            ghost.violated(Rule.DISTINCT, host, "answered for a set with a trainer twice")
+            ghost.violated(Rule.DISTINCT, host, f"{did} for a set with a trainer twice")
         if len(trainers) < config.minimum:
-            ghost.violated(Rule.MINIMUM, host, f"answered for a set of {len(trainers)}")
+            ghost.violated(Rule.MINIMUM, host, f"{did} for a set of {len(trainers)}")
+        check_genuine(ghost, host, config.cid(), chosen)
+
+    def _check_votes(self, host: str, config: RoundConfig, header: AnswerHeader) -> None:
+        """See that there were enough votes, or that enough were named to this very holder.
+
+        Votes are not signed: a holder can't tell an invented one.
+        """
+        ghost, cid, digest = self._ghost, header.cid, header.set_digest
         votes = ghost.votes.get(cid, {})
-        voters = sum(digest == header.set_digest for digest in votes.values())
-        if config.vote and voters < config.quorum:
+        voters = sum(
+            votes.get(name) == digest or ghost.lies.voted(cid, name, digest)
+            for name in ghost.roster.holders
+        )
+        voters = max(voters, ghost.lies.named.get(cid, {}).get((host, digest), 0))
+        if voters < config.quorum:
             ghost.violated(Rule.CERTIFICATE, host, f"answered after {voters} votes")
-        check_genuine(ghost, host, cid, chosen)
+
+    def _check_one_sum(self, host: str, config: RoundConfig, header: AnswerHeader) -> None:
+        """See that no two sets have answers enough, where the model says that it can't be.
+
+        `f` counts those who lied in this round or may have forgotten it (docs/model.md).
+        """
+        ghost, cid, n, t = self._ghost, header.cid, config.holders, config.threshold
+        said = self._said.setdefault(cid, {})
+        said.setdefault(header.set_digest, {})[host] = None
+        enough = [digest for digest, holders in said.items() if len(holders) >= t]
+        if len(enough) > 1:
+            forgetful = (name for name in ghost.forgetful if name in ghost.roster.holders)
+            f = len(dict.fromkeys((*forgetful, *ghost.lies.liars(cid))))
+            promised = 2 * t > n + f
+            if config.vote and not ghost.lies.invented(cid, config.quorum):
+                promised = promised or 2 * config.quorum > n + f
+            if promised:
+                ghost.violated(Rule.ONE_SUM, host, f"the answer number {t} for a second set")
+        while len(self._said) > _ROUNDS:
+            del self._said[next(iter(self._said))]
 
     def acked(self, host: str, message: Wire) -> None:
         """Look at one of the `BINDING` messages when it is acknowledged."""
         match message:
             case OpenRound():
                 job, number = message.config.job, message.config.number
+                if message.config.roster != self._ghost.roster.digest():
+                    return  # of another federation
             case CloseRound():
                 job, number = message.job, message.number
             case _:
@@ -190,7 +270,8 @@ class HolderChecks:
 
 def check_genuine(ghost: Ghost, host: str, cid: bytes, chosen: tuple[Contribution, ...]) -> None:
     """Take note if anything in a set was never contributed."""
-    real = ghost.contributed.get(cid, {})
+    real, made_up = ghost.contributed.get(cid, {}), ghost.lies.contributions.get(cid, {})
     for contribution in chosen:
-        if (contribution.trainer, contribution.digest) not in real:
+        key = (contribution.trainer, contribution.digest)
+        if key not in real and key not in made_up:
             ghost.violated(Rule.GENUINE, host, f"{contribution.trainer} never contributed this")

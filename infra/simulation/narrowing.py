@@ -13,7 +13,7 @@ from math import ceil, floor
 
 from protocols.round_config import Roster, majority
 
-from .faults import Aim, Fault, Plan, Rates, Size
+from .faults import ANYBODY, Aim, Fault, Plan, Rates, Size
 from .ghost import Violation
 from .job import roster_of
 from .shrinking import ddmin, first_that
@@ -113,14 +113,20 @@ def without(plan: Plan, name: str) -> Plan | None:
     after = roster_of(size)
     new = _renamed(before.holders, after.holders, name)
     new |= _renamed(before.trainers, after.trainers, name)
-    new |= {"": "", before.coordinator: after.coordinator}
+    new |= {"": "", ANYBODY: ANYBODY, before.coordinator: after.coordinator}
     faults = tuple(
-        replace(fault, target=new[fault.target]) for fault in plan.faults if fault.target in new
+        replace(fault, target=new[fault.target], aim=_aimed_anew(fault.aim, new))
+        for fault in plan.faults
+        if fault.target in new and (fault.aim is None or fault.aim.by in new)
     )
     fewer = replace(
         plan, size=size, faults=faults, core=tuple(new[one] for one in plan.core if one in new)
     )
     return fewer if _can_live(fewer, after) else None
+
+
+def _aimed_anew(aim: Aim | None, new: dict[str, str]) -> Aim | None:
+    return None if aim is None else replace(aim, by=new[aim.by])
 
 
 def _smaller(size: Size, name: str) -> Size | None:
@@ -187,7 +193,7 @@ def _earlier(fault: Fault) -> Iterator[Fault]:
 def _sooner_met(fault: Fault) -> Iterator[Fault]:
     if fault.aim is not None:
         for nth in range(1, fault.aim.nth):
-            yield replace(fault, aim=Aim(point=fault.aim.point, what=fault.aim.what, nth=nth))
+            yield replace(fault, aim=replace(fault.aim, nth=nth))
 
 
 def _rounder(fault: Fault) -> Iterator[Fault]:

@@ -15,6 +15,7 @@ What may strike whom follows from what the design says it survives:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 from protocols.round_config import Roster, majority
@@ -22,6 +23,7 @@ from protocols.round_config import Roster, majority
 from .draws import stream
 from .faults import Aim, Fault, Kind, Plan, Point, Rates, Size
 from .job import roster_of
+from .liars.moments import MOMENTS
 
 _MESSAGES = {
     "coordinator": ("OpenRound", "Announce", "Propose", "Release", "CloseRound", "Welcome"),
@@ -81,8 +83,13 @@ _AMOUNTS = {
     Kind.CLOCK_DRIFT: (0.5, 2.0),
     Kind.SLOW: (2.0, 40.0),
     Kind.BABBLE: (2.0, 40.0),
+    Kind.REPLAY: (1.0, 20.0),
 }
+_TOLD = (0.2, 1.0)  # the share of those who might be told a lie
+_LIE_AT_ONCE = 0.2  # of all lies; the others wait for a moment
 _HEALED_S = 240.0
+_LYING_SEEDS = 1 / 3
+_PARTIES = ("coordinator", "holder", "trainer")
 
 
 def plan_of(seed: int, *, faulty_s: float = 60.0, size: Size | None = None) -> Plan:
@@ -141,8 +148,10 @@ def _rates(draw: Random) -> Rates:
 
 
 def _faults(seed: int, roster: Roster, core: Sequence[str], faulty_s: float) -> tuple[Fault, ...]:
-    faults: list[Fault] = []
+    faults = _lies(seed, roster, faulty_s)
     for kind in Kind:
+        if kind in MOMENTS:
+            continue
         # A stream for each class: what one draws does not shift the others.
         draw = stream(seed, f"faults {kind.value}")
         spare = any(name not in core for name in (*roster.holders, *roster.trainers))
@@ -150,6 +159,36 @@ def _faults(seed: int, roster: Roster, core: Sequence[str], faulty_s: float) -> 
             count = 1 + int(draw.expovariate(0.7))
             faults += [_fault(draw, kind, roster, core, faulty_s) for _ in range(min(count, 8))]
     return tuple(sorted(faults, key=lambda fault: fault.at_s))
+
+
+def _lies(seed: int, roster: Roster, faulty_s: float) -> list[Fault]:
+    """Let one, two or all three roles lie in a third of the seeds, each in half of its ways."""
+    draw = stream(seed, "liars")
+    if draw.random() >= _LYING_SEEDS:
+        return []
+    parties = draw.sample(_PARTIES, draw.randint(1, len(_PARTIES)))
+    liars = {
+        "coordinator": [roster.coordinator],
+        "holder": draw.sample(roster.holders, draw.randint(1, 2)),
+        "trainer": draw.sample(roster.trainers, draw.randint(1, 2)),
+    }
+    liars["anybody"] = [name for party in ("holder", "trainer") for name in liars[party]]
+    lies: list[Fault] = []
+    for kind, moments in MOMENTS.items():
+        own = stream(seed, f"faults {kind.value}")
+        told = moments.party in parties or moments.party == "anybody"
+        if told and own.random() < 0.5:
+            count = min(8, 1 + int(own.expovariate(0.7)))
+            lies += [_lie(own, kind, liars[moments.party], faulty_s) for _ in range(count)]
+    return lies
+
+
+def _lie(draw: Random, kind: Kind, liars: Sequence[str], faulty_s: float) -> Fault:
+    at_s = round(draw.uniform(0.0, 0.9 * faulty_s), 3)
+    target, amount = draw.choice(liars), round(draw.uniform(*_TOLD), 3)
+    aim = replace(draw.choice(MOMENTS[kind].aims), nth=1 + int(draw.expovariate(0.5)))
+    now = draw.random() < _LIE_AT_ONCE
+    return Fault(kind=kind, at_s=at_s, target=target, amount=amount, aim=None if now else aim)
 
 
 def _fault(draw: Random, kind: Kind, roster: Roster, core: Sequence[str], faulty_s: float) -> Fault:

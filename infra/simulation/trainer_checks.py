@@ -22,6 +22,7 @@ _NEEDLES = 6  # of one host that are looked for
 _WINDOW = 2  # values of a vector side by side
 _LONG = 10_000.0
 _LOOKED_AT = 8  # one contribution of so many is computed again
+_NUMBERS = 1000  # of rounds and trainers that are remembered
 _SEEDS = 8  # of one host that are remembered
 
 
@@ -35,6 +36,7 @@ class TrainerChecks:
         self._drawn: dict[str, list[bytes]] = {name: [] for name in ghost.roster.trainers}
         self._values: dict[str, list[str]] = {}
         self._digests: dict[str, tuple[ContributionHeader, bytes]] = {}
+        self._numbers: dict[tuple[str, int], bytes] = {}
 
     def sending(self, host: str, to: str, message: Wire, body: bytes) -> None:
         """Look at a message before it leaves."""
@@ -48,6 +50,8 @@ class TrainerChecks:
             newer = record is not None and record.header.cid != header.cid
             if not newer:
                 ghost.violated(Rule.DURABLE, host, "sent a share")
+        if record is not None and record.header == header:
+            self._check_number(host, record)
         digest = self._digest_of(host, header)
         known = ghost.contributed.setdefault(header.cid, {})
         if (host, digest) not in known:
@@ -61,6 +65,16 @@ class TrainerChecks:
             place = ghost.roster.holders.index(to)
             if hashlib.sha256(message.payload).digest() != header.share_digests[place]:
                 ghost.violated(Rule.ADDRESSED, host, f"sent {to} a share that is not its own")
+
+    def _check_number(self, host: str, record: Contributed) -> None:
+        """See that of all rounds that were announced under one number it is in one only."""
+        number, cid = record.config.number, record.header.cid
+        known = self._numbers.setdefault((host, number), cid)
+        if known != cid and host not in self._ghost.forgetful:
+            text = f"contributed to two rounds of number {number}"
+            self._ghost.violated(Rule.ONE_CONTRIBUTION, host, text)
+        while len(self._numbers) > _NUMBERS:
+            del self._numbers[next(iter(self._numbers))]
 
     def _check_hidden(self, host: str, to: str, record: Contributed, chunk: ShareChunk) -> None:
         """See that a share is what the suite makes of the vector and of entropy from its port."""

@@ -28,8 +28,9 @@ from protocols.messages import (
     Working,
 )
 
-from .faults import Aim, Fault, Kind, Plan, Point, Rates
+from .faults import ANYBODY, Aim, Fault, Kind, Plan, Point, Rates
 from .ghost import Rule
+from .liars.moments import MOMENTS
 
 _PLAIN: dict[type, str] = {
     Hello: "hello",
@@ -63,6 +64,7 @@ _AMOUNTS = {
     Kind.CLOCK_DRIFT: "{:g} times as fast",
     Kind.SLOW: "{:g} times as slow",
     Kind.BABBLE: "{:.0f} messages",
+    Kind.REPLAY: "of {:.0f} messages",
 }
 _RULES = {
     Rule.DURABLE: "What a message tells must be on its sender's disk when it leaves.",
@@ -74,6 +76,7 @@ _RULES = {
     Rule.EXACT: "A sum must be that of what its survivors computed, to the last bit.",
     Rule.DISTINCT: "Each trainer may be in a sum once.",
     Rule.GENUINE: "What is in a set must have been contributed.",
+    Rule.ONE_SUM: "The difference of two sums may be one owner's vector.",
     Rule.ONE_CONTRIBUTION: "A trainer sends one contribution a round, always the same.",
     Rule.ADDRESSED: "Each share belongs to one holder; anybody else would learn too much.",
     Rule.SECRET: "Seeds and vectors stay with their owner.",
@@ -103,7 +106,9 @@ def wording(text: str) -> str:
 def planned(fault: Fault) -> str:
     """Say what a fault is: `crash at send for 2 s, about to send Vote the 2nd time`."""
     text = fault.kind.value
-    if fault.kind in _AMOUNTS:
+    if fault.kind in MOMENTS and fault.amount:
+        text += f", to {fault.amount:.0%} of those who may hear it"
+    elif fault.kind in _AMOUNTS:
         text += f" {_AMOUNTS[fault.kind].format(fault.amount)}"
     if fault.duration_s and fault.kind is not Kind.DEATH:
         text += f" for {fault.duration_s:g} s"
@@ -114,7 +119,8 @@ def _aimed(aim: Aim, at_s: float) -> str:
     what = aim.what or "anything"
     times = f", number {aim.nth}" if aim.nth > 1 else ""
     since = f" after {at_s:g} s" if at_s else ""
-    return f"{POINTS[aim.point]} {what}{times}{since}"
+    others = {"": "", ANYBODY: "with somebody "}.get(aim.by, f"with {aim.by} ")
+    return f"{others}{POINTS[aim.point]} {what}{times}{since}"
 
 
 def said(message: Wire) -> tuple[str, str]:  # noqa: PLR0911 - one for each message

@@ -8,6 +8,7 @@ from infra.chaos.campaign import tally_of
 from infra.simulation.draws import stream
 from infra.simulation.faults import Aim, Fault, Kind, Plan, Point, Rates, Size
 from infra.simulation.job import roster_of
+from infra.simulation.liars.moments import MOMENTS
 from infra.simulation.runner import History, run
 from infra.simulation.swarm import plan_of
 
@@ -27,6 +28,13 @@ AMOUNTS = {
     Kind.CLOCK_DRIFT: 1.7,
     Kind.SLOW: 10.0,
     Kind.BABBLE: 20.0,
+    Kind.REPLAY: 10.0,
+} | dict.fromkeys(MOMENTS, 0.6)
+LIARS = {
+    "coordinator": ("coordinator",),
+    "holder": ("h1",),
+    "trainer": ("t01",),
+    "anybody": ("h1", "t01"),
 }
 # A spool is empty most of the time.
 FULL_SPOOLS = {
@@ -53,6 +61,8 @@ def survived(plan: Plan, seed: int = 1) -> History:
 
 
 def targets_of(kind: Kind) -> tuple[str, ...]:
+    if kind in MOMENTS:
+        return LIARS[MOMENTS[kind].party]
     if kind in FOR_ALL:
         return ("",)
     if kind in TRAINERS_ONLY:
@@ -60,6 +70,13 @@ def targets_of(kind: Kind) -> tuple[str, ...]:
     if kind is Kind.SPOOL_DAMAGED:
         return tuple(FULL_SPOOLS)
     return ("h1", "t01") if kind in NOT_THE_COORDINATOR else ("h1", "t01", "coordinator")
+
+
+def aim_of(kind: Kind, target: str, place: int) -> Aim | None:
+    if kind in MOMENTS:
+        aims = MOMENTS[kind].aims
+        return aims[place % len(aims)]
+    return FULL_SPOOLS[target] if kind is Kind.SPOOL_DAMAGED else None
 
 
 def test_without_faults_every_round_has_everybody() -> None:
@@ -80,7 +97,7 @@ def test_each_class_of_fault_strikes_and_is_survived(kind: Kind) -> None:
                 target=target,
                 duration_s=4.0,
                 amount=AMOUNTS.get(kind, 0.0),
-                aim=FULL_SPOOLS[target] if kind is Kind.SPOOL_DAMAGED else None,
+                aim=aim_of(kind, target, place),
             )
             for place in range(3)
         )

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from infra.simulation.faults import Aim, Fault, Kind, Plan, Point, Rates, Size
+from infra.simulation.faults import ANYBODY, Aim, Fault, Kind, Plan, Point, Rates, Size
 from infra.simulation.ghost import Rule, Violation
 from infra.simulation.job import roster_of
 from infra.simulation.narrowing import Breaks, narrowed, without
@@ -123,6 +123,25 @@ def test_those_after_one_that_goes_take_the_names_before_theirs() -> None:
     assert fewer is not None
     assert [fault.target for fault in fewer.faults] == ["t06", "h4"]
     assert (fewer.size.trainers, fewer.core) == (8, ())
+
+
+def test_who_is_waited_for_is_renamed_too_and_the_fault_goes_with_it() -> None:
+    by = Aim(point=Point.BEFORE_SEND, what="Vote", by="h4", nth=2)
+    lie = Fault(kind=Kind.LIE_SMALL_SET, at_s=1.0, target="coordinator", aim=by)
+    anybodys = replace(lie, aim=replace(by, by=ANYBODY))
+    plan = replace(PLAN, faults=(lie, anybodys), core=())
+
+    fewer, without_it = without(plan, "h3"), without(plan, "h4")
+
+    assert fewer is not None
+    assert without_it is not None
+    assert fewer.faults == (replace(lie, aim=replace(by, by="h3")), anybodys)
+    assert without_it.faults == (anybodys,)
+
+    least = narrowed(
+        replace(plan, faults=(anybodys,)), breaks_if(lambda plan: has(plan, Kind.LIE_SMALL_SET))
+    )
+    assert [one.aim for one in least.faults] == [replace(by, by=ANYBODY, nth=1)]
 
 
 def test_nobody_goes_whom_the_core_or_a_round_needs() -> None:

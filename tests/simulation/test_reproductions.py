@@ -187,6 +187,11 @@ def edited(path: Path, place: str, value: Any) -> Path:
         ("plan.size.minimum", 99, "minimum 99"),
         ("plan.core", ["h99"], "h99"),
         ("plan.faults", [{"kind": "crash", "at_s": 1.0, "target": "eve"}], "eve"),
+        (
+            "plan.faults",
+            [{"kind": "crash", "at_s": 1.0, "aim": {"point": "before send", "by": "eve"}}],
+            "eve",
+        ),
         ("plan.faults", [{"kind": "rain", "at_s": 1.0}], "rain"),
         ("plan.faults", [{"kind": "crash", "at_s": -1.0}], "below 0"),
         ("plan.faulty_s", 1e9, "above 86400 s"),

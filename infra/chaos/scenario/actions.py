@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from infra.chaos.cells import Party
 from infra.simulation.faults import Kind
+from infra.simulation.liars.moments import MOMENTS
 
 ACTORS = (Party.TRAINER, Party.HOLDER, Party.COORDINATOR)
 _TRAINERS = (Party.TRAINER,)
@@ -64,5 +65,18 @@ ACTIONS: dict[str, Action] = {
     "slow-states": Action(Kind.BLOBS_SLOW, _BROKER, for_s=20.0, amount=4.0),
     "blackout": Action(Kind.BLACKOUT, (), for_s=3.0),
     "swizzle": Action(Kind.SWIZZLE, (), for_s=10.0, amount=0.7),
+}
+_TELLERS = {
+    "coordinator": (Party.COORDINATOR,),
+    "holder": (Party.HOLDER,),
+    "trainer": (Party.TRAINER,),
+    "anybody": _FOLLOWERS,
+}
+ACTIONS["replay"] = Action(Kind.REPLAY, amount=10.0)
+ACTIONS |= {
+    kind.value.replace(": ", "-").replace(" ", "-"): Action(
+        kind, _TELLERS[moments.party], amount=0.5
+    )
+    for kind, moments in MOMENTS.items()
 }
 WORDS = {action.kind: word for word, action in ACTIONS.items()}

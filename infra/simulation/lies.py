@@ -1,0 +1,80 @@
+"""What was told that is not true, by whom and in which round: what frees whom from which rule."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.messages import AnswerChunk, Propose, Release, ShareChunk, Vote, Wire
+from protocols.round_config import Roster
+from protocols.secagg.sets import contribution_digest, set_digest
+
+# A contribution, and the vector that it shares, None where its shares fit none.
+Vectors = dict[tuple[str, bytes], NDArray[np.float64] | None]
+
+
+@dataclass(slots=True)
+class Lies:
+    """All lies of a history that reached a queue: a few for each fault of its plan.
+
+    Attributes:
+        told: who lied to whom.
+        contributions: by round, those that a lying trainer made up and that fit the round.
+        headers: by round, all that a trainer sent shares under, beside its own contribution.
+        votes: by round and lying holder, the sets that it voted for.
+        answers: by round and lying holder, the payloads that it answered with.
+        sets: rounds in which the coordinator's name asked for a set that is not its own.
+        named: by holder, round and set, how many holders a release named as voters.
+    """
+
+    roster: Roster
+    told: dict[tuple[str, str], None] = field(default_factory=dict)
+    contributions: dict[bytes, Vectors] = field(default_factory=dict)
+    headers: dict[bytes, dict[tuple[str, bytes], None]] = field(default_factory=dict)
+    votes: dict[bytes, dict[str, dict[bytes, None]]] = field(default_factory=dict)
+    answers: dict[bytes, dict[str, dict[bytes, None]]] = field(default_factory=dict)
+    sets: dict[bytes, None] = field(default_factory=dict)
+    named: dict[bytes, dict[tuple[str, bytes], int]] = field(default_factory=dict)
+
+    def note(self, liar: str, to: str, message: Wire) -> None:
+        """Take note of a lie that is in a queue now."""
+        self.told[liar, to] = None
+        match message:
+            case Propose():
+                self.sets[message.cid] = None
+            case Release():
+                self.sets[message.cid] = None
+                named = sum(name in message.voters for name in self.roster.holders)
+                known = self.named.setdefault(message.cid, {})
+                key = (to, set_digest(message.cid, message.chosen))
+                known[key] = max(named, known.get(key, 0))
+            case ShareChunk() if message.header.trainer == liar:
+                headers = self.headers.setdefault(message.header.cid, {})
+                headers[liar, contribution_digest(message.header)] = None
+            case Vote():
+                votes = self.votes.setdefault(message.cid, {})
+                votes.setdefault(liar, {})[message.set_digest] = None
+            case AnswerChunk():
+                answers = self.answers.setdefault(message.header.cid, {})
+                answers.setdefault(liar, {})[message.payload] = None
+            case _:
+                pass
+
+    def between(self, one: str, other: str) -> bool:
+        """Return whether one of two has lied to the other."""
+        return (one, other) in self.told or (other, one) in self.told
+
+    def invented(self, cid: bytes, quorum: int) -> bool:
+        """Return whether a release of this round named a quorum of votes that it made up."""
+        return any(count >= quorum for count in self.named.get(cid, {}).values())
+
+    def voted(self, cid: bytes, holder: str, digest: bytes) -> bool:
+        """Return whether a lying holder told that it votes for this set."""
+        return digest in self.votes.get(cid, {}).get(holder, {})
+
+    def liars(self, cid: bytes) -> tuple[str, ...]:
+        """Name the holders that voted or answered falsely in a round."""
+        known = {**self.votes.get(cid, {}), **self.answers.get(cid, {})}
+        return tuple(known)

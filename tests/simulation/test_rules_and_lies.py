@@ -1,0 +1,271 @@
+"""How far a lie frees whom from which rule: the liar, its round, whom it told; and no further."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+import pytest
+from fakes.simulated_scene import CID, CONFIG, ROSTER, Scene, header_of
+
+from infra.simulation.ghost import Rule
+from protocols.codec import seal
+from protocols.messages import (
+    AnswerChunk,
+    AnswerHeader,
+    Contribution,
+    Excluded,
+    Have,
+    OpenRound,
+    Propose,
+    Release,
+    ShareChunk,
+    Vote,
+)
+from protocols.records import Contributed, HeldAnswer, HeldConfig, HeldExclusion, HeldShare
+from protocols.reports import PeerFault
+from protocols.secagg.sets import contribution_digest, set_digest
+
+Chosen = tuple[Contribution, ...]
+
+
+def answered(scene: Scene, holder: str, chosen: Chosen) -> None:
+    """Let a holder record and send an answer."""
+    header = AnswerHeader(
+        cid=CID,
+        set_digest=set_digest(CID, chosen),
+        answer_bytes=32,
+        answer_digest=hashlib.sha256(holder.encode()).digest(),
+    )
+    scene.write(holder, f"round/{CID.hex()}/config", HeldConfig(config=CONFIG))
+    record = HeldAnswer(chosen=chosen, header=header)
+    scene.write(holder, f"round/{CID.hex()}/answer", record)
+    scene.say(holder, AnswerChunk(header=header, index=0, payload=bytes(32)))
+
+
+def release(scene: Scene, *voters: str) -> Release:
+    return Release(cid=CID, chosen=scene.chosen, voters=voters)
+
+
+# --- votes that were made up ----------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("to", "voters", "fine"),
+    [
+        ("h1", ("h1", "h2"), True),
+        ("h2", ("h1", "h2"), False),
+        ("h1", ("h1",), False),
+        ("h1", ("h1", "h1"), False),
+        ("h1", ("h1", "t01", "mallory"), False),
+    ],
+    ids=["a quorum", "told to another", "one less", "named twice", "strangers"],
+)
+def test_invented_votes_excuse_who_was_told_of_a_quorum_of_them(
+    to: str, voters: tuple[str, ...], *, fine: bool
+) -> None:
+    scene = Scene()
+    scene.open_round()
+    scene.ghost.lies.note("coordinator", to, release(scene, *voters))
+
+    answered(scene, "h1", scene.chosen)
+
+    assert scene.broken() == (set() if fine else {Rule.CERTIFICATE})
+
+
+def test_the_vote_of_a_lying_holder_counts_for_the_set_that_it_is_for() -> None:
+    for digest, fine in ((None, True), (bytes(32), False)):
+        scene = Scene()
+        scene.open_round()
+        scene.vote("h1")
+        own = set_digest(CID, scene.chosen)
+        lie = Vote(cid=CID, set_digest=own if digest is None else digest)
+        scene.ghost.lies.note("h2", "coordinator", lie)
+
+        answered(scene, "h1", scene.chosen)
+
+        assert scene.broken() == (set() if fine else {Rule.CERTIFICATE})
+
+
+def test_an_answer_for_another_set_than_the_vote_is_noticed_whatever_is_claimed() -> None:
+    scene = Scene()
+    scene.open_round()
+    scene.vote("h1")
+    other = scene.contribute(*ROSTER.trainers)
+    lie = Release(cid=CID, chosen=other, voters=("h1", "h2", "h3"))
+    scene.ghost.lies.note("coordinator", "h1", lie)
+
+    answered(scene, "h1", other)
+
+    assert scene.broken() == {Rule.ONE_ANSWER}
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_holder_that_forgot_may_vote_again_only_where_it_was_asked_for_another_set(
+    *, told: bool
+) -> None:
+    scene = Scene()
+    scene.open_round()
+    scene.ghost.forgetful["h1"] = None
+    other = scene.contribute(*ROSTER.trainers)
+    if told:
+        scene.ghost.lies.note("coordinator", "h1", Propose(cid=CID, chosen=other))
+
+    scene.vote("h1")
+    scene.vote("h1", chosen=other)
+
+    assert scene.broken() == (set() if told else {Rule.ONE_VOTE})
+
+
+def test_a_vote_for_a_set_that_nobody_may_open_is_noticed() -> None:
+    scene = Scene()
+    scene.open_round()
+
+    scene.vote("h1", chosen=scene.chosen[:2])
+    scene.vote("h2", chosen=(scene.chosen[0], *scene.chosen))
+    strange = msgspec.structs.replace(scene.chosen[0], digest=bytes(32))
+    scene.vote("h3", chosen=(strange, *scene.chosen[1:]))
+
+    assert scene.broken() == {Rule.MINIMUM, Rule.DISTINCT, Rule.GENUINE}
+
+
+# --- two sums -------------------------------------------------------------------------
+
+
+def two_sums(scene: Scene) -> None:
+    """Let two holders of three answer for one set and two for another, with t = 2."""
+    other = scene.contribute(*ROSTER.trainers)
+    votes = scene.ghost.votes.setdefault(CID, {})
+    for holder, chosen in (("h1", scene.chosen), ("h2", scene.chosen), ("h3", other)):
+        answered(scene, holder, chosen)
+    votes.clear()
+    answered(scene, "h2", other)
+
+
+def test_two_sums_are_noticed() -> None:
+    scene = Scene()
+    scene.open_round()
+
+    two_sums(scene)
+
+    assert Rule.ONE_SUM in scene.broken()
+
+
+def test_with_2t_above_n_invented_votes_excuse_no_two_sums() -> None:
+    scene = Scene()
+    scene.open_round()
+    scene.ghost.lies.note("coordinator", "h1", release(scene, "h1", "h2"))
+
+    two_sums(scene)
+
+    assert Rule.ONE_SUM in scene.broken()
+
+
+def test_with_2t_up_to_n_and_f_invented_votes_excuse_two_sums() -> None:
+    scene = Scene()
+    scene.open_round()
+    scene.ghost.forgetful["h2"] = None
+    scene.ghost.lies.note("coordinator", "h1", release(scene, "h1", "h2"))
+
+    two_sums(scene)
+
+    assert Rule.ONE_SUM not in scene.broken()
+
+
+def test_a_trainer_that_forgot_is_no_forgetful_holder() -> None:
+    scene = Scene()
+    scene.open_round()
+    scene.ghost.forgetful["t01"] = None
+    scene.ghost.lies.note("coordinator", "h1", release(scene, "h1", "h2"))
+
+    two_sums(scene)
+
+    assert Rule.ONE_SUM in scene.broken()
+
+
+# --- accusations ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("host", "peer", "fine"),
+    [("h1", "coordinator", True), ("coordinator", "h1", True), ("h2", "coordinator", False)],
+)
+def test_who_was_lied_to_and_the_liar_may_accuse_each_other_and_nobody_else(
+    host: str, peer: str, *, fine: bool
+) -> None:
+    scene = Scene()
+    scene.ghost.lies.note("coordinator", "h1", Propose(cid=CID, chosen=()))
+
+    scene.checks.told(host, PeerFault(actor=host, peer=peer, reason="it"))
+
+    assert scene.broken() == (set() if fine else {Rule.HONEST})
+
+
+@pytest.mark.parametrize("guilty", [True, False])
+def test_who_is_excluded_for_two_contributions_has_sent_two(*, guilty: bool) -> None:
+    scene = Scene()
+    scene.open_round()
+    reason = "sent two different contributions"
+    if guilty:
+        chunk = ShareChunk(header=header_of("t01", 1), index=0, payload=b"")
+        scene.ghost.lies.note("t01", "h1", chunk)
+    record = HeldExclusion(reason=reason)
+    scene.write("h1", f"round/{CID.hex()}/excluded/t01", record)
+
+    scene.say("h1", Excluded(cid=CID, trainer="t01", reason=reason))
+
+    assert scene.broken() == (set() if guilty else {Rule.HONEST})
+
+
+def test_a_share_in_anothers_name_makes_nobody_guilty() -> None:
+    scene = Scene()
+    chunk = ShareChunk(header=header_of("t01", 1), index=0, payload=b"")
+
+    scene.ghost.lies.note("t02", "h1", chunk)
+
+    assert scene.ghost.lies.headers == {}
+
+
+# --- contributions --------------------------------------------------------------------
+
+
+def test_a_holder_that_has_two_contributions_of_a_trainer_is_noticed() -> None:
+    scene = Scene()
+    scene.open_round()
+    for salt in (0, 1):
+        header = header_of("t01", salt)
+        share = HeldShare(header=header, complete=True)
+        scene.write("h1", f"round/{CID.hex()}/share/t01", share)
+        one = Contribution(trainer="t01", digest=contribution_digest(header))
+        scene.say("h1", Have(cid=CID, contributions=(one,)))
+
+    assert scene.broken() == {Rule.ONE_CONTRIBUTION}
+
+
+def test_a_trainer_in_two_rounds_of_one_number_is_noticed() -> None:
+    scene = Scene()
+    other = msgspec.structs.replace(CONFIG, beat_ms=CONFIG.beat_ms + 1)
+    header = msgspec.structs.replace(header_of("t01"), cid=other.cid())
+    record = Contributed(config=other, holders=ROSTER.holders, header=header, open=True)
+    scene.write("t01", "job/known", record)
+
+    scene.say("t01", ShareChunk(header=header, index=0, payload=bytes([0]) * 32), "h1")
+
+    assert scene.broken() == {Rule.ONE_CONTRIBUTION}
+
+
+# --- whose words bind a holder --------------------------------------------------------
+
+
+def test_only_the_coordinator_and_the_own_roster_bind_a_holder() -> None:
+    foreign = msgspec.structs.replace(CONFIG, roster=bytes(32))
+    for sender, config, fine in (
+        ("coordinator", CONFIG, False),
+        ("h2", CONFIG, True),
+        ("coordinator", foreign, True),
+    ):
+        scene = Scene()
+
+        scene.checks.acked("h1", seal(sender, OpenRound(config=config)), "OpenRound")
+
+        assert scene.broken() == (set() if fine else {Rule.DURABLE})

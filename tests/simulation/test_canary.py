@@ -78,7 +78,8 @@ def test_it_is_told_kept_shrunk_and_replayed_and_counts_as_no_failure(folder: Pa
     assert (violation["kind"], violation["canary"]) == ("violation", True)
     assert violation["rule"] == Rule.MONOTONE.value
     assert (kept["kind"], kept["file"]) == ("kept", "chaos-failures/canary.json")
-    assert (shrunk["kind"], shrunk["faults_before"], shrunk["faults"]) == ("shrunk", 5, 1)
+    assert (shrunk["kind"], shrunk["faults_before"]) == ("shrunk", 5)
+    assert shrunk["faults"] in (1, 2)  # the lie, and what makes it come to light
     assert summary["outcome"] == "survived"
     assert summary["canary"] == "reported"
     assert (summary["seeds"], summary["violations"], summary["failing_seeds"]) == (2, 0, [])

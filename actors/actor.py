@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Sequence
@@ -27,7 +26,6 @@ from protocols.messages import Message, Unsupported, Wire, read
 from protocols.reports import Incompatible, PeerFault
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import chunk_count
-from protocols.secagg.suites import SUITES
 from protocols.versions import Versions, advice
 
 from .inbox import Inbox
@@ -44,6 +42,7 @@ from .ports import (
     StorageFailed,
     Transport,
 )
+from .stream_checks import StreamChecks
 from .window import in_window
 
 log = logging.getLogger(__name__)
@@ -82,6 +81,7 @@ class Actor(ABC):
     def __init__(self, name: str, ports: Ports) -> None:
         self.name = name
         self.ports = ports
+        self._checks = StreamChecks(ports.spool, ports.offload)
         self._outbox = Outbox(ports.transport, ports.clock)
         self._inbox: Inbox[_Item] = Inbox()
         self._jobs: dict[str, asyncio.Task[None]] = {}
@@ -225,11 +225,10 @@ class Actor(ABC):
             await self._perform_one(effect)
 
     async def _store(self, chunks: list[StoreChunk]) -> None:
-        put = self.ports.spool.put
-        if len(chunks) == 1:
-            await put(chunks[0].stream, chunks[0].index, chunks[0].payload)
-        elif chunks:
-            await asyncio.gather(*(put(one.stream, one.index, one.payload) for one in chunks))
+        if chunks:
+            put = self.ports.spool.put
+            puts = (put(one.stream, one.index, one.payload) for one in chunks)
+            await asyncio.gather(*puts, self._checks.take(chunks))
 
     async def _commit(self, effects: list[Effect]) -> None:
         writes: dict[str, bytes | None] = {}
@@ -258,6 +257,7 @@ class Actor(ABC):
             case StoreChunk() | Record() | Forget():
                 pass  # done above
             case Erase():
+                self._checks.forget(effect.prefix)
                 await self.ports.spool.erase(effect.prefix)
             case CheckStream():
                 self.begin(f"{effect.stream}/check", self._check(effect))
@@ -273,19 +273,11 @@ class Actor(ABC):
 
     async def _check(self, effect: CheckStream) -> Decide:
         try:
-            ok = await self._matches(effect)
+            ok = await self._checks.matches(effect)
         except StorageFailed:
             log.exception("%s: %s can't be read", self.name, effect.stream)
             ok = False
         return lambda: self.stream_checked(effect.stream, ok=ok)
-
-    async def _matches(self, effect: CheckStream) -> bool:
-        config, digest = effect.config, hashlib.sha256()
-        ok = True
-        for index in range(chunk_count(config)):
-            chunk = await self.ports.spool.get(effect.stream, index)
-            ok = await self.ports.offload.run(_take, config, digest, chunk) and ok
-        return ok and digest.digest() == effect.digest
 
     async def keep_streams_of(self, rounds: Iterable[bytes]) -> None:
         """Erase every stream that belongs to no round of these."""
@@ -375,15 +367,6 @@ class Actor(ABC):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._outbox.close()
-
-
-def _take(config: RoundConfig, digest: hashlib._Hash, chunk: bytes) -> bool:
-    digest.update(chunk)
-    try:
-        SUITES[config.suite].add(config, None, chunk)
-    except Undecodable:
-        return False
-    return True
 
 
 def _require_own_name(delivery: Delivery, claimed: str) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from actors.ports import StorageFailed
 
+from .block_writer import BlockWriter
 from .durable_files import make_folder, sync_folder
 from .grouped_calls import GroupedCalls
 from .stream_folder import Batches, Failures, StreamFolder
@@ -79,6 +80,7 @@ class FileSpool:
             self._root = root.resolve()
             sync_folder(self._root)
         self._folders: dict[str, StreamFolder] = {}
+        self._writer = BlockWriter()
         self._calls = GroupedCalls(self._put, name="spool")
 
     async def put(self, stream: str, index: int, chunk: bytes) -> None:
@@ -146,7 +148,7 @@ class FileSpool:
 
     def _put_into(self, folder: StreamFolder, batches: Batches) -> Failures:
         try:
-            return folder.put(batches)
+            return folder.put(batches, self._writer)
         except (OSError, StorageFailed) as error:
             return dict.fromkeys(batches, error)
         finally:

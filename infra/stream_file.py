@@ -9,11 +9,10 @@ from contextlib import suppress
 
 from actors.ports import StorageFailed
 
+from .block_writer import BlockWriter
 from .stream_records import Entry, Header, chunk_checksum, is_whole, name_tag, scan
 
 log = logging.getLogger(__name__)
-
-_BUFFERS_AT_ONCE = 512  # POSIX leaves room for 1024
 
 
 class StreamFile:
@@ -65,7 +64,9 @@ class StreamFile:
             raise _damaged(self.stream, index, "has changed since it was put")
         return chunk
 
-    def append(self, descriptor: int, chunks: Sequence[tuple[int, bytes]]) -> None:
+    def append(
+        self, descriptor: int, chunks: Sequence[tuple[int, bytes]], writer: BlockWriter
+    ) -> None:
         """Write a batch and sync it; `settle` puts it into the index, `withdraw` takes it back."""
         self._batch = (self._end, {})
         self._require_sound(chunks[0][0])
@@ -78,7 +79,7 @@ class StreamFile:
         if size > self._end:
             os.ftruncate(descriptor, self._end)  # a batch that could not be withdrawn
         try:
-            _write(descriptor, buffers, self._end)
+            writer.write(descriptor, buffers, self._end)
             os.fsync(descriptor)
         except OSError:
             self.withdraw(descriptor)
@@ -104,7 +105,7 @@ class StreamFile:
             header = Header(index, len(chunk), self._end, tag, checksum).to_bytes()
             batch[index] = Entry(end + len(header), len(chunk), checksum)
             end = batch[index].end
-            buffers += [header, chunk]
+            buffers += [header, chunk, bytes(batch[index].padding)]
         self._batch = (end, batch)
         return buffers
 
@@ -122,18 +123,6 @@ class StreamFile:
     def _require_sound(self, index: int) -> None:
         if self._fault is not None:
             raise _damaged(self.stream, index, f"lies in a file that {self._fault}")
-
-
-def _write(descriptor: int, buffers: Sequence[bytes], offset: int) -> None:
-    for first in range(0, len(buffers), _BUFFERS_AT_ONCE):
-        rest = [memoryview(buffer) for buffer in buffers[first : first + _BUFFERS_AT_ONCE]]
-        while rest:
-            written = os.pwritev(descriptor, rest, offset)
-            offset += written
-            while rest and written >= len(rest[0]):
-                written -= len(rest.pop(0))
-            if rest:
-                rest[0] = rest[0][written:]
 
 
 def _damaged(stream: str, index: int, what: str) -> StorageFailed:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from actors.ports import StorageFailed
 
+from .block_writer import BlockWriter
 from .stream_file import StreamFile
 
 SUFFIX = ".stream"
@@ -60,7 +61,7 @@ class StreamFolder:
             return False
         return True
 
-    def put(self, batches: Batches) -> Failures:
+    def put(self, batches: Batches, writer: BlockWriter) -> Failures:
         """Append a batch to each stream, durably or not at all; return those that failed."""
         failures: Failures = {}
         written: list[StreamFile] = []
@@ -68,7 +69,7 @@ class StreamFolder:
             for stream, chunks in batches.items():
                 file = self.streams.get(stream) or StreamFile(stream)
                 try:
-                    self._append(folder, file, chunks)
+                    self._append(folder, file, chunks, writer)
                     written.append(file)
                 except (OSError, StorageFailed) as error:
                     failures[stream] = error
@@ -127,14 +128,20 @@ class StreamFolder:
             file = StreamFile(stream, fault=f"can't be read ({error.strerror or error})")
         self.streams[stream] = file
 
-    def _append(self, folder: int, file: StreamFile, chunks: Sequence[tuple[int, bytes]]) -> None:
+    def _append(
+        self,
+        folder: int,
+        file: StreamFile,
+        chunks: Sequence[tuple[int, bytes]],
+        writer: BlockWriter,
+    ) -> None:
         if file.stream in self.streams:
             with _file(folder, self.path, file.stream, os.O_RDWR) as opened:
-                file.append(opened, chunks)
+                file.append(opened, chunks, writer)
             return
         with _file(folder, self.path, file.stream, os.O_RDWR | os.O_CREAT) as opened:
             try:
-                file.append(opened, chunks)
+                file.append(opened, chunks, writer)
             except OSError:
                 _unlink(folder, file.stream)
                 raise

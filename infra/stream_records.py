@@ -1,9 +1,11 @@
 """The records of a stream's file, and what a crash or a rotten disk left of them.
 
-A record is a header of 60 bytes and the chunk. The header, numbers big-endian: `QSR2`, index (4),
-length (4), settled (8), tag of the stream's name (8), checksum of name, index and chunk (16),
-checksum of the header so far (16). Headers are sealed with BLAKE2b; a chunk's own checksum is
-XXH3-128, which costs a hundredth: it tells rot, and what was announced is checked by its SHA-256.
+A record is a header of 60 bytes, the chunk, and zeros up to a multiple of 4096 bytes, so that it
+can be written without a copy in the system's cache. The header, numbers big-endian: `QSR3`,
+index (4), length (4), settled (8), tag of the stream's name (8), checksum of name, index and
+chunk (16), checksum of the header so far (16). Headers are sealed with BLAKE2b; a chunk's own
+checksum is XXH3-128, which costs a hundredth: it tells rot, and what was announced is checked by
+its SHA-256.
 
 `settled` is how long the file was, and durable, when the batch began to which the record belongs:
 its presence proves that everything before that offset once was whole. This tells rot from a torn
@@ -22,7 +24,9 @@ from struct import Struct
 
 import xxhash
 
-MAGIC = b"QSR2"
+from .block_writer import UNIT_BYTES
+
+MAGIC = b"QSR3"
 CHECKSUM_BYTES = 16
 TAG_BYTES = 8
 _HEADER = Struct(f">{len(MAGIC)}sIIQ{TAG_BYTES}s{CHECKSUM_BYTES}s")
@@ -66,8 +70,13 @@ class Entry:
 
     @property
     def end(self) -> int:
-        """Return the offset behind the chunk."""
-        return self.offset + self.length
+        """Return the offset behind the record, a multiple of 4096."""
+        return self.offset + self.length + self.padding
+
+    @property
+    def padding(self) -> int:
+        """Return how many zeros follow the chunk."""
+        return -(self.offset + self.length) % UNIT_BYTES
 
 
 @dataclass(slots=True)

@@ -50,6 +50,7 @@ class Forget:
 class StoreChunk:
     """Make one chunk of a stream durable before the message is acknowledged."""
 
+    config: RoundConfig
     stream: str
     index: int
     payload: bytes = field(repr=False)
@@ -64,7 +65,7 @@ class Erase:
 
 @dataclass(frozen=True, slots=True)
 class CheckStream:
-    """Hash a whole stream; report whether it has this digest and holds residues only."""
+    """Report whether a whole stream has this digest and holds residues only."""
 
     config: RoundConfig
     stream: str

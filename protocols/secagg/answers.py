@@ -47,7 +47,7 @@ class Answers:
     def _store(self, holder: str, parts: _Parts, message: AnswerChunk) -> list[Effect]:
         parts.stored[message.index] = None
         stream = answer_stream(self._cid, holder)
-        effects: list[Effect] = [StoreChunk(stream, message.index, message.payload)]
+        effects: list[Effect] = [StoreChunk(self._config, stream, message.index, message.payload)]
         if len(parts.stored) == chunk_count(self._config):
             effects.append(CheckStream(self._config, stream, parts.header.answer_digest))
         return effects

@@ -249,7 +249,7 @@ class Holding:
         offered = message.index == 0
         if partial.chunks.store(message.index):
             stream = share_stream(held.cid, header.trainer)
-            effects.append(StoreChunk(stream, message.index, message.payload))
+            effects.append(StoreChunk(held.config, stream, message.index, message.payload))
         elif partial.chunks.whole(chunk_count(held.config)):
             return effects  # it is being checked
         return effects + self._check_or_grant(held, header.trainer, partial, offered=offered)

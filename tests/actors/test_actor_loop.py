@@ -185,7 +185,8 @@ async def test_a_message_is_acknowledged_only_once_its_decision_is_durable() -> 
 async def test_chunks_are_stored_before_the_records_that_speak_of_them() -> None:
     scene = Scene()
     probe = scene.build()
-    probe.on_message = lambda *_: [Record("share", b"1"), StoreChunk("s/share/ann", 0, b"x")]
+    chunk = StoreChunk(config_of(), "s/share/ann", 0, b"x")
+    probe.on_message = lambda *_: [Record("share", b"1"), chunk]
     scene.journal.gate.clear()
 
     async with scene.playing(probe):
@@ -588,6 +589,45 @@ async def test_a_stream_is_checked_for_its_digest_and_its_residues(
     async with scene.playing(probe):
         assert chunk_count(config) == 2
         assert dict(probe.checked) == {"s/share/ann": ok, "s/share/bob": False}
+
+
+async def test_chunks_that_came_in_messages_are_checked_without_reading_them_again() -> None:
+    config, stream = config_of(), "s/share/ann"
+    chunks = [bytes(1024), b"\x07" * 8 * 72]
+    digest = hashlib.sha256(b"".join(chunks)).digest()
+    scene = Scene()
+    probe = scene.build()
+    probe.on_message = lambda *_: [
+        *(StoreChunk(config, stream, index, chunk) for index, chunk in enumerate(chunks)),
+        CheckStream(config, stream, digest),
+    ]
+    read = scene.spool.refuse_reads()
+
+    async with scene.playing(probe):
+        await scene.tell(HELLO)
+        await yield_turns(40)
+
+        assert probe.checked == [(stream, True)]
+        assert read == []
+
+
+async def test_what_was_looked_through_of_an_erased_stream_counts_no_more() -> None:
+    config, stream = config_of(), "s/share/ann"
+    chunks = [bytes(1024), b"\x07" * 8 * 72]
+    scene = Scene()
+    probe = scene.build()
+    store = [StoreChunk(config, stream, index, chunk) for index, chunk in enumerate(chunks)]
+    digest = hashlib.sha256(b"".join(chunks)).digest()
+    said: list[list[Effect]] = [[*store, Erase("s")], [CheckStream(config, stream, digest)]]
+    probe.on_message = lambda *_: said.pop(0)
+
+    async with scene.playing(probe):
+        await scene.tell(HELLO)
+        await yield_turns(40)
+        await scene.tell(HELLO)
+        await yield_turns(40)
+
+        assert probe.checked == [(stream, False)]
 
 
 async def test_a_stream_is_sent_whole_in_order_and_again_after_a_lost_link() -> None:

@@ -84,6 +84,17 @@ class FakeSpool:
         except KeyError:
             raise StorageFailed(f"chunk {index} of {stream!r} is not in the spool") from None
 
+    def refuse_reads(self) -> list[tuple[str, int]]:
+        """Let no chunk be read any more; return where each attempt is noted."""
+        refused: list[tuple[str, int]] = []
+
+        async def refuse(stream: str, index: int) -> bytes:
+            refused.append((stream, index))
+            raise StorageFailed(f"chunk {index} of {stream!r} is not to be read")
+
+        self.get = refuse  # type: ignore[method-assign]  # the port stays the same
+        return refused
+
     async def indices(self, stream: str) -> frozenset[int]:
         """Return which chunks of a stream are there."""
         return frozenset(self.chunks.get(checked_name(stream), {}))

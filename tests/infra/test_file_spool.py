@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from actors.ports import StorageFailed
+from infra.block_writer import UNIT_BYTES
 from infra.file_spool import FileSpool
 from infra.stream_records import HEADER_BYTES, MAGIC
 
@@ -144,9 +145,12 @@ def test_full_disk_is_told_and_harms_nothing(tmp_path: Path) -> None:
 async def test_torn_tail_is_cut_off_wherever_it_tore(tmp_path: Path, tail: bytes) -> None:
     file = await filled(tmp_path, [(0, b"first")], [(7, b"second")])
     whole = file.read_bytes()
-    first = HEADER_BYTES + len(b"first")
+    first = UNIT_BYTES
+    second = first + HEADER_BYTES + len(b"second")
 
-    for kept in range(first, len(whole)):
+    # Among the zeros behind the chunk, a file that ends is torn; one that goes on is whole.
+    zeros = [] if tail else [second, second + 1, len(whole) - 1]
+    for kept in (*range(first, second), *zeros):
         file.write_bytes(whole[:kept] + tail[: len(whole) - kept])
         async with opened(tmp_path) as spool:
             assert await spool.indices("a/b") == frozenset({0}), kept
@@ -159,7 +163,7 @@ async def test_torn_tail_is_cut_off_wherever_it_tore(tmp_path: Path, tail: bytes
 async def test_batch_of_which_a_part_is_missing_is_cut_off_from_there(tmp_path: Path) -> None:
     file = await filled(tmp_path, [(0, b"first")], [(1, b"torn"), (2, b"after")])
     whole = bytearray(file.read_bytes())
-    start = HEADER_BYTES + len(b"first")
+    start = UNIT_BYTES
 
     for place in range(start, start + HEADER_BYTES + len(b"torn")):
         file.write_bytes(flipped(whole, place))
@@ -195,7 +199,7 @@ async def test_rot_inside_a_chunk_is_told_for_this_chunk_alone(tmp_path: Path) -
 async def test_rot_in_a_header_is_told_for_the_stream_until_it_is_erased(tmp_path: Path) -> None:
     file = await filled(tmp_path, [(0, b"first")], [(1, b"second")], [(2, b"third")])
     whole = file.read_bytes()
-    start = HEADER_BYTES + len(b"first")
+    start = UNIT_BYTES
 
     for place in (*range(HEADER_BYTES), *range(start, start + HEADER_BYTES)):
         file.write_bytes(flipped(whole, place))
@@ -324,6 +328,29 @@ async def test_puts_that_wait_together_sync_each_file_and_folder_once(
     files = ("r/old.stream", "r/new.stream", "s/1.stream", "s/2.stream", "r", "s", "")
     assert synced == dict.fromkeys((root / file for file in files), 1)
     assert await spool.indices("s/2") == frozenset(range(1, 11))
+
+
+async def test_chunks_of_all_lengths_are_written_past_the_cache(
+    spool: FileSpool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, refused = os.pwritev, []
+
+    def watched(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        try:
+            return real(descriptor, buffers, offset)
+        except OSError as error:
+            refused.append((error.errno, len(buffers[0]), offset))
+            raise
+
+    monkeypatch.setattr(os, "pwritev", watched)
+    lengths = (0, 1, 59, 60, UNIT_BYTES - HEADER_BYTES, UNIT_BYTES, 9 * 2**20 + 1)
+
+    for length in lengths:
+        await spool.put("a", length, os.urandom(length))
+    await asyncio.gather(*(spool.put("b", length, os.urandom(length)) for length in lengths))
+
+    assert refused == []
+    assert await spool.indices("b") == frozenset(lengths)
 
 
 async def test_what_was_asked_for_first_happens_first(spool: FileSpool) -> None:

@@ -517,7 +517,7 @@ def test_answers_are_stored_checked_and_opened_at_the_threshold() -> None:
     third = table.round.checked(0.0, "holder-1", ok=True)
     effects = table.answer("holder-5")
 
-    assert only(began, StoreChunk) == [StoreChunk(stream, 0, one.payload)]
+    assert only(began, StoreChunk) == [StoreChunk(CONFIG, stream, 0, one.payload)]
     assert only(ended, CheckStream) == [CheckStream(CONFIG, stream, one.header.answer_digest)]
     assert not only(began + ended + before + third, OpenSum)
     assert only(effects, OpenSum) == [

@@ -309,9 +309,9 @@ def test_the_first_header_is_recorded_and_each_chunk_stored() -> None:
 
     stream = share_stream(CONFIG.cid(), "ann")
     assert [record.key for record in only(one, Record)] == [f"round/{CONFIG.cid().hex()}/share/ann"]
-    assert only(one, StoreChunk) == [StoreChunk(stream, 0, first_chunk.payload)]
+    assert only(one, StoreChunk) == [StoreChunk(CONFIG, stream, 0, first_chunk.payload)]
     assert not only(one, CheckStream)
-    assert only(two, StoreChunk) == [StoreChunk(stream, 1, second_chunk.payload)]
+    assert only(two, StoreChunk) == [StoreChunk(CONFIG, stream, 1, second_chunk.payload)]
     digest = first_chunk.header.share_digests[0]
     assert only(two, CheckStream) == [CheckStream(CONFIG, stream, digest)]
     assert sent(one) == [("ann", Grant(cid=CONFIG.cid(), spans=((1, 1),)))]

@@ -1,0 +1,118 @@
+"""Streams that are hashed and looked through while their chunks come in."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from protocols.codec import Undecodable
+from protocols.effects import CheckStream, StoreChunk
+from protocols.round_config import RoundConfig
+from protocols.secagg.chunks import chunk_count
+from protocols.secagg.suites import SUITES
+
+from .ports import Offload, Spool, StorageFailed
+
+log = logging.getLogger(__name__)
+
+_AT_ONCE = 8  # chunks between two turns of the thread's other work
+
+
+@dataclass(slots=True, eq=False)
+class _Course:
+    """How far a stream was looked through: up to `next`, and which chunks beyond are stored."""
+
+    next: int = 0
+    ok: bool = True
+    digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    ahead: set[int] = field(default_factory=set)
+
+    def turn(self) -> list[int]:
+        """Return the chunks whose turn it is, a few at a time, and count them as taken."""
+        found: list[int] = []
+        while len(found) < _AT_ONCE and (index := self.next + len(found)) in self.ahead:
+            self.ahead.remove(index)
+            found.append(index)
+        return found
+
+    def take(self, config: RoundConfig, chunks: Iterable[bytes]) -> None:
+        """Take in the chunks from `next` on."""
+        for chunk in chunks:
+            self.next += 1
+            self.digest.update(chunk)
+            self.ok = self.ok and _holds_residues(config, chunk)
+
+
+class StreamChecks:
+    """The check of each stream, begun with its first chunk and ended by `matches`.
+
+    A chunk that comes in its turn is taken from the message, which is in memory anyway. What
+    came before its turn, or before a restart, is read from the spool. No chunk is kept here.
+    """
+
+    def __init__(self, spool: Spool, offload: Offload) -> None:
+        self._spool = spool
+        self._offload = offload
+        self._courses: dict[str, _Course] = {}
+
+    async def take(self, chunks: Iterable[StoreChunk]) -> None:
+        """Look through what has just come, as far as it is the turn of each chunk.
+
+        What came with earlier calls must be in the spool by now. Of that at most 15 chunks of a
+        stream are read again: what comes in a bad order holds up nobody for long.
+        """
+        coming: dict[str, dict[int, StoreChunk]] = {}
+        for chunk in chunks:
+            coming.setdefault(chunk.stream, {})[chunk.index] = chunk
+        await asyncio.gather(*(self._go_on(stream, some) for stream, some in coming.items()))
+
+    async def matches(self, effect: CheckStream) -> bool:
+        """Return whether a whole stream has the digest and holds residues only.
+
+        It is in the spool by now. Raises `StorageFailed`.
+        """
+        course = self._courses.pop(effect.stream, None) or _Course()
+        count = chunk_count(effect.config)
+        while course.next < count:
+            wanted = range(course.next, min(count, course.next + _AT_ONCE))
+            chunks = await asyncio.gather(*(self._spool.get(effect.stream, i) for i in wanted))
+            await self._offload.run(course.take, effect.config, chunks)
+        return course.ok and course.digest.digest() == effect.digest
+
+    def forget(self, prefix: str) -> None:
+        """Give up the stream of this name and all below it: they are about to be erased."""
+        for stream in [s for s in self._courses if s == prefix or s.startswith(prefix + "/")]:
+            del self._courses[stream]
+
+    async def _go_on(self, stream: str, coming: Mapping[int, StoreChunk]) -> None:
+        if 0 in coming:
+            self._courses[stream] = _Course()
+        course = self._courses.get(stream)
+        if course is None:
+            return  # begun before a restart
+        config = next(iter(coming.values())).config
+        course.ahead.update(index for index in coming if index >= course.next)
+        again = 0
+        try:
+            while again < _AT_ONCE and (turn := course.turn()):
+                chunks = [await self._chunk(stream, index, coming) for index in turn]
+                await self._offload.run(course.take, config, chunks)
+                again += sum(index not in coming for index in turn)
+        except StorageFailed:
+            log.warning("%s: a chunk can't be read; the check reads all again", stream)
+            self.forget(stream)
+
+    async def _chunk(self, stream: str, index: int, coming: Mapping[int, StoreChunk]) -> bytes:
+        known = coming.get(index)
+        return await self._spool.get(stream, index) if known is None else known.payload
+
+
+def _holds_residues(config: RoundConfig, chunk: bytes) -> bool:
+    try:
+        SUITES[config.suite].add(config, None, chunk)
+    except Undecodable:
+        return False
+    return True

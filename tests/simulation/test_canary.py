@@ -84,8 +84,8 @@ def test_it_is_told_kept_shrunk_and_replayed_and_counts_as_no_failure(folder: Pa
     assert summary["canary"] == "reported"
     assert (summary["seeds"], summary["violations"], summary["failing_seeds"]) == (2, 0, [])
 
-    (lie,) = Reproduction.read(folder / "canary.json").plan.faults
-    assert (lie.kind, lie.target) == (LIE.kind, LIE.target)
+    kept_faults = Reproduction.read(folder / "canary.json").plan.faults
+    assert (LIE.kind, LIE.target) in [(fault.kind, fault.target) for fault in kept_faults]
     ended = CliRunner().invoke(app, ["chaos", "replay", "chaos-failures/canary.json"])
     assert ended.exit_code == 1
     assert "! coordinator: old backup" in ended.stdout

@@ -112,7 +112,13 @@ class Coordinator(Actor):
         if not late_s:
             return []
         log.warning("%s: heard nobody for %.0f s: they get their time again", self.name, late_s)
+        self.begin("state/publish", self._publish_again())
         return self._machine.overslept(now_s, late_s)
+
+    async def _publish_again(self) -> Decide:
+        """Publish what a broker that stood still may have lost: trainers would wait for it."""
+        await self._blobs.publish(self.state.to_bytes())
+        return list
 
     def finished(self) -> bool:
         """Return whether the job is over."""

@@ -164,6 +164,12 @@ class ProcessFederation:
         self.signal(name, signal.SIGCONT)
         self.signal(name, signal.SIGTERM)
 
+    async def gone(self, name: str) -> None:
+        """Wait until an actor that was stopped or killed has no process any more."""
+        keeper = self._keepers.get(name)
+        if keeper is not None:
+            await asyncio.wait({keeper})
+
     def pause(self, name: str) -> None:
         """Stop an actor's process in mid-step, as a machine that hangs."""
         self.signal(name, signal.SIGSTOP)

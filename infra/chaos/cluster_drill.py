@@ -17,8 +17,9 @@ from infra.rabbitmq.private_node import PrivateNode
 from protocols.messages import ShareChunk
 
 from .beat import Beat
+from .drill_job import DrillJob, drill_job
 from .ledger import Ledger
-from .real_stage import Remains, beside, drill_job, remains, running
+from .real_stage import HOMES, Remains, beside, remains, running
 from .sightings import Sighting
 from .spy import Spy
 
@@ -186,8 +187,10 @@ async def run_cluster(wanted: Wanted, tell: Callable[[Act], None]) -> Report:
     ledger = Ledger()
     async with PrivateCluster(wanted.folder / "broker", root=wanted.root) as cluster:
         address = BrokerAddress.parse(cluster.urls)
-        job, casting = await drill_job(wanted.folder, address, replicated=wanted.replicated)
-        homes = wanted.folder / "homes"
+        job, casting = await drill_job(
+            wanted.folder, address, DrillJob(replicated=wanted.replicated)
+        )
+        homes = wanted.folder / HOMES
         federation = ProcessFederation(Stage(job, casting, address), homes, ledger)
         drill = ClusterDrill(cluster, federation, ledger, wanted)
         # The spy looks on where no node is killed while it is needed.

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import textwrap
 from collections import Counter
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,9 +13,7 @@ from typing import TypeVar
 import aio_pika
 from aio_pika.abc import AbstractChannel
 
-from infra.casting import cast
-from infra.config import Job, load_job
-from infra.federation import Casting
+from actors.ports import Monitor
 from infra.processes import ProcessFederation, Stage
 from infra.rabbitmq.address import BrokerAddress
 from infra.rabbitmq.cuttable import CuttableLink
@@ -26,38 +23,13 @@ from protocols.messages import AnswerChunk, Goodbye, Have, Vote, Wire, read
 from protocols.reports import JobEnded
 from protocols.round_config import Roster
 
-from .ledger import Ledger
+from .drill_job import DrillJob, drill_job
 from .sightings import cid_of
 
-_JOB = """\
-    [job]
-    name = "drill"
-    algorithm = "probe"
-    max_rounds = 1000000
-
-    [probe]
-    values = 100000
-    delay_s = 0.3
-
-    [federation]
-    broker = {broker}
-    replicated = {replicated}
-    holders = 5
-    threshold = 3
-    minimum = 3
-
-    [limits]
-    patience_s = 8.0
-    opening_s = 4.0
-    resend_s = 1.0
-    round_s = 120.0
-    compute_s = 60.0
-    abandoned_rounds = 1000
-    """
+HOMES = "homes"
 
 _EMPTYING_S = 60.0
 _LATE = (Have, Vote, AnswerChunk)
-_OWNERS = ("north", "south", "east", "west")
 
 T = TypeVar("T")
 
@@ -67,19 +39,31 @@ class EndedEarly(RuntimeError):
 
 
 class RealStage:
-    """Five share-holders, four trainers that add known vectors, a coordinator, a broker."""
+    """Share-holders, trainers that add known vectors, a coordinator, a broker.
+
+    `lines` are the ways of the actors to the broker, `folder` has what all of them keep.
+    """
 
     def __init__(
-        self, federation: ProcessFederation, node: PrivateNode, lines: dict[str, CuttableLink]
+        self,
+        federation: ProcessFederation,
+        node: PrivateNode,
+        lines: dict[str, CuttableLink],
+        folder: Path,
     ) -> None:
         self.federation = federation
         self.node = node
-        self._lines = lines
+        self.lines = lines
+        self.folder = folder
 
     @property
     def roster(self) -> Roster:
         """Who takes part."""
         return self.federation.casting.roster
+
+    def home(self, name: str) -> Path:
+        """Return the folder of an actor."""
+        return self.folder / HOMES / name
 
     @property
     def threshold(self) -> int:
@@ -116,7 +100,7 @@ class RealStage:
 
     async def cut(self, name: str | None) -> None:
         """Reset an actor's connections, or everybody's (None)."""
-        lines = self._lines.values() if name is None else (self._lines[name],)
+        lines = self.lines.values() if name is None else (self.lines[name],)
         await asyncio.gather(*(line.reset() for line in lines))
 
 
@@ -141,13 +125,18 @@ class Remains:
 
 @asynccontextmanager
 async def real_stage(
-    folder: Path, ledger: Ledger, *, root: Path | None = None, management: bool = False
+    folder: Path,
+    monitor: Monitor,
+    wanted: DrillJob | None = None,
+    *,
+    root: Path | None = None,
+    management: bool = False,
 ) -> AsyncIterator[RealStage]:
     """Prepare a stage below `folder`; `root` names a chroot with another RabbitMQ."""
     async with AsyncExitStack() as stack:
         node = PrivateNode(folder / "broker", root=root, management=management)
         await stack.enter_async_context(node)
-        job, casting = await drill_job(folder, BrokerAddress.parse(node.url))
+        job, casting = await drill_job(folder, BrokerAddress.parse(node.url), wanted)
         roster = casting.roster
         lines = {
             name: await stack.enter_async_context(CuttableLink(node.port))
@@ -155,21 +144,8 @@ async def real_stage(
         }
         ways = {name: f"amqp://127.0.0.1:{line.port}/" for name, line in lines.items()}
         stage = Stage(job, casting, BrokerAddress.parse(node.url), gateways=ways)
-        federation = ProcessFederation(stage, folder / "homes", ledger)
-        yield RealStage(federation, node, lines)
-
-
-async def drill_job(
-    folder: Path, address: BrokerAddress, *, replicated: bool = False
-) -> tuple[Job, Casting]:
-    """Write the job of a drill and cast its actors."""
-    file = folder / "job.toml"
-    owners = "".join(f'\n[[owner]]\nname = "{name}"\n' for name in _OWNERS)
-    urls = [f"amqp://{host}:{port}/" for host, port in address.hosts]
-    text = textwrap.dedent(_JOB).format(broker=urls, replicated=str(replicated).lower())
-    file.write_text(text + owners)
-    job = load_job(file)
-    return job, await cast(job)
+        federation = ProcessFederation(stage, folder / HOMES, monitor)
+        yield RealStage(federation, node, lines, folder)
 
 
 @asynccontextmanager
@@ -198,15 +174,23 @@ async def beside(run: asyncio.Task[JobEnded], drill: Coroutine[None, None, T]) -
     return work.result()
 
 
-async def remains(url: str, roster: Roster, folder: Path) -> Remains:
-    """Count what is left on the broker and below `folder` of a federation that has ended."""
-    inboxes = [queue for queue in Topology(roster).queues() if queue.kind != "stream"]
+async def remains(url: str, roster: Roster, folder: Path, *, dead: Collection[str] = ()) -> Remains:
+    """Count what is left on the broker and below `folder` of a federation that has ended.
+
+    What lies there for the `dead`, and what they kept, is left out.
+    """
+    inboxes = [
+        queue
+        for queue in Topology(roster).queues()
+        if queue.kind != "stream" and queue.name.rpartition(".")[0] not in dead
+    ]
     async with await aio_pika.connect(url) as connection:
         channel = await connection.channel()
         found = {queue.name: await _emptied(channel, queue.name) for queue in inboxes}
     shares = {
-        name: sum(1 for file in (folder / "homes" / name / "spool").rglob("*") if file.is_file())
+        name: sum(1 for file in (folder / HOMES / name / "spool").rglob("*") if file.is_file())
         for name in roster.holders
+        if name not in dead
     }
     return Remains(
         messages={name: kinds for name, kinds in found.items() if kinds},

@@ -23,7 +23,7 @@ from .mishap import Mishap, told_and_kept
 from .scenario import Script, load_scenario, plan_of, read_scenario
 from .survival.report import Report, report_of
 from .survival.story import Story
-from .survival.theatre import play_all
+from .survival.theatre import VirtualTime, play_all
 
 Scenario = str | Path | Mapping[str, Any]
 
@@ -105,7 +105,7 @@ class Rehearsal:
         self._outside_a_loop()
         piece = self._checked(lambda: self._piece(scenario))
         numbers = range(first, first + self._count(seeds))
-        stories = play_all(piece.script, numbers, self._settings.jobs, _no_note)
+        stories = play_all(VirtualTime(self._settings.jobs), piece.script, numbers, _no_note)
         report = report_of(piece.script, stories)
         if not report.passed:
             self._fail(self._told(piece, report))

@@ -63,13 +63,17 @@ class Watch:
 
         `victim` is None for the broker, which sees every message.
         """
+        return self.begins(cell.moment, cell.party, victim, sighting)
+
+    def begins(self, moment: Moment, party: Party, victim: str | None, sighting: Sighting) -> bool:
+        """Say whether this message shows that the step has begun at the victim, of this party."""
         message = sighting.message
-        if not isinstance(message, _SIGNS[cell.moment]):
+        if not isinstance(message, _SIGNS[moment]):
             return False
-        if cell.moment is Moment.CHECKPOINT:
+        if moment is Moment.CHECKPOINT:
             cid = cid_of(message)
             return cid is not None and len(self.answered.get(cid, {})) >= self.threshold
-        return self._concerns(cell.party, victim, sighting)
+        return self._concerns(party, victim, sighting)
 
     def _concerns(self, party: Party, victim: str | None, sighting: Sighting) -> bool:
         ends = (sighting.sender, sighting.recipient)

@@ -20,7 +20,7 @@ from .sightings import Sighting
 
 log = logging.getLogger(__name__)
 
-_RETRY_S = 0.5
+_RETRY_S = 0.1  # less than an actor waits: what it says when it is back must be seen
 
 
 class Spy:

@@ -73,7 +73,17 @@ class ChaosOptions:
     ] = None
     minutes: Annotated[
         float | None,
-        typer.Option(min=0.5, help="Soak: so long at random instead of cell by cell."),
+        typer.Option(
+            min=0.5,
+            help="Soak: so long at random instead of cell by cell. With SCENARIO --real: of "
+            "each history at most, 10 if left out.",
+        ),
+    ] = None
+    pace: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1, max=20, help="With SCENARIO --real: so many times as fast; 4 if left out."
+        ),
     ] = None
     seed: Annotated[
         int, typer.Option(min=0, help="The first of --seeds, or that of a soak's schedule.")
@@ -106,7 +116,8 @@ def chaos(options: ChaosOptions) -> None:
     that fail in every way that the seed says, and every rule of the protocol is checked at every
     step. The same seed is the same history. A failing seed is shrunk to a short schedule and
     kept for `quorate chaos replay`. A SCENARIO says itself who takes part, what goes wrong and
-    what must come of it; the report tells what was lost and how soon all were back.
+    what must come of it; the report tells what was lost and how soon all were back. It is played
+    in virtual time or, with --real, by real processes, several times as fast as written.
     With --real nothing is simulated:
 
     A coordinator, five share-holders and four trainers that add known vectors work on a private
@@ -123,8 +134,8 @@ def chaos(options: ChaosOptions) -> None:
     output = "json" if options.json else "quiet" if options.quiet else "live"
     if options.scenario is not None:
         sys.exit(_play(options, output))
-    if options.html is not None:
-        raise typer.BadParameter("--html belongs to a SCENARIO")
+    if options.html is not None or options.pace is not None:
+        raise typer.BadParameter("--html and --pace belong to a SCENARIO")
     if options.seeds is None and not options.real and (options.trace or options.canary):
         options = replace(options, seeds=1)
     if options.real == (options.seeds is not None):
@@ -146,27 +157,34 @@ def chaos(options: ChaosOptions) -> None:
 
 def _play(options: ChaosOptions, output: str) -> int:
     others = (
-        options.real,
         options.cells,
-        options.minutes,
         options.cluster,
         options.trace,
         options.keep,
         options.canary,
         not options.shrink,
-        options.home,
-        options.broker_root,
     )
     if any(others):
         raise typer.BadParameter(
-            "a SCENARIO is played in virtual time: it takes --seeds, --seed, --jobs, --html, "
-            "--json and --quiet"
+            "a SCENARIO takes --seeds, --seed, --html, --json and --quiet; in virtual time --jobs; "
+            "with --real --pace, --minutes, --home and --broker-root"
         )
+    real_only = (options.pace, options.minutes, options.home, options.broker_root)
+    if not options.real and any(value is not None for value in real_only):
+        raise typer.BadParameter("--pace, --minutes, --home and --broker-root belong to --real")
+    if options.real and options.jobs is not None:
+        raise typer.BadParameter("--jobs belongs to virtual time, not to --real")
     from . import chaos_scenario  # noqa: PLC0415
+    from .chaos_stage import Place  # noqa: PLC0415
+    from .chaos_theatre import Theatres, jobs_for, real_of  # noqa: PLC0415
 
-    request = chaos_scenario.ScenarioRequest(
-        options.scenario or "", options.seed, options.seeds or 1, options.jobs, options.html
-    )
+    seeds = range(options.seed, options.seed + (options.seeds or 1))
+    real = None
+    if options.real:
+        place = Place(options.home, options.broker_root)
+        real = real_of(options.pace, options.minutes, place)
+    theatres = Theatres(real, jobs_for(seeds, options.jobs))
+    request = chaos_scenario.ScenarioRequest(options.scenario or "", seeds, theatres, options.html)
     return chaos_scenario.run(request, output)
 
 

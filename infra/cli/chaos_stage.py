@@ -38,11 +38,18 @@ def play(
 
     `show` returns whether the drill was survived.
     """
+    return in_folder(
+        place, output, lambda folder: DONE if show(asyncio.run(drill(folder))) else FAILED
+    )
+
+
+def in_folder(place: Place, output: str, work: Callable[[Path], int]) -> int:
+    """Do what needs a folder and a broker, and return its exit code, or that of what went wrong."""
     with tempfile.TemporaryDirectory(prefix="quorate-chaos-") as scratch:
         folder = (place.folder or Path(scratch)).absolute()
         try:
             _prepare(folder)
-            report = asyncio.run(drill(folder))
+            return work(folder)
         except (ConfigError, BrokerMissing, NodeFailed, EndedEarly) as error:
             problems = error.problems if isinstance(error, ConfigError) else [str(error)]
             show_config_error(ConfigError(problems), output)
@@ -50,7 +57,6 @@ def play(
         except KeyboardInterrupt:
             show_interrupted(output)
             return STOPPED
-    return DONE if show(report) else FAILED
 
 
 def say(text: str) -> None:

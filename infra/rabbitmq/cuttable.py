@@ -49,6 +49,8 @@ class CuttableLink:
         self._pairs: set[_Pair] = set()
         self._swallowed: frozenset[Towards] = frozenset()
         self._delay_s = 0.0
+        self._flowing = asyncio.Event()
+        self._flowing.set()
         self._changed = asyncio.Condition()
 
     async def __aenter__(self) -> Self:
@@ -90,11 +92,20 @@ class CuttableLink:
         """Let all bytes that come from now on arrive so much later, in both directions."""
         self._delay_s = seconds
 
+    def clog(self) -> None:
+        """Keep all bytes of both directions back until `heal`, which lets them arrive."""
+        self._flowing.clear()
+
     async def heal(self) -> None:
         """Forward everything at once again; connections that lost bytes are reset."""
         self._swallowed = frozenset()
         self._delay_s = 0.0
+        self._flowing.set()
         await self._end({pair for pair in self._pairs if pair.spoiled})
+        await self.reopen()
+
+    async def reopen(self) -> None:
+        """After a cut take new connections again; what else was done to the link stays."""
         if self._server is None:
             self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port)
 
@@ -132,6 +143,7 @@ class CuttableLink:
             while True:
                 due_s, chunk = await under_way.get()
                 await asyncio.sleep(max(0.0, due_s - asyncio.get_running_loop().time()))
+                await self._flowing.wait()
                 if towards in self._swallowed or pair.spoiled:
                     pair.spoiled = True
                 elif not chunk:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import pytest
 from fakes.actor_rig import Stage, in_virtual_time
-from fakes.ports import FakeClock, FakeJournal, FakeSpool, InlineOffload
+from fakes.ports import FakeClock, FakeJournal, FakeSpool, InlineOffload, yield_turns
 
 from actors.actor import Ports
 from actors.coordinator import Coordinator
 from actors.hearing import Hearing
-from actors.ports import Transport
+from actors.ports import Blobs, Transport
 from protocols.effects import Effect, Report
 from protocols.messages import Announce, RoundOpened
 from protocols.reports import Progress, RoundAbandoned, Step
@@ -47,6 +47,19 @@ class Stalling:
         return self.stalls_s
 
 
+class Noting:
+    """Blobs that note what is published."""
+
+    def __init__(self, inner: Blobs) -> None:
+        self.published: list[bytes] = []
+        self._inner = inner
+        self.fetch, self.retain = inner.fetch, inner.retain
+
+    async def publish(self, data: bytes) -> bytes:
+        self.published.append(data)
+        return await self._inner.publish(data)
+
+
 class Head:
     """A coordinator whose clock and transport a test holds in its hands."""
 
@@ -56,6 +69,7 @@ class Head:
             self.stage.bus.declare(name)
         name = self.stage.roster.coordinator
         self.transport = Stalling(self.stage.bus.connect(name))
+        self.blobs = Noting(self.stage.bus.blobs(name))
         self.clock = FakeClock()
         ports = Ports(
             self.transport, self.clock, FakeJournal(), FakeSpool(), InlineOffload(), self.stage
@@ -64,7 +78,7 @@ class Head:
             self.stage.roster,
             ports,
             self.stage.assignment,
-            blobs=self.stage.bus.blobs(name),
+            blobs=self.blobs,
             checkpoints=self.stage.checkpoints,
         )
 
@@ -153,6 +167,23 @@ async def test_once_it_can_hear_silence_is_counted_again() -> None:
 
     assert abandoned(effects)
     assert head.clock.now_s() == pytest.approx(70.0)
+
+
+async def test_a_broker_that_stood_still_may_have_lost_the_state_which_is_published_again() -> None:
+    head = Head()
+    await head.begin()
+    head.transport.stalls_s = 2.0
+    await head.clock.advance(5.0)
+    head.actor.advance()
+    head.transport.stalls_s = 0.0
+    await head.clock.advance(40.0)
+    before = list(head.blobs.published)
+
+    head.actor.advance()
+    await yield_turns()
+
+    assert before == [head.actor.state.to_bytes()]
+    assert head.blobs.published == before * 2
 
 
 def test_a_stop_in_the_middle_of_a_round_ends_with_the_sum() -> None:

@@ -12,7 +12,6 @@ from protocols.effects import Effect
 from protocols.errors import PeerViolation
 from protocols.messages import (
     Announce,
-    AnswerChunk,
     Contribution,
     OpenRound,
     Propose,
@@ -23,7 +22,6 @@ from protocols.messages import (
 )
 from protocols.round_config import Roster, RoundConfig
 from protocols.secagg import holding
-from protocols.secagg.answers import Answers
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.gathering import Gathering
 from protocols.secagg.held_round import HeldRound
@@ -211,19 +209,6 @@ def coordinator_counts_any_vote(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Gathering, "_on_vote", on_vote)
 
 
-def coordinator_takes_any_answer(patch: pytest.MonkeyPatch) -> None:
-    """A coordinator takes answers whatever set they are for."""
-    whole = Answers.receive
-
-    def receive(
-        self: Answers, holder: str, message: AnswerChunk, set_digest: bytes
-    ) -> list[Effect] | None:
-        header = msgspec.structs.replace(message.header, set_digest=set_digest)
-        return whole(self, holder, msgspec.structs.replace(message, header=header), set_digest)
-
-    patch.setattr(Answers, "receive", receive)
-
-
 # What each of them breaks: any of these, as the first lie that is believed may be another's.
 GULLIBLE: dict[str, tuple[Plant, tuple[Rule, ...]]] = {
     "votes twice": (holder_votes_twice, (Rule.ONE_VOTE,)),
@@ -241,5 +226,4 @@ GULLIBLE: dict[str, tuple[Plant, tuple[Rule, ...]]] = {
     "obeys anybody": (holder_obeys_anybody, (Rule.HONEST, Rule.ONE_VOTE, Rule.CERTIFICATE)),
     "both rounds": (trainer_contributes_to_both, (Rule.ONE_CONTRIBUTION,)),
     "any vote": (coordinator_counts_any_vote, (Rule.CERTIFICATE,)),
-    "any answer": (coordinator_takes_any_answer, (Rule.EXACT,)),
 }

@@ -122,6 +122,34 @@ async def test_a_reset_ends_the_present_connections_only(
     assert await (await connect()).answer(b"after") == b"after"
 
 
+async def test_a_clogged_link_keeps_everything_back_and_loses_nothing(
+    link: CuttableLink, echo: Echo, connect: Connect
+) -> None:
+    client = await connect()
+    await client.answer(b"before")
+
+    link.clog()
+    client.writer.write(b"late")
+
+    assert await client.hears_nothing()
+    assert echo.heard == b"before"
+    await link.heal()
+    assert await client.reader.readexactly(4) == b"late"
+
+
+async def test_a_link_that_was_cut_and_reopened_is_still_stalled(
+    link: CuttableLink, connect: Connect
+) -> None:
+    link.stall()
+    await link.cut()
+
+    await link.reopen()
+
+    client = await connect()
+    client.writer.write(b"lost")
+    assert await client.hears_nothing()
+
+
 async def test_a_stalled_link_swallows_all_bytes_and_resets_the_connection_when_it_heals(
     link: CuttableLink, echo: Echo, connect: Connect
 ) -> None:

@@ -256,6 +256,8 @@ def test_what_happens_after_the_time_of_faults_is_no_part_of_the_story() -> None
     chronicle.over(6.0)
     chronicle.told(9.0, "coordinator", ended(2, *ALL))
     chronicle.struck(9.0, kill())
+    chronicle.over(9.0)
 
+    assert chronicle.end_s == 6.0
     assert [each.number for each in chronicle.rounds()] == [1]
     assert chronicle.strikes({}) == ()

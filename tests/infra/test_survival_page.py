@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
 import pytest
 from fakes.stories import abandoned, complete, script, story, strike
 
 from infra.chaos.survival.figures import Spread
+from infra.chaos.survival.gallery_page import Played, Programme, Unplayable, gallery_page
 from infra.chaos.survival.markup import Html, joined, tag
 from infra.chaos.survival.page import page_of
 from infra.chaos.survival.report import Report, report_of
 from infra.chaos.survival.story import Story
+from infra.chaos.survival.venue import Venue
 
 EVIL = "<script>alert(\"x\")</script> & 'more'"
 VOID = ("meta", "link", "br", "hr")
@@ -174,3 +176,70 @@ def test_markup_escapes_what_is_not_markup() -> None:
     )
     assert joined(tag("b", "1"), "<") == "<b>1</b>\n&lt;"
     assert isinstance(joined("a"), Html)
+
+
+# --- a whole gallery ------------------------------------------------------------------
+
+REAL = Venue(text="by real processes", options=" --real --pace 4", repeatable=False)
+
+
+def programme(stories: list[Story]) -> Programme:
+    good = [story(complete(1), strike(11.0, sum_s=3.5))]
+    return Programme(
+        venue=REAL,
+        played=(
+            Played(
+                report=replace(report_of(script(), good, REAL), scenario="good"),
+                stories=tuple(good),
+                took_s=40.0,
+            ),
+            Played(
+                report=replace(report_of(script(EVIL), stories, REAL), scenario="bad"),
+                stories=tuple(stories),
+                took_s=50.0,
+            ),
+        ),
+        unplayable=(Unplayable(scenario="never", title="Never", reasons=(EVIL, "no clock")),),
+    )
+
+
+def test_a_gallery_has_a_line_for_each_scenario_and_the_sums_of_all(stories: list[Story]) -> None:
+    page = gallery_page(programme(stories))
+
+    found = parsed(page)
+    assert found.figures["good.verdict"] == "as expected"
+    assert found.figures["bad.verdict"] == "failed"
+    assert found.figures["all.scenarios"] == "1 of 2"
+    assert found.figures["all.completed"] == "7"
+    assert found.figures["all.strikes"] == "13"
+    assert found.figures["all.took"] == "1.5 min"
+    assert found.figures["all.sums.max_s"] == "7.2 s"
+    assert "<script" not in page
+    assert {"never", "no clock", EVIL} <= set(found.texts)
+
+
+def test_links_of_a_gallery_lead_to_its_own_parts_and_what_failed_is_open(
+    stories: list[Story],
+) -> None:
+    found = parsed(gallery_page(programme(stories)))
+
+    links = [given["href"] for name, given in found.seen if name == "a"]
+    parts = [given["id"] for name, given in found.seen if name == "section"]
+    good, bad = (given for name, given in found.seen if name == "details")
+    assert links == ["#good", "#bad"]
+    assert parts == ["good", "bad"]
+    assert "open" in bad
+    assert "open" not in good
+
+
+def test_a_page_says_where_it_was_played_and_promises_no_repetition_where_there_is_none(
+    stories: list[Story],
+) -> None:
+    virtual = page_of(report_of(script(), stories), stories)
+    real = page_of(report_of(script(), stories[:1], REAL), stories[:1])
+
+    assert "3 histories, from seed 0 on, in virtual time." in virtual
+    assert "The same scenario and seeds give the same histories" in virtual
+    assert "One history, of seed 0, by real processes." in real
+    assert "quorate chaos made-up --seeds 1 --seed 0 --real --pace 4" in real
+    assert "The same scenario and seeds" not in real

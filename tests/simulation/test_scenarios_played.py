@@ -59,7 +59,7 @@ def small(tmp_path: Path) -> Path:
 def test_each_scenario_of_the_gallery_is_as_it_says(name: str) -> None:
     script = gallery.scenario(name)
 
-    report = report_of(script, play_all(script, range(SEEDS), 1, lambda _: None))
+    report = report_of(script, play_all(VirtualTime(), script, range(SEEDS), lambda _: None))
 
     assert [each.text for each in (*report.violations, *report.unmet)] == []
     assert report.completed + report.abandoned >= SEEDS * script.rounds
@@ -87,8 +87,8 @@ def test_a_kill_in_the_vote_of_round_3_is_in_the_vote_of_round_3() -> None:
 def test_the_same_seed_is_the_same_story_in_one_process_and_in_several() -> None:
     script = gallery.scenario("trainers-drop")
 
-    alone = play_all(script, range(2), 1, lambda _: None)
-    together = play_all(script, range(2), 2, lambda _: None)
+    alone = play_all(VirtualTime(), script, range(2), lambda _: None)
+    together = play_all(VirtualTime(2), script, range(2), lambda _: None)
 
     assert alone == together
     assert alone[0].digest != alone[1].digest
@@ -100,7 +100,7 @@ def test_trainers_that_do_not_greet_after_a_restart_fail_the_scenario_that_needs
     monkeypatch.setattr(Contributing, "_greet", lambda self: [])
     script = gallery.scenario("trainers-drop")
 
-    report = report_of(script, play_all(script, range(1), 1, lambda _: None))
+    report = report_of(script, play_all(VirtualTime(), script, range(1), lambda _: None))
 
     assert not report.passed
     assert report.lost
@@ -161,7 +161,7 @@ def test_mistakes_of_a_file_are_wrong_usage(small: Path, tmp_path: Path) -> None
     [
         ("power-cutt",),
         ("power-cut", "calm"),
-        ("power-cut", "--real"),
+        ("power-cut", "--real", "--jobs", "2"),
         ("power-cut", "--trace", "it"),
         ("power-cut", "--html", "/nowhere/at/all.html"),
         ("--seeds", "2", "gallery"),

@@ -22,7 +22,7 @@ from protocols.reports import (
     TrainerReturned,
 )
 
-from .story import Absence, Fate, Round, Strike
+from .story import Absence, Fate, Round, Story, Strike
 
 _FATES: dict[Ended, Fate] = {Ended.COMPLETE: "complete", Ended.ABANDONED: "abandoned"}
 
@@ -70,8 +70,9 @@ class Chronicle:
             self._struck.append((now_s, fault))
 
     def over(self, now_s: float) -> None:
-        """Take no note any more."""
-        self.end_s = now_s
+        """Take no note any more; only the first time counts."""
+        if self.end_s is None:
+            self.end_s = now_s
 
     def _left(self, number: int, host: str, step: str, reason: str) -> None:
         absence = Absence(name=self.people.label(host), step=step, reason=reason)
@@ -79,6 +80,23 @@ class Chronicle:
         self._missing.setdefault(number, {})[host] = absence
 
     # --- what comes of it -------------------------------------------------------------
+
+    def story(self, seed: int, places: Mapping[Fault, int]) -> Story:
+        """Return all of it once it is over, with what the ledger found wrong.
+
+        `places` are those in the file of everything that was planned.
+        """
+        strikes = self.strikes(places)
+        struck = {strike.place for strike in strikes}
+        return Story(
+            seed=seed,
+            rounds=self.rounds(),
+            strikes=strikes,
+            missed=tuple(sorted(set(places.values()) - struck)),
+            end_s=self.end_s or 0.0,
+            violations=tuple(self.ledger.violations),
+            digest="",
+        )
 
     def rounds(self) -> tuple[Round, ...]:
         """Return the rounds that ended, in their order."""

@@ -6,19 +6,29 @@ from collections.abc import Iterable, Sequence
 
 from .charts import histogram, timeline
 from .figures import COLUMNS, Lost, Spread, Square
+from .layout import counted, document, seconds
 from .markup import Html, joined, tag
 from .report import Report
 from .story import Story
-from .style import STYLE
 
 _TIMELINES = 8
 _UNMET = 30
+TIMELINE = (
+    "Each box is a round: filled with its number where a sum was opened, struck through where "
+    "it was abandoned. Each triangle is a fault."
+)
 
 
 def page_of(report: Report, stories: Sequence[Story]) -> str:
     """Return the page. Its figures are those of `Report.plain`."""
-    body = tag(
-        "main",
+    return document(
+        f"{report.title}: survivability", tag("h1", report.title), *sections_of(report, stories)
+    )
+
+
+def sections_of(report: Report, stories: Sequence[Story]) -> list[Html]:
+    """Return all that a page says of a scenario but its title."""
+    return [
         *_head(report),
         _verdict(report),
         _tiles(report),
@@ -28,32 +38,28 @@ def page_of(report: Report, stories: Sequence[Story]) -> str:
         *_lost(report.lost),
         *_reasons(report),
         *_again(report),
-    )
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("title", f"{report.title}: survivability"),
-        tag("style", Html(STYLE)),
-    )
-    page = tag("html", head, tag("body", body), lang="en")
-    return f"<!doctype html>\n{page}\n"
+    ]
 
 
 def _head(report: Report) -> list[Html]:
     cast = report.cast
     vote = "with a vote" if cast["vote"] else "without a vote"
     return [
-        tag("h1", report.title),
         tag("p", report.shows),
         tag(
             "p",
             f"{cast['trainers']} trainers, of whom a sum needs {cast['minimum']}; "
             f"{cast['holders']} share-holders, of whom {cast['threshold']} open a sum, {vote}. "
-            f"{report.seeds} histories in virtual time, from seed {report.first_seed} on.",
+            f"{_histories(report)} {report.venue.text}.",
             class_="quiet",
         ),
     ]
+
+
+def _histories(report: Report) -> str:
+    if report.seeds == 1:
+        return f"One history, of seed {report.first_seed},"
+    return f"{report.seeds} histories, from seed {report.first_seed} on,"
 
 
 def _verdict(report: Report) -> Html:
@@ -64,13 +70,8 @@ def _verdict(report: Report) -> Html:
     items = [tag("li", f"seed {each.seed}: {each.text}") for each in found[:_UNMET]]
     if len(found) > _UNMET:
         items.append(tag("li", f"and {len(found) - _UNMET} more, all in the JSON"))
-    text = f"Failed: {len(found)} findings."
+    text = f"Failed: {counted(len(found), 'finding')}."
     return tag("div", tag("strong", text), tag("ul", *items), class_="verdict failed")
-
-
-def seconds(value: float | None) -> str:
-    """Return a time as it is shown."""
-    return "-" if value is None else f"{value:.1f} s"
 
 
 def _tiles(report: Report) -> Html:
@@ -165,11 +166,11 @@ def _timelines(report: Report, stories: Sequence[Story]) -> list[Html]:
     ]
     left = len(stories) - len(figures)
     note = f" {left} more histories are not drawn." if left else ""
-    text = (
-        "Each box is a round: filled with its number where a sum was opened, struck through where "
-        f"it was abandoned. Each triangle is a fault.{note}"
-    )
-    return [tag("h2", "Rounds and faults in time"), tag("p", text, class_="quiet"), *figures]
+    return [
+        tag("h2", "Rounds and faults in time"),
+        tag("p", TIMELINE + note, class_="quiet"),
+        *figures,
+    ]
 
 
 def _lost(lost: Sequence[Lost]) -> list[Html]:
@@ -213,14 +214,20 @@ def _plain_cell(place: int, value: str, number: int) -> Html:
 
 
 def _again(report: Report) -> list[Html]:
-    command = f"quorate chaos {report.scenario} --seeds {report.seeds} --seed {report.first_seed}"
-    digest = joined(
-        "The same scenario and seeds give the same histories; the digest of these is ",
-        tag("code", report.digest),
-        ".",
+    seeds = f"--seeds {report.seeds} --seed {report.first_seed}"
+    command = f"quorate chaos {report.scenario} {seeds}{report.venue.options}"
+    note = Html(
+        "Real processes never take the same time twice: what a seed draws is the same again, "
+        "the history is another one."
     )
+    if report.venue.repeatable:
+        note = joined(
+            "The same scenario and seeds give the same histories; the digest of these is ",
+            tag("code", report.digest),
+            ".",
+        )
     return [
         tag("h2", "Once more"),
         tag("p", tag("code", command)),
-        tag("p", digest, class_="quiet"),
+        tag("p", note, class_="quiet"),
     ]

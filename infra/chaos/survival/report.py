@@ -13,14 +13,20 @@ from infra.chaos.scenario import Script
 from .expectations import unmet_by
 from .figures import ANY_TIME, Lost, Spread, Square, Unmet
 from .story import Story
+from .venue import VIRTUAL, Venue
 
 _WHICH = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """All figures of a scenario's histories; the terminal, the JSON and the page show these."""
+    """All figures of a scenario's histories; the terminal, the JSON and the page show these.
 
+    `lasted_s` is how long all of them lasted, by the clock of their theatre; `digest` is empty
+    where histories can't be repeated.
+    """
+
+    venue: Venue
     scenario: str
     title: str
     shows: str
@@ -38,7 +44,7 @@ class Report:
     unmet: tuple[Unmet, ...]
     violations: tuple[Unmet, ...]
     missed: dict[str, int]
-    simulated_s: float
+    lasted_s: float
     digest: str
 
     @property
@@ -51,12 +57,13 @@ class Report:
         return {"outcome": "as expected" if self.passed else "failed", **asdict(self)}
 
 
-def report_of(script: Script, stories: Sequence[Story]) -> Report:
-    """Add up what the histories came to. Needs at least one."""
+def report_of(script: Script, stories: Sequence[Story], venue: Venue = VIRTUAL) -> Report:
+    """Add up what the histories of a script came to, as it was played. Needs at least one."""
     rounds = [each for story in stories for each in story.rounds]
     strikes = [each for story in stories for each in story.strikes]
     size = script.size
     return Report(
+        venue=venue,
         scenario=script.name,
         title=script.title,
         shows=script.shows,
@@ -83,9 +90,13 @@ def report_of(script: Script, stories: Sequence[Story]) -> Report:
             for text in story.violations
         ),
         missed=_missed(stories),
-        simulated_s=round(sum(story.end_s for story in stories), 3),
-        digest=sha256("".join(story.digest for story in stories).encode()).hexdigest(),
+        lasted_s=round(sum(story.end_s for story in stories), 3),
+        digest=_digest(stories) if venue.repeatable else "",
     )
+
+
+def _digest(stories: Iterable[Story]) -> str:
+    return sha256("".join(story.digest for story in stories).encode()).hexdigest()
 
 
 def _missed(stories: Iterable[Story]) -> dict[str, int]:

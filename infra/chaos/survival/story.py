@@ -58,7 +58,10 @@ class Strike:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Story:
-    """One history; `missed` are the places of faults that were planned and never struck."""
+    """One history; `missed` are the places of faults that were planned and never struck.
+
+    `digest` is empty for a history that nobody can repeat.
+    """
 
     seed: int
     rounds: tuple[Round, ...]

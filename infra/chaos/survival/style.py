@@ -39,6 +39,12 @@ tbody th { font-weight: 500; white-space: nowrap; }
 td.sum { background: var(--good-wash); } td.none { background: var(--bad-wash); }
 td.mixed { background: linear-gradient(90deg, var(--good-wash) 50%, var(--bad-wash) 50%); }
 td.open { background: var(--plain-wash); } td.number { text-align: right; }
+td.sum, td.none, td.number { white-space: nowrap; }
+section { border-top: 1px solid var(--line); padding-bottom: .75rem; }
+section figure { margin-bottom: .25rem; }
+section h3 code { color: var(--quiet); font-weight: 400; }
+details[open] { padding-bottom: 2rem; } a { color: var(--mark); }
+summary { cursor: pointer; color: var(--quiet); font-size: .875rem; }
 figure { margin: .5rem 0 1rem; overflow-x: auto; }
 svg { display: block; width: 100%; min-width: 40rem; height: auto; }
 svg text { font: 11px system-ui, sans-serif; fill: var(--quiet); }

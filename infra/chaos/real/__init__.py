@@ -1,0 +1,3 @@
+"""Scenarios on real processes and a private RabbitMQ."""
+
+from __future__ import annotations

@@ -13,6 +13,8 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from protocols.trust.sealing import BoxKey, SealingKey
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -187,6 +189,25 @@ class Entropy(Protocol):
 
     def bytes(self, count: int) -> bytes:
         """Return `count` unpredictable bytes."""
+        ...
+
+
+class Sealing(Protocol):
+    """Sealed boxes. Each takes fresh entropy, so a simulation needs an adapter of its own.
+
+    Who sealed a box is not known from the box: what carries it is to be signed.
+    """
+
+    def seal(self, key: SealingKey, info: bytes, content: bytes) -> bytes:
+        """Return a box that only the owner of `key` can open, and only with the same `info`.
+
+        `info` is `Binding.to_bytes()`. Never the same box twice. Raises `Untrusted` for a key
+        that nobody may have.
+        """
+        ...
+
+    def open(self, key: BoxKey, info: bytes, box: bytes) -> bytes:
+        """Return what is in a box; raises `Untrusted` unless all of it is as it was sealed."""
         ...
 
 

@@ -16,13 +16,20 @@ Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
 
 
-class Roster(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who belongs to a federation. A holder's place gives its evaluation point, place + 1."""
+class Roster(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Who belongs to a federation. A holder's place gives its evaluation point, place + 1.
+
+    `keys` is the digest of the signed roster that the names are from, and left out of the bytes
+    where there is none: it binds the members' keys and the roster's epoch.
+    """
 
     federation: Name
     coordinator: Name
     holders: tuple[Name, ...]
     trainers: tuple[Name, ...]
+    keys: Digest | None = None
 
     def __post_init__(self) -> None:
         everybody = (self.coordinator, *self.holders, *self.trainers)

@@ -12,7 +12,9 @@ import typer
 
 from .broker_commands import broker_app
 from .chaos_group import chaos_app
+from .identity_commands import identity_app
 from .options import taking
+from .roster_commands import roster_app
 
 if TYPE_CHECKING:
     from infra.homes import Role
@@ -34,6 +36,8 @@ app = typer.Typer(
 
 app.add_typer(broker_app)
 app.add_typer(chaos_app)
+app.add_typer(identity_app)
+app.add_typer(roster_app)
 
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON object a line; the last is of kind summary.")
@@ -223,6 +227,12 @@ class ProvisionOptions:
         Path | None,
         typer.Option("--model-token", help="File of the token to pull with; made if left out."),
     ] = None
+    trial_roster: Annotated[
+        Path | None,
+        typer.Option(
+            "--trial-roster", help="For a trial: make all identities, and a roster in this folder."
+        ),
+    ] = None
     json: Json = False
 
 
@@ -236,10 +246,12 @@ def provision(options: ProvisionOptions) -> None:
     modules beside it that it imports. Where the
     owners' data are is their affair: the path of the job file is kept, and [trainer] of
     actor.toml is where it is corrected. A home that an actor has lived in is never overwritten.
+    With --trial-roster every home gets an identity as well; in earnest each site makes its own,
+    with quorate identity new, so that no other machine ever has its key.
     """
     from infra.homes.access import Sources  # noqa: PLC0415
 
-    from .provision_command import run  # noqa: PLC0415
+    from .provision_command import Homes, run  # noqa: PLC0415
 
     sources = Sources(
         tuple(options.broker or ()),
@@ -249,7 +261,8 @@ def provision(options: ProvisionOptions) -> None:
         options.model_token,
     )
     output = _output(options.json, quiet=False)
-    sys.exit(run(options.job, options.out, sources, output=output))
+    wanted = Homes(options.job, options.out, options.trial_roster)
+    sys.exit(run(wanted, sources, output=output))
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,15 +122,13 @@ def _move(source: Path, target: Path) -> None:
 
 
 def _rot(files: Iterable[Path], draw: Random, share: float) -> int:
-    """Turn the bits of the last byte of some files; return of how many."""
+    """Turn the bits of the last byte of some files that is not filling; return of how many."""
     count = 0
     for file in files:
-        size = file.stat().st_size
-        if size and draw.random() < share:
+        kept = file.read_bytes().rstrip(b"\0")
+        if kept and draw.random() < share:
             with file.open("r+b") as opened:
-                opened.seek(size - 1)
-                last = opened.read(1)
-                opened.seek(size - 1)
-                opened.write(bytes([last[0] ^ 0xFF]))
+                opened.seek(len(kept) - 1)
+                opened.write(bytes([kept[-1] ^ 0xFF]))
             count += 1
     return count

@@ -8,6 +8,7 @@ from infra.chaos.cells import Party
 from infra.chaos.scenario import Blow, Script
 from infra.chaos.scenario.actions import WORDS
 from infra.simulation.faults import Kind, Rates
+from infra.simulation.liars.moments import MOMENTS
 
 MOST_ACTORS = 40  # processes of this machine, and as many again for the code of owners
 LONGEST_BAD_DISK_S = 15.0  # then an actor that can't open its journal gives up for good
@@ -22,6 +23,7 @@ IMPOSSIBLE: dict[Kind, str] = {
     Kind.CLOCK_JUMP: _CLOCK,
     Kind.CLOCK_DRIFT: _CLOCK,
     Kind.BLOBS_SLOW: "model states come on the same connection as everything else",
+    **dict.fromkeys((*MOMENTS, Kind.REPLAY), "real processes run the honest program: nobody lies"),
 }
 
 

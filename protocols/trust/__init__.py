@@ -1,0 +1,1 @@
+"""Who is who: identities, signed rosters, signatures over messages, sealed boxes."""

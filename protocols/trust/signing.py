@@ -1,0 +1,135 @@
+"""What is signed of a message: who says which bytes, of which type, in which round, and where.
+
+`framed` (see `framing`) with the tag `quorate/message`, the version of the protocol, and these
+fields:
+
+| field | bytes |
+|---|---|
+| federation | its name |
+| round | 32: the round's id, or zeros for a message of no round |
+| sender | its name |
+| type | the name of the message's type |
+| body | 32: SHA-256 of the bytes that travel |
+
+A signature therefore fits no other federation, round, sender, type, body or version of the
+protocol. Within a round the same message may come again, and means the same.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from typing import assert_never
+
+from protocols.codec import VERSION
+from protocols.errors import Misuse
+from protocols.messages import (
+    Accepted,
+    Announce,
+    AnswerChunk,
+    CloseRound,
+    Declined,
+    Excluded,
+    Goodbye,
+    Grant,
+    Have,
+    Hello,
+    OpenRound,
+    Propose,
+    Refused,
+    Release,
+    RoundOpened,
+    ShareChunk,
+    Unsupported,
+    Vote,
+    Welcome,
+    Wire,
+    Working,
+)
+from protocols.round_config import NAME_PATTERN
+
+from .framing import framed
+from .keys import SigningKey, verify
+
+DOMAIN = "quorate/message"
+NO_ROUND = bytes(32)
+_NAME = re.compile(NAME_PATTERN)
+_TYPE = re.compile(r"[A-Za-z]{1,64}\Z")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """What a signature is about. The verifier fills in what it knows, not what it is told.
+
+    Attributes:
+        federation: the verifier's own.
+        round_id: 32 bytes, `NO_ROUND` for a message of no round.
+        sender: who claims to have said it.
+        type_name: the name of the message's type, as in `messages`.
+        body_digest: SHA-256 of the exact bytes that came.
+    """
+
+    federation: str
+    round_id: bytes
+    sender: str
+    type_name: str
+    body_digest: bytes
+
+    def __post_init__(self) -> None:
+        if not (_NAME.match(self.federation) and _NAME.match(self.sender)):
+            raise Misuse("a statement names a federation and a sender of it")
+        if len(self.round_id) != 32 or len(self.body_digest) != 32:
+            raise Misuse("the ids of a statement have 32 bytes each")
+        if not _TYPE.match(self.type_name):
+            raise Misuse("a statement names the type of its message")
+
+    @classmethod
+    def of(cls, federation: str, sender: str, message: Wire, body: bytes | memoryview) -> Statement:
+        """Return the statement about a message that was read from these bytes, or made them."""
+        return cls(
+            federation=federation,
+            round_id=round_of(message),
+            sender=sender,
+            type_name=type(message).__name__,
+            body_digest=hashlib.sha256(body).digest(),
+        )
+
+    def to_bytes(self) -> bytes:
+        """Return the bytes that are signed."""
+        return framed(
+            DOMAIN,
+            VERSION,
+            self.federation.encode(),
+            self.round_id,
+            self.sender.encode(),
+            self.type_name.encode(),
+            self.body_digest,
+        )
+
+    def signed_by(self, key: SigningKey) -> bytes:
+        """Return the signature, 64 bytes."""
+        return key.sign(self.to_bytes())
+
+    def require(self, key: bytes, signature: bytes) -> None:
+        """Check that the owner of the public key said this. Raises `Untrusted`."""
+        verify(key, signature, self.to_bytes())
+
+
+def round_of(message: Wire) -> bytes:
+    """Return the id of the round that a message belongs to, `NO_ROUND` where there is none."""
+    match message:
+        case Hello() | Goodbye() | Unsupported() | Welcome():
+            return NO_ROUND
+        case OpenRound(config=config) | Announce(config=config):
+            return config.cid()
+        case ShareChunk(header=header):
+            return header.cid
+        case AnswerChunk(header=answer):
+            return answer.cid
+        case (
+            RoundOpened() | Accepted() | Declined() | Working() | Grant() | Have() | Excluded()
+            | Refused() | Propose() | Vote() | Release() | CloseRound()
+        ):  # fmt: skip
+            return message.cid
+    assert_never(message)

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+import pytest
+from fakes.round_parts import ROSTER, config_of
+from hypothesis import given
+from hypothesis import strategies as st
+
+from protocols.codec import canonical, opened, seal
+from protocols.errors import Misuse
+from protocols.messages import (
+    Announce,
+    AnswerChunk,
+    AnswerHeader,
+    CloseRound,
+    ContributionHeader,
+    Goodbye,
+    Hello,
+    OpenRound,
+    ShareChunk,
+    Unsupported,
+    Vote,
+    Welcome,
+    Wire,
+    read,
+)
+from protocols.trust.errors import Untrusted
+from protocols.trust.framing import framed
+from protocols.trust.keys import SigningKey
+from protocols.trust.sealing import Binding
+from protocols.trust.signing import NO_ROUND, Statement, round_of
+
+KNOWN = json.loads((Path(__file__).parents[2] / "vectors" / "trust.json").read_text())
+KEY = SigningKey.from_seed(bytes(range(32)))
+CID = bytes(range(32))
+SAID = Statement(
+    federation="trial", round_id=CID, sender="north", type_name="Vote", body_digest=b"\x05" * 32
+)
+
+
+@pytest.mark.parametrize("known", KNOWN["statements"], ids=lambda known: known["type_name"])
+def test_the_signed_bytes_and_their_signatures_are_the_known_ones(known: dict[str, str]) -> None:
+    statement = Statement(
+        federation=known["federation"],
+        round_id=bytes.fromhex(known["round_id"]),
+        sender=known["sender"],
+        type_name=known["type_name"],
+        body_digest=bytes.fromhex(known["body_digest"]),
+    )
+    key = SigningKey.from_seed(bytes.fromhex(known["seed"]))
+
+    signature = statement.signed_by(key)
+
+    assert key.public.hex() == known["key"]
+    assert statement.to_bytes().hex() == known["statement"]
+    assert signature.hex() == known["signature"]
+    statement.require(key.public, signature)
+
+
+@pytest.mark.parametrize("known", KNOWN["bindings"], ids=lambda known: known["fields"][0])
+def test_what_a_box_is_bound_to_has_the_known_bytes(known: dict[str, Any]) -> None:
+    purpose, federation, round_id, sender, recipient, header, index = known["fields"]
+
+    binding = Binding(
+        purpose=purpose,
+        federation=federation,
+        round_id=bytes.fromhex(round_id),
+        sender=sender,
+        recipient=recipient,
+        header_digest=bytes.fromhex(header),
+        index=index,
+    )
+
+    assert binding.to_bytes().hex() == known["bytes"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"federation": "trials"},
+        {"round_id": NO_ROUND},
+        {"sender": "south"},
+        {"type_name": "Votes"},
+        {"body_digest": b"\x06" * 32},
+    ],
+    ids=lambda other: next(iter(other)),
+)
+def test_a_signature_is_good_for_nothing_else(other: dict[str, Any]) -> None:
+    signature = SAID.signed_by(KEY)
+
+    with pytest.raises(Untrusted) as refused:
+        replace(SAID, **other).require(KEY.public, signature)
+
+    assert refused.value.doubt == "signature"
+
+
+def test_a_signature_of_another_version_of_the_protocol_or_another_purpose_does_not_fit() -> None:
+    parts = [SAID.federation.encode(), CID, b"north", b"Vote", SAID.body_digest]
+
+    for domain, version in (("quorate/message", 2), ("quorate/roster", 1), ("quorate/messag", 1)):
+        with pytest.raises(Untrusted, match="not signed"):
+            SAID.require(KEY.public, KEY.sign(framed(domain, version, *parts)))
+    SAID.require(KEY.public, KEY.sign(framed("quorate/message", 1, *parts)))
+
+
+def test_a_signature_of_another_key_does_not_fit() -> None:
+    other = SigningKey.from_seed(bytes(32))
+
+    with pytest.raises(Untrusted, match="not signed"):
+        SAID.require(KEY.public, SAID.signed_by(other))
+
+
+@given(st.lists(st.binary(max_size=6), max_size=4), st.lists(st.binary(max_size=6), max_size=4))
+def test_no_two_lists_of_fields_have_the_same_bytes(
+    one: Sequence[bytes], other: Sequence[bytes]
+) -> None:
+    assert (framed("tag", 1, *one) == framed("tag", 1, *other)) == (list(one) == list(other))
+
+
+@given(st.binary(max_size=12), st.integers(0, 12), st.integers(0, 12))
+def test_where_a_field_ends_and_the_next_begins_is_signed(
+    text: bytes, first: int, second: int
+) -> None:
+    halves = [(text[:cut], text[cut:]) for cut in (first, second)]
+
+    assert (framed("t", 1, *halves[0]) == framed("t", 1, *halves[1])) == (halves[0] == halves[1])
+
+
+@pytest.mark.parametrize("domain", ["", "a" * 256, "é"])
+def test_a_tag_is_short_ascii(domain: str) -> None:
+    with pytest.raises(Misuse):
+        framed(domain, 1)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"federation": ""},
+        {"sender": "North"},
+        {"sender": "a" * 64},
+        {"round_id": b"\x00" * 31},
+        {"body_digest": b""},
+        {"type_name": ""},
+        {"type_name": "Vote\n"},
+    ],
+    ids=str,
+)
+def test_a_statement_that_makes_no_sense_can_not_be_made(wrong: dict[str, Any]) -> None:
+    with pytest.raises(Misuse):
+        replace(SAID, **wrong)
+
+
+def of_each_type() -> list[Wire]:
+    """Return a message of every type: those with a plain `cid` are filled in by their schema."""
+    config = config_of()
+    header = ContributionHeader(cid=CID, trainer="north", share_bytes=0, share_digests=())
+    answer = AnswerHeader(cid=CID, set_digest=CID, answer_bytes=0, answer_digest=CID)
+    special: list[Wire] = [
+        Hello(role="holder", software="", suites=(), fields=()),
+        Goodbye(),
+        Unsupported(versions=(1,)),
+        Welcome(job="job", number=1),
+        OpenRound(config=config),
+        Announce(config=config, holders=ROSTER.holders),
+        ShareChunk(header=header, index=0, payload=b""),
+        AnswerChunk(header=answer, index=0, payload=b""),
+        CloseRound(cid=CID, job="job", number=1, complete=True, reason=""),
+    ]
+    filled = {
+        "cid": CID,
+        "set_digest": CID,
+        "kind": "",
+        "spans": ((0, 1),),
+        "contributions": (),
+        "chosen": (),
+        "voters": (),
+        "trainer": "north",
+        "what": "",
+        "reason": "",
+    }
+    plain = [
+        kind(**{name: filled[name] for name in kind.__struct_fields__})
+        for kind in get_args(Wire)
+        if not isinstance(kind, type) or kind not in {type(message) for message in special}
+    ]
+    return [*special, *plain]
+
+
+@pytest.mark.parametrize("message", of_each_type(), ids=lambda message: type(message).__name__)
+def test_every_type_of_message_is_signed_for_its_round(message: Wire) -> None:
+    envelope = opened(seal("north", message))
+    _, again = read(seal("north", message))
+    statement = Statement.of("trial", envelope.sender, message, canonical(message))
+    signature = statement.signed_by(KEY)
+
+    Statement.of("trial", "north", again, envelope.body).require(KEY.public, signature)
+
+    rounds = {NO_ROUND, CID, config_of().cid()}
+    assert round_of(again) in rounds
+    assert (round_of(again) == NO_ROUND) == (not _speaks_of_a_round(again))
+
+
+def _speaks_of_a_round(message: msgspec.Struct) -> bool:
+    return not {"cid", "header", "config"}.isdisjoint(message.__struct_fields__)
+
+
+def test_of_each_type_leaves_none_out() -> None:
+    assert {type(message) for message in of_each_type()} == set(get_args(Wire))
+    assert {field.name for field in fields(Statement)} == {
+        "federation", "round_id", "sender", "type_name", "body_digest",
+    }  # fmt: skip
+
+
+def test_a_vote_of_one_round_is_none_of_another() -> None:
+    vote = Vote(cid=CID, set_digest=CID)
+    other = Vote(cid=NO_ROUND, set_digest=CID)
+    signature = Statement.of("trial", "north", vote, canonical(vote)).signed_by(KEY)
+
+    with pytest.raises(Untrusted):
+        Statement.of("trial", "north", other, canonical(vote)).require(KEY.public, signature)
+    with pytest.raises(Untrusted):
+        Statement.of("trial", "north", vote, canonical(other)).require(KEY.public, signature)

@@ -8,7 +8,7 @@ BROKER_ROOT ?= $(QUORATE_TEST_BROKER_ROOT)
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv broker check test chaos spin model demo bench clean
+.PHONY: help venv broker check test chaos spin model mutants demo bench clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ spin:
 model: venv spin  ## Search every state of the vote and release rule with Spin, which it installs; minutes
 	$(BIN)/python -m models
 
+mutants: venv  ## Plant bugs in copies of the code, one at a time: who catches each? Minutes; ARGS="--only NAME"
+	$(BIN)/python -m mutants $(ARGS)
+
 demo: venv  ## Train on digits with five owners, losing a trainer and a share-holder on the way
 	$(BIN)/quorate demo $(ARGS)
 
@@ -56,4 +59,4 @@ bench: venv  ## Measure the kernels against the memory bandwidth of this machine
 
 clean:  ## Remove .venv and all that was generated, but no run's checkpoints
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find actors benchmarks examples infra models protocols quorate_pytest tests tools -name __pycache__ -type d -prune -exec rm -rf {} +
+	find actors benchmarks examples infra models mutants protocols quorate_pytest tests tools -name __pycache__ -type d -prune -exec rm -rf {} +

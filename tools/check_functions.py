@@ -17,7 +17,7 @@ MAX_LINES = 50
 MAX_PARAMETERS = 5
 PACKAGES = ("actors", "protocols", "infra", "quorate_pytest")
 REPEATABLE = ("actors", "protocols", "infra/simulation")
-FOLDERS = (*PACKAGES, "models", "tests", "benchmarks", "tools", "examples")
+FOLDERS = (*PACKAGES, "models", "mutants", "tests", "benchmarks", "tools", "examples")
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 

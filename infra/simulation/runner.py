@@ -207,7 +207,8 @@ class _Run:
         return not waits and not any(self.world.hosts[name].disk.chunks for name in alive)
 
     def _check_what_is_left(self, alive: list[str]) -> None:
-        for name in alive:
+        # The coordinator has ended with the job; its disk is still there.
+        for name in dict.fromkeys((self.roster.coordinator, *alive)):
             disk = self.world.hosts[name].disk
             if disk.chunks:
                 text = f"{len(disk.chunks)} streams are left: {next(iter(disk.chunks))}"

@@ -37,6 +37,7 @@ class TrainerChecks:
         self._values: dict[str, list[str]] = {}
         self._digests: dict[str, tuple[ContributionHeader, bytes]] = {}
         self._numbers: dict[tuple[str, int], bytes] = {}
+        self._hidden: dict[tuple[str, bytes], bytes] = {}
 
     def sending(self, host: str, to: str, message: Wire, body: bytes) -> None:
         """Look at a message before it leaves."""
@@ -85,11 +86,16 @@ class TrainerChecks:
             return
         values = FixedPoint.of(config).encode(vector)
         place = self._ghost.roster.holders.index(to)
-        drawn = (seed for seed in self._drawn[host] if len(seed) == SEED_BYTES)
-        if not any(
-            suite.protect(config, values, seed, 0)[place] == chunk.payload for seed in drawn
-        ):
+        drawn = [seed for seed in self._drawn[host] if len(seed) == SEED_BYTES]
+        used = [s for s in drawn if suite.protect(config, values, s, 0)[place] == chunk.payload]
+        if not used:
             self._ghost.violated(Rule.SECRET, host, "a share is hidden by no entropy that it drew")
+            return
+        cid = chunk.header.cid
+        if self._hidden.setdefault((host, used[0]), cid) != cid:
+            self._ghost.violated(Rule.SECRET, host, "one seed hides two contributions")
+        while len(self._hidden) > _SEEDS * len(self._drawn):
+            del self._hidden[next(iter(self._hidden))]
 
     def _job(self, host: str) -> str:
         key = next((k for k in self._ghost.disks[host].records if k.startswith("job/")), "job/")

@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -169,6 +170,51 @@ def test_full_disk_is_told_and_leaves_the_earlier_commits(tmp_path: Path) -> Non
     assert "check the disk's space" in told[0]
     assert "failed before: open it again" in told[1]
     assert loaded(path) == {"before": b"1"}
+
+
+async def test_commit_that_fails_half_way_leaves_nothing_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Failing(sqlite3.Connection):
+        def execute(self, sql: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+            if "set" in values:
+                raise sqlite3.OperationalError("disk I/O error")
+            return super().execute(sql, values)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Failing))
+    journal = await SqliteJournal.open(tmp_path / "journal.db")
+    await journal.commit([("vote", b"old")])
+
+    with pytest.raises(StorageFailed, match="disk I/O error"):
+        await journal.commit([("vote", b"new"), ("set", b"new")])
+    await journal.close()
+
+    monkeypatch.undo()
+    again = await SqliteJournal.open(tmp_path / "journal.db")
+    assert await again.load() == {"vote": b"old"}
+    await again.close()
+
+
+async def test_commit_is_synced_before_it_returns(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    levels: list[int] = []
+
+    class Watched(sqlite3.Connection):
+        def execute(self, sql: str, values: tuple[object, ...] = ()) -> sqlite3.Cursor:
+            if sql == "COMMIT":
+                levels.extend(super().execute("PRAGMA synchronous").fetchone())
+            return super().execute(sql, values)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Watched))
+    journal = await SqliteJournal.open(tmp_path / "journal.db")
+
+    await journal.commit([("vote", b"for a")])
+    await journal.commit([("vote", None)])
+
+    full = 2  # what SQLite calls FULL: with a write-ahead log, it syncs at each commit
+    assert levels == [full] * 3, "the table and two commits"
+    await journal.close()
 
 
 async def test_event_loop_goes_on_while_a_commit_waits_for_the_disk(tmp_path: Path) -> None:

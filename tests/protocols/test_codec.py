@@ -309,12 +309,14 @@ def test_a_repeated_key_is_refused_wherever_it_stands() -> None:
         packed = b"".join(msgpack.packb(k) + msgpack.packb(v) for k, v in fields)
         return bytes([0x80 | len(fields)]) + packed
 
-    body = twice([("type", "Hello"), ("role", "trainer"), ("role", "holder")])
-    good = msgpack.packb({"type": "Hello", "role": "trainer"})
+    fields = list(msgspec.to_builtins(hello("trainer"), builtin_types=(bytes,)).items())
+    good = twice(fields)
     outer = twice([("v", 1), ("sender", "ann"), ("sender", "bob"), ("body", good)])
 
-    with pytest.raises(PeerViolation, match="ann"):
-        read(enveloped(body))
+    assert read(enveloped(good)) == ("ann", hello("trainer"))
+    for repeated in fields:
+        with pytest.raises(PeerViolation, match="ann"):
+            read(enveloped(twice([*fields, repeated])))
     with pytest.raises(Undecodable):
         read(outer)
 

@@ -21,6 +21,7 @@ from actors.trainer import Trainer
 from infra.simulation import trainer_checks
 from infra.simulation.faults import Aim, Fault, Kind, Plan, Point
 from infra.simulation.ghost import Rule
+from infra.simulation.ports import SimEntropy
 from infra.simulation.queues import SimQueue
 from infra.simulation.runner import run
 from infra.simulation.spool import SimSpool
@@ -105,6 +106,20 @@ def test_shares_that_are_never_erased_are_noticed(monkeypatch: pytest.MonkeyPatc
     assert rules_broken() == {Rule.GONE, Rule.BOUNDED}
 
 
+def test_answers_that_a_coordinator_never_erases_are_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest = SimSpool.erase
+
+    async def keep(self: SimSpool, prefix: str) -> None:
+        if self._host != "coordinator":
+            await honest(self, prefix)
+
+    monkeypatch.setattr(SimSpool, "erase", keep)
+
+    assert rules_broken() == {Rule.GONE}
+
+
 def test_a_queue_above_its_bound_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(SimQueue, "has_room", lambda self: True)
 
@@ -186,5 +201,21 @@ def test_a_trainer_that_hides_its_vector_by_no_entropy_is_noticed(
             )
         },
     )
+
+    assert rules_broken() == {Rule.SECRET}
+
+
+def test_a_trainer_that_hides_two_contributions_by_one_seed_is_noticed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    honest = SimEntropy.bytes
+    drawn: dict[str, bytes] = {}
+
+    def lazy(self: SimEntropy, count: int) -> bytes:
+        seed = drawn.setdefault(self._host, honest(self, 32))
+        return seed if count == len(seed) else honest(self, count)
+
+    monkeypatch.setattr(SimEntropy, "bytes", lazy)
+    monkeypatch.setattr(trainer_checks, "_LOOKED_AT", 1)
 
     assert rules_broken() == {Rule.SECRET}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from actors.shareholder import _AT_ONCE
 from infra.chaos.campaign import Case, tally_of
 from infra.simulation.draws import stream
 from infra.simulation.faults import Aim, Fault, Kind, Plan, Point, Rates, Size
@@ -208,6 +209,14 @@ def test_hosts_that_were_away_for_a_hundred_rounds_come_back() -> None:
     history = survived(Plan(size=size, faults=away, faulty_s=75.0, healed_s=30.0))
 
     assert history.completed > 100
+
+
+def test_a_sum_of_more_shares_than_are_added_at_a_time_is_exact() -> None:
+    size = Size(holders=3, trainers=2 * _AT_ONCE + 1, threshold=2, minimum=3, training_s=0.5)
+
+    history = survived(Plan(size=size, faulty_s=10.0, healed_s=20.0))
+
+    assert history.completed >= 2
 
 
 @pytest.mark.slow

@@ -40,6 +40,7 @@ def test_function_of_fifty_one_lines_fails_in_every_folder(tmp_path: Path) -> No
         "infra",
         "quorate_pytest",
         "models",
+        "mutants",
         "tests",
         "benchmarks",
         "tools",

@@ -284,6 +284,22 @@ def test_the_end_of_a_round_is_told_again_after_a_restart() -> None:
     assert told == [{(completed, 1, True)}, {(abandoned, 2, False)}]
 
 
+def test_a_restarted_coordinator_asks_for_the_set_that_it_had_chosen_and_for_no_other() -> None:
+    head = started()
+    head.opened(*HOLDERS)
+    head.have(*TRAINERS[:-1])
+    head.at(30.0)
+    chosen = set_of(head.config, *TRAINERS[:-1])
+
+    restarted = head.crash()
+    head.have(*TRAINERS)
+
+    assert {message.chosen for message in messages_of(restarted, Propose)} == {chosen}
+    stored = head.stored()
+    assert stored is not None
+    assert stored.chosen == chosen
+
+
 # --- abandoned ------------------------------------------------------------------------
 
 

@@ -87,6 +87,7 @@ class Actor(ABC):
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._keys: dict[str, None] = {}
         self._versions = Versions(name)
+        self._sealed_last: tuple[Message, int, bytes] | None = None
         self._stopping = False
         self._stopped = False
 
@@ -250,8 +251,7 @@ class Actor(ABC):
     async def _perform_one(self, effect: Effect) -> None:
         match effect:
             case Send():
-                body = seal(self.name, effect.message, version=effect.version)
-                self._outbox.post(effect.to, body)
+                self._outbox.post(effect.to, self._sealed(effect))
             case Report():
                 self._report(effect.event)
             case StoreChunk() | Record() | Forget():
@@ -265,6 +265,15 @@ class Actor(ABC):
                 self._cancel(effect.prefix)
             case _:
                 self.perform(effect)
+
+    def _sealed(self, effect: Send) -> bytes:
+        """Return what travels; one message for many recipients is encoded once."""
+        known = self._sealed_last
+        if known is not None and known[0] is effect.message and known[1] == effect.version:
+            return known[2]
+        body = seal(self.name, effect.message, version=effect.version)
+        self._sealed_last = effect.message, effect.version, body
+        return body
 
     def _report(self, event: object) -> None:
         if isinstance(event, Incompatible):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from .hosts import Life
 from .trainer_checks import TrainerChecks
 from .watch import Writes
 
+# What is told to many is looked at once.
+_read = lru_cache(maxsize=4096)(read)
 # What an actor may die of: its disk or its link, and nothing that is its own.
 _OF_THE_WORLD = ("StorageFailed: ", "LinkLost: ")
 
@@ -46,7 +49,7 @@ class Checks:
         host = life.host
         self.messages += 1
         try:
-            sender, message = read(body)
+            sender, message = _read(body)
         except (Undecodable, OtherVersion, PeerViolation) as error:
             self.ghost.violated(Rule.HONEST, host, f"sent what can't be read: {error}")
             return "garbage"
@@ -67,7 +70,7 @@ class Checks:
     def acked(self, host: str, body: bytes, kind: str) -> None:
         """Look at a message that a host acknowledges."""
         if kind in BINDING and self._roles.get(host) == "holder" and host not in self.ghost.odd:
-            sender, message = read(body)
+            sender, message = _read(body)
             if sender == self.ghost.roster.coordinator:
                 self.holders.acked(host, message)
 

@@ -379,6 +379,27 @@ async def test_a_stop_is_decided_on_even_if_it_comes_before_the_start() -> None:
     await probe.ports.transport.close()
 
 
+async def test_each_message_travels_as_what_it_is_to_whom_and_in_which_version_it_is_meant() -> None:
+    scene = Scene()
+    probe = scene.build()
+    old = Unsupported(versions=(VERSION,))
+    probe.at_start = [
+        Send("ann", WELCOME),
+        Send("mallory", WELCOME),
+        Send("ann", Goodbye()),
+        Send("mallory", old, version=7),
+        Send("ann", old, version=8),
+        Send("mallory", WELCOME),
+    ]
+
+    async with scene.playing(probe):
+        await yield_turns(40)
+
+    assert [m for to, m in scene.leaving if to == "ann"] == [WELCOME, Goodbye()]
+    assert [m for to, m in scene.leaving if to == "mallory"] == [WELCOME, WELCOME]
+    assert sorted(scene.strange) == [("ann", 8, old), ("mallory", 7, old)]
+
+
 async def test_a_stop_while_a_decision_is_made_durable_is_decided_on_next() -> None:
     scene = Scene()
     probe = scene.build()

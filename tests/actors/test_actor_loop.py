@@ -379,7 +379,7 @@ async def test_a_stop_is_decided_on_even_if_it_comes_before_the_start() -> None:
     await probe.ports.transport.close()
 
 
-async def test_each_message_travels_as_what_it_is_to_whom_and_in_which_version_it_is_meant() -> None:
+async def test_each_message_travels_to_whom_and_in_which_version_it_is_meant() -> None:
     scene = Scene()
     probe = scene.build()
     old = Unsupported(versions=(VERSION,))

@@ -353,7 +353,19 @@ class Gathering:
         return [] if new else None
 
     def _on_working(self, sender: str, _message: Working) -> list[Effect] | None:
-        return [] if sender in self.waiting_for() else None
+        return [] if sender in self.waiting_for() and not self._has_enough_of(sender) else None
+
+    def _has_enough_of(self, sender: str) -> bool:
+        """Return whether a trainer is in the set that could be opened now, at work or not.
+
+        What it still uploads is redundancy, perhaps for a holder that is dead: it must not
+        hold the round up as work that others are missing would.
+        """
+        if self.step is not Step.COLLECTING:
+            return False
+        if self._collected.incomplete([sender], at=self.need()):
+            return False
+        return sender in {contribution.trainer for contribution in self._collected.choose()}
 
     def _on_have(self, sender: str, message: Have) -> list[Effect] | None:
         if self.step is not Step.COLLECTING or sender not in self.announced:

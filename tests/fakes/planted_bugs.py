@@ -10,6 +10,7 @@ from actors.actor import Actor
 from protocols.effects import Effect, Send
 from protocols.messages import Vote
 from protocols.secagg.contributing import Contributing
+from protocols.secagg.gathering import Gathering
 from protocols.secagg.holding import Holding
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -49,8 +50,14 @@ def vote_leaves_before_it_is_written(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Actor, "_perform_all", perform)
 
 
+def redundant_work_counts(patch: pytest.MonkeyPatch) -> None:
+    """A coordinator waits for whoever works, though what they contributed can be opened."""
+    patch.setattr(Gathering, "_has_enough_of", lambda self, sender: False)
+
+
 # The file in `simulation/reproductions` that each of them led to.
 KEPT: dict[str, Plant] = {
     "trainer-contributes-again": trainer_forgets_its_contribution,
     "holder-opens-again": holder_forgets_its_last_round,
+    "work-for-a-dead-holder": redundant_work_counts,
 }

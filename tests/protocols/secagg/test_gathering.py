@@ -402,6 +402,40 @@ def test_receipts_of_a_holder_that_was_not_announced_do_not_count() -> None:
     assert table.round.abandoned == "0 survivors are below the minimum of 3"
 
 
+def test_work_on_what_can_be_opened_already_holds_up_nobody() -> None:
+    table = collecting()
+    for holder in HOLDERS[:3]:
+        table.have(holder, "ann", "bob", "cat", "dan")
+    for now_s in (10.0, 20.0, 29.0):
+        table.at(now_s)
+        table.hear("ann", Working(cid=CID))  # on a share for a holder that is dead
+
+    table.at(30.0)
+
+    assert table.round.step is Step.VOTING
+    assert [c.trainer for c in table.round.chosen] == ["ann", "bob", "cat", "dan"]
+
+
+def test_work_that_may_enlarge_the_set_is_waited_for() -> None:
+    table = collecting()
+    for holder in HOLDERS[:3]:
+        table.have(holder, "bob", "cat", "dan")
+    for holder in HOLDERS[2:]:
+        table.have(holder, "ann")  # complete at three holders, and at one of those three only
+    for now_s in (10.0, 20.0, 29.0, 39.0):
+        table.at(now_s)
+        table.hear("ann", Working(cid=CID))
+
+    table.at(40.0)
+    assert table.round.step is Step.COLLECTING
+
+    for holder in HOLDERS[:2]:
+        table.have(holder, "ann")
+    table.at(72.0)
+
+    assert [c.trainer for c in table.round.chosen] == ["ann", "bob", "cat", "dan"]
+
+
 def test_a_late_excuse_or_exclusion_changes_no_proposed_set() -> None:
     table = voting()
 

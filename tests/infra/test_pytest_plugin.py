@@ -75,7 +75,7 @@ def own_code(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:
     """Run pytest as its user does, in a process of its own, with warnings as errors."""
     plain = ("-p", "quorate_pytest", "-p", "no:cacheprovider", "-W", "error")
-    return pytester.runpytest_subprocess(*plain, *words, timeout=120)
+    return pytester.runpytest_subprocess(*plain, *words, timeout=600)
 
 
 def run_plain(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:

@@ -69,7 +69,9 @@ def own_code(monkeypatch: pytest.MonkeyPatch) -> None:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     monkeypatch.setenv("PYTHONPATH", path)
     monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.delenv("PYTEST_ADDOPTS", raising=False)
+    # Where one of the last two is set, pytest repeats the whole text of a failure in its summary.
+    for name in ("PYTEST_ADDOPTS", "CI", "BUILD_NUMBER"):
+        monkeypatch.delenv(name, raising=False)
 
 
 def run(pytester: pytest.Pytester, *words: str) -> pytest.RunResult:

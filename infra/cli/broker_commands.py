@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .options import taking
+from .options import Json, taking
 
 _EPILOG = (
     "The administrator's account comes from the environment: QUORATE_BROKER_ADMIN=user:password. "
@@ -41,9 +41,6 @@ Broker = Annotated[
 ]
 Authority = Annotated[
     Path | None, typer.Option("--ca", help="Who signed the broker's certificate, a PEM file.")
-]
-Json = Annotated[
-    bool, typer.Option("--json", help="One JSON object a line; the last is of kind summary.")
 ]
 
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .options import taking
+from .options import Json, taking
 
 EPILOG = "Exit codes: 0 listed, or all as expected · 1 one was not · 2 wrong usage, or no RabbitMQ."
 _SEEDS = 3  # of each scenario in virtual time
@@ -48,9 +48,7 @@ class GalleryOptions:
     broker_root: Annotated[
         Path | None, typer.Option(help="A chroot with another RabbitMQ; for root only.")
     ] = None
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line; the last is of kind summary.")
-    ] = False
+    json: Json = False
 
 
 @taking(GalleryOptions)

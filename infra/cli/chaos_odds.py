@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .options import taking
+from .options import Json, taking
 
 EPILOG = "Exit codes: 0 done · 2 wrong usage or job file, or the plot can't be drawn."
 
@@ -38,9 +38,7 @@ class OddsOptions:
     plot: Annotated[
         Path | None, typer.Option(help="Draw the odds into this file, .png or .svg.")
     ] = None
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line; the last is of kind summary.")
-    ] = False
+    json: Json = False
 
 
 @taking(OddsOptions)

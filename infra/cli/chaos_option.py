@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from .options import taking
+from .options import Json, taking
 
 EPILOG = "Exit codes: 0 survived · 1 something did not · 2 wrong usage, or no RabbitMQ."
 
@@ -100,9 +100,7 @@ class ChaosOptions:
     broker_root: Annotated[
         Path | None, typer.Option(help="A chroot with another RabbitMQ; for root only.")
     ] = None
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line; the last is of kind summary.")
-    ] = False
+    json: Json = False
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Show nothing but failures and the table.")
     ] = False

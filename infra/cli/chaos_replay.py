@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
+from .options import Json
+
 EPILOG = "Exit codes: 0 no rule is broken any more · 1 one is · 2 no such file, or a bad one."
 
 
 def replay(
     file: Annotated[Path, typer.Argument(help="What quorate chaos --seeds kept.")],
-    json: Annotated[
-        bool, typer.Option("--json", help="One JSON object a line; the last is of kind summary.")
-    ] = False,
+    json: Json = False,
     trace: Annotated[
         Path | None, typer.Option(help="Write the whole history to this file.")
     ] = None,

@@ -9,13 +9,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import taking
+from .key_options import Encrypt, PassphraseFile, epilog
+from .options import Json, taking
 
-_EPILOG = (
-    "A passphrase comes from --passphrase-file, else from QUORATE_IDENTITY_PASSPHRASE, else from "
-    "the terminal, never from the command line. "
-    "Exit codes: 0 done · 1 refused, and says why · 2 wrong usage, or files that can't be used."
-)
+_EPILOG = epilog("QUORATE_IDENTITY_PASSPHRASE")
 
 identity_app = typer.Typer(
     name="identity",
@@ -26,16 +23,6 @@ identity_app = typer.Typer(
 
 Home = Annotated[Path, typer.Option("--home", help="The actor's folder; made if it is not there.")]
 OldHome = Annotated[Path, typer.Option("--home", help="The actor's folder.")]
-Encrypt = Annotated[
-    bool, typer.Option("--encrypt", help="Ask for a passphrase that protects the private key.")
-]
-PassphraseFile = Annotated[
-    Path | None,
-    typer.Option("--passphrase-file", help="File of the passphrase, readable by you only."),
-]
-Json = Annotated[
-    bool, typer.Option("--json", help="One JSON object a line; the last is of kind summary.")
-]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import typer
 from .broker_commands import broker_app
 from .chaos_group import chaos_app
 from .identity_commands import identity_app
-from .options import taking
+from .options import Json, taking
 from .roster_commands import roster_app
 
 if TYPE_CHECKING:
@@ -39,9 +39,6 @@ app.add_typer(chaos_app)
 app.add_typer(identity_app)
 app.add_typer(roster_app)
 
-Json = Annotated[
-    bool, typer.Option("--json", help="One JSON object a line; the last is of kind summary.")
-]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing but the result and errors.")]
 BrokerUrls = Annotated[
     list[str] | None,

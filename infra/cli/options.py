@@ -1,13 +1,19 @@
-"""A command's options as a frozen dataclass, for commands with more than a few."""
+"""A command's options as a frozen dataclass, for commands with more than a few; common ones."""
 
 from __future__ import annotations
 
 import functools
 import inspect
 from collections.abc import Callable
-from typing import Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import typer
 
 T = TypeVar("T")
+
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON object a line; the last is of kind summary.")
+]
 
 
 def taking(options: Callable[..., T]) -> Callable[[Callable[[T], None]], Callable[..., None]]:

@@ -9,13 +9,10 @@ from typing import Annotated
 
 import typer
 
-from .options import taking
+from .key_options import Encrypt, PassphraseFile, epilog
+from .options import Json, taking
 
-_EPILOG = (
-    "A passphrase comes from --passphrase-file, else from QUORATE_AUTHORITY_PASSPHRASE, else from "
-    "the terminal, never from the command line. "
-    "Exit codes: 0 done · 1 refused, and says why · 2 wrong usage, or files that can't be used."
-)
+_EPILOG = epilog("QUORATE_AUTHORITY_PASSPHRASE")
 
 ROSTER_DAYS = 397  # as certificates are
 
@@ -32,16 +29,6 @@ Folder = Annotated[
 Days = Annotated[
     int | None,
     typer.Option("--days", min=0, max=3650, help="Valid for so long from now; 0 for no end."),
-]
-Encrypt = Annotated[
-    bool, typer.Option("--encrypt", help="Ask for a passphrase that protects the private key.")
-]
-PassphraseFile = Annotated[
-    Path | None,
-    typer.Option("--passphrase-file", help="File of the passphrase, readable by you only."),
-]
-Json = Annotated[
-    bool, typer.Option("--json", help="One JSON object a line; the last is of kind summary.")
 ]
 
 

@@ -8,8 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import cast
 
-from protocols.codec import Undecodable, seal
+from protocols.codec import VERSION, Envelope, Undecodable, seal
 from protocols.effects import (
     CancelWork,
     CheckStream,
@@ -22,10 +23,12 @@ from protocols.effects import (
     StoreChunk,
 )
 from protocols.errors import Misuse, OtherVersion, PeerViolation
-from protocols.messages import Message, Unsupported, Wire, read
+from protocols.messages import Message, Unsupported, Wire, received
 from protocols.reports import Incompatible, PeerFault
-from protocols.round_config import RoundConfig
+from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.chunks import chunk_count
+from protocols.trust.errors import Untrusted
+from protocols.trust.signing import Statement
 from protocols.versions import Versions, advice
 
 from .inbox import Inbox
@@ -38,6 +41,7 @@ from .ports import (
     LinkLost,
     Monitor,
     Offload,
+    Signatures,
     Spool,
     StorageFailed,
     Transport,
@@ -65,6 +69,7 @@ class Ports:
     spool: Spool
     offload: Offload
     monitor: Monitor
+    signatures: Signatures
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +83,9 @@ class _Item:
 class Actor(ABC):
     """Runs one machine. Subclasses say how to restore it and how to perform its own effects."""
 
-    def __init__(self, name: str, ports: Ports) -> None:
+    def __init__(self, name: str, roster: Roster, ports: Ports) -> None:
         self.name = name
+        self.roster = roster
         self.ports = ports
         self._checks = StreamChecks(ports.spool, ports.offload)
         self._outbox = Outbox(ports.transport, ports.clock)
@@ -98,16 +104,12 @@ class Actor(ABC):
         """Rebuild the machine from the journal; return what to do first."""
 
     @abstractmethod
-    def decide(self, sender: str, message: Wire) -> list[Effect]:
-        """Let the machine decide on a message."""
+    def decide(self, sender: str, message: Wire, signature: bytes) -> list[Effect]:
+        """Let the machine decide on a message, whose signature is its sender's."""
 
     @abstractmethod
     def perform(self, effect: Effect) -> None:
         """Begin an effect of this kind of actor."""
-
-    @abstractmethod
-    def is_peer(self, name: str) -> bool:
-        """Return whether `name` belongs to this actor's federation."""
 
     def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
         """Tell the machine the result of a `CheckStream`, if it asks for any."""
@@ -197,23 +199,40 @@ class Actor(ABC):
 
     def _opened(self, delivery: Delivery) -> list[Effect]:
         try:
-            sender, message = read(delivery.body)
+            envelope, message = received(delivery.body)
         except OtherVersion as other:
             _require_own_name(delivery, other.peer)
-            if self.is_peer(other.peer):
+            if self._is_peer(other.peer):
                 return self._versions.other(other)
             raise PeerViolation(other.peer, str(other)) from None
         except PeerViolation as violation:
             _require_own_name(delivery, violation.peer)
             raise
-        _require_own_name(delivery, sender)
-        return self._understood(sender, message)
+        _require_own_name(delivery, envelope.sender)
+        return self._understood(envelope, message)
 
-    def _understood(self, sender: str, message: Wire) -> list[Effect]:
-        if isinstance(message, Unsupported) and self.is_peer(sender):
+    def _is_peer(self, name: str) -> bool:
+        return self.roster.role(name) is not None
+
+    def _understood(self, envelope: Envelope, message: Wire) -> list[Effect]:
+        sender = envelope.sender
+        if isinstance(message, Unsupported) and self._is_peer(sender):
+            # Signed as another version signs, if at all; nothing follows from it but a hint.
             return self._versions.unsupported(sender, message)
+        self._require_said(envelope, message)
         self._versions.understood(sender)
-        return self.decide(sender, message)
+        return self.decide(sender, message, envelope.signature)
+
+    def _require_said(self, envelope: Envelope, message: Wire) -> None:
+        sender, federation = envelope.sender, self.roster.federation
+        if not self._is_peer(sender):
+            raise PeerViolation(sender, "is no member of the federation")
+        try:
+            statement = Statement.of(federation, sender, message, envelope.body)
+            statement.require(self.ports.signatures, envelope.signature)
+        except Untrusted as error:
+            kind = type(message).__name__
+            raise PeerViolation(sender, f"did not sign this {kind}: {error}") from None
 
     # --- effects ----------------------------------------------------------------------
 
@@ -271,9 +290,18 @@ class Actor(ABC):
         known = self._sealed_last
         if known is not None and known[0] is effect.message and known[1] == effect.version:
             return known[2]
-        body = seal(self.name, effect.message, version=effect.version)
+        body = self._signed(effect.message, effect.version)
         self._sealed_last = effect.message, effect.version, body
         return body
+
+    def _signed(self, message: Message, version: int = VERSION) -> bytes:
+        def sign(body_digest: bytes) -> bytes:
+            wire = cast("Wire", message)  # all that is ever sent
+            federation = self.roster.federation
+            statement = Statement.about(federation, self.name, wire, body_digest)
+            return self.ports.signatures.sign(statement.to_bytes())
+
+        return seal(self.name, message, version=version, sign=sign)
 
     def _report(self, event: object) -> None:
         if isinstance(event, Incompatible):
@@ -312,7 +340,7 @@ class Actor(ABC):
         wanted = range(chunk_count(config)) if indices is None else indices
 
         async def send(index: int) -> None:
-            body = seal(self.name, wrap(index, await self.ports.spool.get(stream, index)))
+            body = self._signed(wrap(index, await self.ports.spool.get(stream, index)))
             while not await self._sent(to, body):
                 await self.ports.clock.sleep(_RETRY_S)
 

@@ -49,8 +49,7 @@ class Coordinator(Actor):
         blobs: Blobs,
         checkpoints: Checkpoints,
     ) -> None:
-        super().__init__(roster.coordinator, ports)
-        self._roster = roster
+        super().__init__(roster.coordinator, roster, ports)
         self._algorithm = assignment.algorithm
         self._machine = Coordinating(roster, assignment.plan)
         self._blobs = blobs
@@ -82,14 +81,10 @@ class Coordinator(Actor):
         await self._blobs.publish(data)
         return self._machine.start(now_s, None)
 
-    def is_peer(self, name: str) -> bool:
-        """Return whether `name` is of the roster."""
-        return self._roster.role(name) is not None
-
-    def decide(self, sender: str, message: Wire) -> list[Effect]:
+    def decide(self, sender: str, message: Wire, signature: bytes) -> list[Effect]:
         """Let the machine decide."""
         now_s = self.ports.clock.now_s()
-        return [*self._awake(now_s), *self._machine.receive(now_s, sender, message)]
+        return [*self._awake(now_s), *self._machine.receive(now_s, sender, message, signature)]
 
     def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
         """Tell the machine whether an answer is what its holder announced."""
@@ -155,7 +150,7 @@ class Coordinator(Actor):
         suite, pieces = SUITES[config.suite], []
         for index in range(chunk_count(config)):
             answers = {
-                self._roster.holders.index(name): await self.ports.spool.get(
+                self.roster.holders.index(name): await self.ports.spool.get(
                     answer_stream(cid, name), index
                 )
                 for name in effect.answers

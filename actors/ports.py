@@ -192,6 +192,18 @@ class Entropy(Protocol):
         ...
 
 
+class Signatures(Protocol):
+    """The signing key of an actor, and the public keys of the others of its federation."""
+
+    def sign(self, statement: bytes) -> bytes:
+        """Return this actor's signature, 64 bytes; the same for the same statement."""
+        ...
+
+    def require(self, member: str, statement: bytes, signature: bytes) -> None:
+        """Check that a member has signed this. Raises `Untrusted`, also for a stranger."""
+        ...
+
+
 class Sealing(Protocol):
     """Sealed boxes. Each takes fresh entropy, so a simulation needs an adapter of its own.
 

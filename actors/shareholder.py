@@ -31,10 +31,9 @@ class ShareHolder(Actor):
     """Runs `Holding`."""
 
     def __init__(self, name: str, roster: Roster, ports: Ports, software: str = SOFTWARE) -> None:
-        super().__init__(name, ports)
+        super().__init__(name, roster, ports)
         self._software = software
-        self._roster = roster
-        self._machine = Holding(name, roster)
+        self._machine = Holding(name, roster, ports.signatures)
 
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
         """Rebuild the machine; drop stored chunks of rounds that are over."""
@@ -44,13 +43,9 @@ class ShareHolder(Actor):
         await self.keep_streams_of(self._machine.live_rounds())
         return self._machine.start(self._software)
 
-    def is_peer(self, name: str) -> bool:
-        """Return whether `name` is of the roster."""
-        return self._roster.role(name) is not None
-
-    def decide(self, sender: str, message: Wire) -> list[Effect]:
+    def decide(self, sender: str, message: Wire, signature: bytes) -> list[Effect]:
         """Let the machine decide."""
-        return self._machine.receive(sender, message)
+        return self._machine.receive(sender, message, signature)
 
     def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
         """Tell the machine whether a share is what its trainer announced."""
@@ -126,7 +121,7 @@ class ShareHolder(Actor):
 
         stream = answer_stream(header.cid, self.name)
         try:
-            await self.send_stream(effect.config, stream, self._roster.coordinator, wrap)
+            await self.send_stream(effect.config, stream, self.roster.coordinator, wrap)
         except StorageFailed:
             log.exception("%s: can't answer in round %d", self.name, effect.config.number)
         return list

@@ -48,10 +48,9 @@ class Trainer(Actor):
         own: TrainerPorts,
         software: str = SOFTWARE,
     ) -> None:
-        super().__init__(name, ports)
+        super().__init__(name, roster, ports)
         self._software = software
-        self._roster = roster
-        self._machine = Contributing(name, roster)
+        self._machine = Contributing(name, roster, ports.signatures)
         self._own = own
 
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
@@ -60,13 +59,9 @@ class Trainer(Actor):
         await self.keep_streams_of(self._machine.live_rounds())
         return self._machine.start(self._software)
 
-    def is_peer(self, name: str) -> bool:
-        """Return whether `name` is of the roster."""
-        return self._roster.role(name) is not None
-
-    def decide(self, sender: str, message: Wire) -> list[Effect]:
+    def decide(self, sender: str, message: Wire, signature: bytes) -> list[Effect]:
         """Let the machine decide."""
-        return self._machine.receive(sender, message)
+        return self._machine.receive(sender, message, signature)
 
     def next_wake_s(self) -> float | None:
         """Return when the machine wants to say that it is at work."""
@@ -109,7 +104,7 @@ class Trainer(Actor):
         vector = await self._vector(config)
         suite, seed = SUITES[config.suite], self._own.entropy.bytes(32)
         fixed_point, step = FixedPoint.of(config), suite.chunk_values(config)
-        digests = [hashlib.sha256() for _ in self._roster.holders]
+        digests = [hashlib.sha256() for _ in self.roster.holders]
         for chunk in range(chunk_count(config)):
             first = chunk * step
             encode = partial(fixed_point.encode, vector[first : first + step], first=first)
@@ -140,7 +135,7 @@ class Trainer(Actor):
         await asyncio.gather(
             *(
                 self.ports.spool.put(upload_stream(cid, holder), chunk, payload)
-                for holder, payload in zip(self._roster.holders, payloads, strict=True)
+                for holder, payload in zip(self.roster.holders, payloads, strict=True)
                 if holder in announce.holders
             )
         )

@@ -48,6 +48,7 @@ from transport_share import (
     load_of,
     open_round,
     ports_of,
+    signed,
 )
 
 from actors.ports import Lane
@@ -58,7 +59,6 @@ from infra.rabbitmq.link import RabbitLink
 from infra.rabbitmq.private_node import PrivateNode
 from infra.rabbitmq.topology import Topology, queue_name
 from infra.rabbitmq.transport import RabbitTransport
-from protocols.codec import seal
 from protocols.messages import ShareChunk
 
 IN_FLIGHT = 8
@@ -110,7 +110,7 @@ async def our_sender(load: Load) -> None:
     header = load.header
 
     async def send(number: int) -> None:
-        body = seal(SENDER, ShareChunk(header=header, index=number, payload=load.payload))
+        body = signed(ShareChunk(header=header, index=number, payload=load.payload))
         await transport.send(RECEIVER, body, lane=Lane.BULK)
 
     async def hear() -> None:

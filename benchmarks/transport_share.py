@@ -21,14 +21,24 @@ from infra.rabbitmq.link import RabbitLink
 from infra.rabbitmq.transport import RabbitTransport
 from infra.sqlite_journal import SqliteJournal
 from infra.system import SystemClock, ThreadOffload
-from protocols.codec import canonical
+from protocols.codec import canonical, seal
 from protocols.effects import Effect
-from protocols.messages import ContributionHeader, Wire
+from protocols.messages import ContributionHeader, ShareChunk, Wire
 from protocols.records import HeldConfig
 from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.held_round import HeldRound
+from protocols.trust.key_ring import KeyRing
+from protocols.trust.keys import SigningKey
+from protocols.trust.signing import Statement
 
 SENDER, RECEIVER = "ann", "holder-1"
+_NAMES = (SENDER, RECEIVER)
+_KEYS = {
+    name: SigningKey.from_seed(hashlib.sha256(name.encode()).digest())
+    for name in (SENDER, RECEIVER)
+}
+_PUBLIC = {name: key.public for name, key in _KEYS.items()}
+_RINGS = {name: KeyRing(key, _PUBLIC) for name, key in _KEYS.items()}
 ROSTER = Roster(
     federation="rate",
     coordinator="coordinator",
@@ -161,6 +171,16 @@ class NoSpool:
         pass
 
 
+def signed(message: ShareChunk) -> bytes:
+    """Return what the sender's process puts on the wire."""
+
+    def sign(body_digest: bytes) -> bytes:
+        said = Statement.about(ROSTER.federation, SENDER, message, body_digest)
+        return _RINGS[SENDER].sign(said.to_bytes())
+
+    return seal(SENDER, message, sign=sign)
+
+
 class Silence:
     """A monitor that nobody reads."""
 
@@ -180,7 +200,7 @@ async def ports_of(load: Load, folder: Path, stack: AsyncExitStack) -> Ports:
     transport = RabbitTransport(RECEIVER, link, prefetch=PREFETCH)
     stack.push_async_callback(transport.close)
     link.start()
-    return Ports(transport, SystemClock(), journal, spool, offload, Silence())
+    return Ports(transport, SystemClock(), journal, spool, offload, Silence(), _RINGS[RECEIVER])
 
 
 def open_round(config: RoundConfig) -> tuple[str, bytes]:

@@ -38,8 +38,8 @@ lay "$material/operator" "$console/operator"
 lay "$material/grafana" "$console/grafana"
 chmod 0750 "$broker" "$console"
 
-rm -rf "$material/homes"
-quorate provision "$job" --out "$material/homes" \
+# Staging: all keys are made here. In earnest each site makes its own.
+quorate provision "$job" --out "$material/homes" --trial-roster "$material/authority" \
     --credentials "$material/passwords" --tls "$material/tls" > "$material/homes.txt"
 for home in "$material"/homes/*/; do
     name=$(basename "$home")
@@ -49,7 +49,9 @@ for home in "$material"/homes/*/; do
     # An actor may be reading: whole or not at all.
     for file in "$home"/*; do
         kept=$target/$(basename "$file")
-        cp "$file" "$kept.incoming"
+        [ ! -d "$kept" ] || continue  # its keys
+        rm -rf "$kept.incoming"
+        cp -r "$file" "$kept.incoming"
         # Metrics are fetched by another container.
         [ "$(basename "$file")" != actor.toml ] ||
             sed -i 's|^# listen = .*|listen = "0.0.0.0:9464"|' "$kept.incoming"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -22,6 +22,8 @@ from protocols.reports import Event, JobEnded, OwnerTrouble
 from protocols.round_config import Roster
 
 from .checkpoints import FileCheckpoints
+from .identity.credentials import Credentials
+from .identity.trial import trial_credentials
 from .memory_bus import MemoryBus
 from .memory_queue import Sent
 from .opened_ports import Surroundings, open_ports
@@ -70,6 +72,7 @@ class Federation:
         self._monitor = Monitors(monitor)
         self._witness = witness
         self._clock = SystemClock()
+        self._credentials: Mapping[str, Credentials] = {}
         self._supervisors: dict[str, Supervisor] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._workers: dict[str, ProcessWorker] = {}
@@ -81,11 +84,14 @@ class Federation:
     async def run(self) -> JobEnded:
         """Run the job to its end.
 
-        Raises `GaveUp` when the coordinator can't be kept alive. Whatever happens, all actors
+        Raises `GaveUp` when the coordinator can't be kept alive, and `ConfigError` where
+        keys or the roster of the homes can't be used. Whatever happens, all actors
         have ended and all child processes are gone afterwards.
         """
         roster = self.casting.roster
-        for name in (roster.coordinator, *roster.holders, *roster.trainers):
+        names = (roster.coordinator, *roster.holders, *roster.trainers)
+        self._credentials = await asyncio.to_thread(trial_credentials, roster, self._home)
+        for name in names:
             self.bus.declare(name)
         try:
             await self._warm_up()
@@ -225,15 +231,19 @@ class Federation:
             case _:
                 return lambda: self._trainer(name)
 
+    def _roster(self, name: str) -> Roster:
+        return self._credentials[name].roster
+
     async def _ports(self, name: str, stack: AsyncExitStack) -> Ports:
-        around = Surroundings(self._clock, self._offload, self._monitor)
+        ring = self._credentials[name].ring
+        around = Surroundings(self._clock, self._offload, self._monitor, ring)
         connect = partial(self.bus.connect, name, prefetch=32)
         return await open_ports(self._home / name, connect, around, stack)
 
     @asynccontextmanager
     async def _holder(self, name: str) -> AsyncIterator[Actor]:
         async with AsyncExitStack() as stack:
-            yield ShareHolder(name, self.casting.roster, await self._ports(name, stack))
+            yield ShareHolder(name, self._roster(name), await self._ports(name, stack))
 
     @asynccontextmanager
     async def _trainer(self, name: str) -> AsyncIterator[Actor]:
@@ -244,7 +254,7 @@ class Federation:
                 entropy=SystemEntropy(),
                 worker=WatchedWorker(name, self._workers[name], self._witness),
             )
-            yield Trainer(name, self.casting.roster, ports, own)
+            yield Trainer(name, self._roster(name), ports, own)
 
     @asynccontextmanager
     async def _coordinator(self) -> AsyncIterator[Actor]:
@@ -254,7 +264,7 @@ class Federation:
             folder = self._home / name / "checkpoints"
             checkpoints = FileCheckpoints(folder, self._offload)
             coordinator = Coordinator(
-                casting.roster,
+                self._roster(name),
                 ports,
                 casting.assignment,
                 blobs=self.bus.blobs(name),

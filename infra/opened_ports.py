@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.actor import Ports
-from actors.ports import Clock, Monitor, Offload, Transport
+from actors.ports import Clock, Monitor, Offload, Signatures, Transport
 
 from .file_spool import FileSpool
 from .sqlite_journal import SqliteJournal
@@ -16,11 +16,12 @@ from .sqlite_journal import SqliteJournal
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What an actor shares with its process."""
+    """What an actor shares with its process, and the keys of its home."""
 
     clock: Clock
     offload: Offload
     monitor: Monitor
+    signatures: Signatures
 
 
 async def open_ports(
@@ -36,4 +37,12 @@ async def open_ports(
     stack.push_async_callback(spool.close)
     transport = connect()
     stack.push_async_callback(transport.close)
-    return Ports(transport, around.clock, journal, spool, around.offload, around.monitor)
+    return Ports(
+        transport,
+        around.clock,
+        journal,
+        spool,
+        around.offload,
+        around.monitor,
+        around.signatures,
+    )

@@ -89,6 +89,7 @@ class ActorProcess:
         self._worker: ProcessWorker | None = None
         if home.role == "trainer":
             self._worker = ProcessWorker(work_spec(home.job, home.owner))
+        self._credentials = home.credentials()
         self._initial = home.initial() if home.role == "coordinator" else State()
         self._supervisor = Supervisor(
             home.name,
@@ -207,14 +208,14 @@ class ActorProcess:
             link.start()
             return transport
 
-        around = Surroundings(self._clock, self._offload, self)
+        around = Surroundings(self._clock, self._offload, self, self._credentials.ring)
         return await open_ports(home.path, connect, around, stack), link
 
     @asynccontextmanager
     async def _holder(self) -> AsyncIterator[Actor]:
         async with AsyncExitStack() as stack:
             ports, _ = await self._opened(stack)
-            yield ShareHolder(self.home.name, self.home.roster, ports)
+            yield ShareHolder(self.home.name, self._credentials.roster, ports)
 
     @asynccontextmanager
     async def _trainer(self) -> AsyncIterator[Actor]:
@@ -228,7 +229,7 @@ class ActorProcess:
                 entropy=SystemEntropy(),
                 worker=worker,
             )
-            yield Trainer(home.name, home.roster, ports, own)
+            yield Trainer(home.name, self._credentials.roster, ports, own)
 
     @asynccontextmanager
     async def _coordinator(self) -> AsyncIterator[Actor]:
@@ -236,7 +237,7 @@ class ActorProcess:
         async with AsyncExitStack() as stack:
             ports, link = await self._opened(stack)
             yield Coordinator(
-                home.roster,
+                self._credentials.roster,
                 ports,
                 assignment_of(home.job, self._initial),
                 blobs=blobs_of(home, link, stack, self._models),

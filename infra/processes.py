@@ -25,6 +25,7 @@ from .event_lines import read_event
 from .federation import Casting, Monitors
 from .homes.access import topology_of
 from .homes.provisioning import Access, Provisioning, accounts_for_all
+from .identity.trial import AUTHORITY, TrialIdentities
 from .rabbitmq.address import BrokerAddress, Tls
 from .rabbitmq.declare import DeclareError, connected, declare, remove
 from .rabbitmq.link import LinkChange, LinkState
@@ -205,7 +206,8 @@ class ProcessFederation:
         except DeclareError as error:
             raise ConfigError([f"broker: {problem}" for problem in error.problems]) from None
         initial = self.casting.assignment.initial
-        Provisioning(stage.job, initial, access, renew=True).write(self._home)
+        trial = TrialIdentities(self._home / AUTHORITY)
+        Provisioning(stage.job, initial, access, trial, renew=True).write(self._home)
 
     async def _ready(self) -> None:
         """Wait for the processes to be linked, so that the first round is not timed with them.

@@ -9,8 +9,10 @@ only, and is opened without a copy of what is in it.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import struct
+from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -25,6 +27,7 @@ from .errors import OtherVersion, PeerViolation
 
 VERSION = 1
 MAX_MESSAGE_BYTES = 16 * 2**20
+SIGNATURE_BYTES = 64
 _MAX_ITEMS = 1 << 20
 # From here on bytes are spliced in, so that a chunk is copied once on its way out.
 _SPLICED_BYTES = 4096
@@ -38,20 +41,23 @@ class Undecodable(ValueError):
 
 
 class Envelope(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What travels: who sends, and the exact bytes of the message.
+    """What travels: who sends, the sender's signature, and the exact bytes of the message.
 
     This shape is the same in all versions `v` of the protocol, so that any two can tell each
-    other that they differ.
+    other that they differ. What is signed says `protocols.trust.signing`; whether it was, the
+    actor checks.
     """
 
     v: Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
     sender: Annotated[str, msgspec.Meta(max_length=63)]
+    signature: Annotated[bytes, msgspec.Meta(max_length=SIGNATURE_BYTES)]
     body: memoryview
 
     def __repr__(self) -> str:
         return f"Envelope(sender={self.sender!r}, <{len(self.body)} bytes>)"
 
 
+_BODY: bytes = msgpack.packb("body")
 _ENCODER = msgspec.msgpack.Encoder()
 _ENVELOPE = msgspec.msgpack.Decoder(Envelope)
 
@@ -118,14 +124,16 @@ def _bin_head(length: int) -> bytes:
 
 @lru_cache(maxsize=4096)
 def _envelope_start(version: int, sender: str) -> bytes:
-    """Return what precedes the body and its length."""
-    head: bytes = msgpack.packb({"v": version, "sender": sender, "body": b""}, use_bin_type=True)
-    return head.removesuffix(_bin_head(0))
+    """Return what precedes the signature."""
+    fields = {"v": version, "sender": sender, "signature": b"", "body": b""}
+    head: bytes = msgpack.packb(fields, use_bin_type=True)
+    return head.removesuffix(_bin_head(0) + _BODY + _bin_head(0))
 
 
-def _envelope_head(version: int, sender: str, length: int) -> bytes:
+def _envelope_head(version: int, sender: str, signature: bytes, length: int) -> bytes:
     """Return what precedes a body of so many bytes."""
-    return _envelope_start(version, sender) + _bin_head(length)
+    start = _envelope_start(version, sender)
+    return b"".join([start, _bin_head(len(signature)), signature, _BODY, _bin_head(length)])
 
 
 def parse(data: bytes | memoryview, schema: type[Schema]) -> Schema:
@@ -180,10 +188,33 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def seal(sender: str, message: msgspec.Struct, *, version: int = VERSION) -> bytes:
-    """Return the bytes that travel for a message."""
+def seal(
+    sender: str,
+    message: msgspec.Struct,
+    *,
+    version: int = VERSION,
+    sign: Callable[[bytes], bytes] | None = None,
+) -> bytes:
+    """Return the bytes that travel for a message.
+
+    Args:
+        sender: who says it.
+        message: what.
+        version: of the envelope.
+        sign: returns the signature for the SHA-256 of the body's bytes; without it there is
+            none, and nobody believes the message.
+    """
     pieces = _pieces(message)
-    return b"".join([_envelope_head(version, sender, sum(map(len, pieces))), *pieces])
+    signature = b"" if sign is None else sign(_digest(pieces))
+    head = _envelope_head(version, sender, signature, sum(map(len, pieces)))
+    return b"".join([head, *pieces])
+
+
+def _digest(pieces: list[bytes]) -> bytes:
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return digest.digest()
 
 
 def opened(data: bytes) -> Envelope:
@@ -201,14 +232,17 @@ def opened(data: bytes) -> Envelope:
         raise Undecodable(str(error)) from None
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Undecodable(f"not msgpack: {type(error).__name__}") from None
-    head = _envelope_head(envelope.v, envelope.sender, len(envelope.body))
-    if len(head) + len(envelope.body) != len(data) or not data.startswith(head):
+    length = len(envelope.body)
+    head = _envelope_head(envelope.v, envelope.sender, envelope.signature, length)
+    if len(head) + length != len(data) or not data.startswith(head):
         raise Undecodable("an envelope in another form than the canonical one")
     return envelope
 
 
-def unseal(data: bytes, schema: type[Schema]) -> tuple[str, Schema]:
-    """Return the sender and the message; `schema` may be a union of tagged types.
+def unseal(data: bytes, schema: type[Schema]) -> tuple[Envelope, Schema]:
+    """Return the envelope and the message; `schema` may be a union of tagged types.
+
+    The signature is not checked here: only who has the members' keys can.
 
     Raises:
         Undecodable: the envelope itself can't be read, so nobody can be named.
@@ -219,7 +253,7 @@ def unseal(data: bytes, schema: type[Schema]) -> tuple[str, Schema]:
     if envelope.v != VERSION:
         raise OtherVersion(envelope.sender, envelope.v, bytes(envelope.body))
     try:
-        return envelope.sender, parse(envelope.body, schema)
+        return envelope, parse(envelope.body, schema)
     except Undecodable as error:
         raise PeerViolation(envelope.sender, str(error)) from None
 

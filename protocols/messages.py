@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from .codec import unseal
+from .codec import SIGNATURE_BYTES, Envelope, unseal
 from .round_config import Digest, Name, RoundConfig
 
 MAX_CHUNK_BYTES = 4 * 2**20
@@ -24,6 +24,7 @@ Short = Annotated[str, msgspec.Meta(max_length=64)]
 Shorts = Annotated[tuple[Short, ...], msgspec.Meta(max_length=16)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=MAX_CREDIT)]
 Payload = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES)]
+Signature = Annotated[bytes, msgspec.Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 RoundNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
@@ -214,12 +215,25 @@ class Vote(Message, frozen=True):
     set_digest: Digest
 
 
+class Endorsement(Message, frozen=True):
+    """A holder, and its signature of a short message that whoever gets this can put together."""
+
+    holder: Name
+    signature: Signature
+
+
+Endorsements = Annotated[tuple[Endorsement, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
+
+
 class Release(Message, frozen=True):
-    """Coordinator → holders: a quorum voted for the same set; open it."""
+    """Coordinator → holders: a quorum voted for the same set; open it.
+
+    `votes` is the certificate: each signature is that of the holder's `Vote` for `chosen`.
+    """
 
     cid: Digest
     chosen: Contributions
-    voters: Annotated[tuple[Name, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
+    votes: Endorsements
 
 
 class AnswerHeader(Message, frozen=True):
@@ -273,8 +287,14 @@ Wire = (
 )
 
 
-def read(data: bytes) -> tuple[str, Wire]:
-    """Return the sender and the message of bytes that came in; see `codec.unseal`."""
+def received(data: bytes) -> tuple[Envelope, Wire]:
+    """Return the envelope and the message of bytes that came in; see `codec.unseal`."""
     schema: Any = Wire  # a union is no `type` to the type checker
-    sender, message = unseal(data, schema)
-    return sender, message
+    envelope, message = unseal(data, schema)
+    return envelope, message
+
+
+def read(data: bytes) -> tuple[str, Wire]:
+    """Return the named sender and the message, for those who only look on; see `received`."""
+    envelope, message = received(data)
+    return envelope.sender, message

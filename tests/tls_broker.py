@@ -18,6 +18,7 @@ from infra.config import Job, load_job
 from infra.homes.access import topology_of
 from infra.homes.provisioning import Access
 from infra.homes.provisioning import Provisioning as Homes
+from infra.identity.trial import TrialIdentities
 from infra.rabbitmq.address import BrokerAddress, Tls
 from infra.rabbitmq.management import Management
 from infra.rabbitmq.private_node import NodeTls, PrivateNode
@@ -121,7 +122,8 @@ async def federation(broker: TlsBroker, folder: Path) -> Federation:
         )
         for name in ("coordinator", "holder-1", "holder-2", "holder-3", "north", "middle", "south")
     }
-    Homes(made.job, await first_state(made.job), access).write(folder / "homes")
+    trial = TrialIdentities(folder / "authority")
+    Homes(made.job, await first_state(made.job), access, trial).write(folder / "homes")
     return made
 
 

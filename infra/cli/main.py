@@ -224,6 +224,10 @@ class ProvisionOptions:
         Path | None,
         typer.Option("--model-token", help="File of the token to pull with; made if left out."),
     ] = None
+    roster: Annotated[
+        Path | None,
+        typer.Option("--roster", help="The signed roster; each site makes its own identity."),
+    ] = None
     trial_roster: Annotated[
         Path | None,
         typer.Option(
@@ -243,8 +247,9 @@ def provision(options: ProvisionOptions) -> None:
     modules beside it that it imports. Where the
     owners' data are is their affair: the path of the job file is kept, and [trainer] of
     actor.toml is where it is corrected. A home that an actor has lived in is never overwritten.
-    With --trial-roster every home gets an identity as well; in earnest each site makes its own,
-    with quorate identity new, so that no other machine ever has its key.
+    With --roster every home gets the signed roster, and each site makes its own identity there
+    or before, with quorate identity new, so that no other machine ever has its key. For a trial
+    --trial-roster makes all identities at once.
     """
     from infra.homes.access import Sources  # noqa: PLC0415
 
@@ -258,7 +263,7 @@ def provision(options: ProvisionOptions) -> None:
         options.model_token,
     )
     output = _output(options.json, quiet=False)
-    wanted = Homes(options.job, options.out, options.trial_roster)
+    wanted = Homes(options.job, options.out, options.roster, options.trial_roster)
     sys.exit(run(wanted, sources, output=output))
 
 

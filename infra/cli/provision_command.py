@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,9 +13,9 @@ from infra.casting import first_state, resolved
 from infra.config import ConfigError, load_job
 from infra.homes.access import Sources, access_of, model_way_of, on_broker
 from infra.homes.provisioning import Provisioned, Provisioning
-from infra.identity.new_files import IdentityError
-from infra.identity.trial import TrialIdentities
-from protocols.round_config import Roster
+from infra.identity.credentials import told_as_config_errors
+from infra.identity.roster_folder import load_roster
+from infra.identity.trial import SharedRoster, TrialIdentities
 from protocols.trust.changes import Validity
 
 from .display import print_json
@@ -28,10 +28,11 @@ from .trust_outcome import DAY_S, now_s
 
 @dataclass(frozen=True, slots=True)
 class Homes:
-    """Which homes are wanted: of a job, below a folder, and with a trial's roster in another."""
+    """Which homes are wanted: of a job, below a folder, with a roster, or a trial's in a folder."""
 
     job: Path
     out: Path
+    roster: Path | None = None
     trial_roster: Path | None = None
 
 
@@ -59,32 +60,28 @@ def _homes(wanted: Homes, out: Path, sources: Sources) -> list[Provisioned]:
     job = resolved(on_broker(load_job(wanted.job, files=False), sources.urls))
     names = job.roster()
     paths = {name: out / name for name in (names.coordinator, *names.holders, *names.trainers)}
-    trial = None
-    if wanted.trial_roster is not None:
-        trial = TrialIdentities(wanted.trial_roster, _validity())
-        _require_room(trial, paths)
+    with told_as_config_errors():
+        identities = _identities(wanted)
+        identities.require_room(names, paths)
     access = access_of(job, sources)
     model = model_way_of(job, sources)
-    homes = Provisioning(job, asyncio.run(first_state(job)), access, model=model).write(out)
-    if trial is not None:
-        _make(trial, names, paths)
-    return homes
+    initial = asyncio.run(first_state(job))
+    return Provisioning(job, initial, access, identities, model=model).write(out)
 
 
-def _make(trial: TrialIdentities, names: Roster, homes: Mapping[str, Path]) -> None:
-    try:
-        trial.make(names, homes)
-    except IdentityError as error:
-        raise ConfigError([str(error)]) from None
-    except OSError as error:
-        raise ConfigError([f"{error.filename}: {error.strerror}; correct that"]) from None
-
-
-def _require_room(trial: TrialIdentities, homes: Mapping[str, Path]) -> None:
-    try:
-        trial.require_room(homes)
-    except IdentityError as error:
-        raise ConfigError([str(error)]) from None
+def _identities(wanted: Homes) -> TrialIdentities | SharedRoster:
+    roster, trial = wanted.roster, wanted.trial_roster
+    if roster is not None and trial is None:
+        return SharedRoster(load_roster(roster))
+    if trial is None or roster is not None:
+        raise ConfigError(
+            [
+                "whose keys? Give --roster FILE, the roster of members that have each made their "
+                "own (quorate identity new), or --trial-roster FOLDER, to make all private keys "
+                "on this machine, for a trial"
+            ]
+        )
+    return TrialIdentities(trial, _validity())
 
 
 def _validity() -> Validity:

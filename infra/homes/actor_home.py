@@ -11,6 +11,14 @@ from pathlib import Path
 from infra.config import ConfigError, FedAvgSettings, Job, LogisticSettings, Owner, load_job
 from infra.folder_lock import FolderInUse, locked
 from infra.http_blobs import Pulling, Serving
+from infra.identity.credentials import (
+    HOME_ROSTER,
+    Credentials,
+    Trust,
+    membership_faults,
+    open_credentials,
+    told_as_config_errors,
+)
 from infra.rabbitmq.address import AddressError, BrokerAddress, Tls
 from protocols.codec import Undecodable
 from protocols.learning.state import State
@@ -37,6 +45,7 @@ class ActorHome:
     job: Job
     address: BrokerAddress
     telemetry: TelemetrySettings
+    trust: Trust
     data: Path | None = None
     model: Serving | Pulling | None = None  # None: over the broker's stream
     stream: bool = True  # whether a coordinator that serves writes the stream, too
@@ -85,6 +94,16 @@ class ActorHome:
     def owner(self) -> Owner:
         """The owner that a trainer works for, with its data."""
         return Owner.model_construct(name=self.name, data=self.data)
+
+    def credentials(self) -> Credentials:
+        """Accept the roster, and unlock the actor's key. Raises `ConfigError`."""
+        with told_as_config_errors():
+            found = open_credentials(self.path, self.name, self.trust)
+        if faults := membership_faults(found.roster, self.roster):
+            raise ConfigError(
+                [f"{self.path / HOME_ROSTER}: other members than in {JOB}: {'; '.join(faults)}"]
+            )
+        return found
 
     def initial(self) -> State:
         """Return the coordinator's state before the first round. Raises `ConfigError`."""
@@ -141,9 +160,27 @@ def open_home(path: Path, *, role: Role | None = None) -> ActorHome:
         job=job,
         address=_address(path, settings.broker, job),
         telemetry=settings.telemetry,
+        trust=_trust(path, settings, job),
         data=settings.trainer.data,
         model=way_of(path / SETTINGS, settings),
         stream=settings.model.stream,
+    )
+
+
+def _trust(path: Path, settings: Settings, job: Job) -> Trust:
+    trust = settings.trust
+    if not trust.authorities:
+        raise ConfigError(
+            [
+                f"{path / SETTINGS}: trust.authorities: missing; write the public key of whoever "
+                f"keeps the federation's roster, as told by phone or on paper, below [trust]: "
+                f'authorities = ["..."]'
+            ]
+        )
+    return Trust(
+        federation=job.roster().federation,
+        authorities=tuple(bytes.fromhex(key) for key in trust.authorities),
+        passphrase_file=trust.passphrase_file,
     )
 
 

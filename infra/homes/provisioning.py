@@ -12,6 +12,9 @@ import tomli_w
 
 from infra.config import ConfigError, FedAvgSettings, Job, job_text
 from infra.durable_files import make_folder, sync_folder
+from infra.identity.credentials import HOME_ROSTER, told_as_config_errors
+from infra.identity.identity_folder import FOLDER
+from infra.identity.trial import SharedRoster, TrialIdentities
 from protocols.learning.state import State
 
 from .actor_home import INITIAL, JOB, JOURNAL, SETTINGS
@@ -63,6 +66,7 @@ class Provisioning:
         job: Job,
         initial: State,
         access: Mapping[str, Access],
+        identities: TrialIdentities | SharedRoster,
         *,
         renew: bool = False,
         model: ModelWay | None = None,
@@ -70,6 +74,8 @@ class Provisioning:
         self._job = job
         self._initial = initial.to_bytes()
         self._access = access
+        self._identities = identities
+        self._authorities: tuple[bytes, ...] = ()
         self._renew = renew
         self._model = model
         self._task: dict[str, Path] = {}
@@ -82,6 +88,9 @@ class Provisioning:
         problems += [problem for name in names for problem in self._in_the_way(out / name)]
         if problems:
             raise ConfigError(problems)
+        with told_as_config_errors():
+            folders = {name: out / name for name in names}
+            self._authorities = self._identities.install(roster, folders)
         try:
             return [self._home(out / name, name) for name in names]
         except OSError as error:
@@ -118,6 +127,7 @@ class Provisioning:
         except OSError as error:
             yield f"{path}: {error.strerror}; choose another folder with --out"
             return
+        there -= {FOLDER, HOME_ROSTER}  # an identity may be there before anything else
         ours = SETTINGS in there or (self._renew and JOURNAL in there)
         if there and not ours:
             yield f"{path}: not empty, and no home of ours; choose another folder with --out"
@@ -184,6 +194,7 @@ class Provisioning:
         ]
         if job.federation.insecure:
             lines += _line("insecure", True)
+        lines += ["", "[trust]", *_line("authorities", [key.hex() for key in self._authorities])]
         if self._model is not None and role != "holder":
             ca_file = _CA if access.ca_file else None
             lines += self._model.section(role, ca_file=ca_file, insecure=job.federation.insecure)

@@ -12,6 +12,7 @@ from infra.config.document import toml_document
 from infra.config.problems import sentence, shown, suggestion
 from infra.config.schema import ExistingPath, Name, Place, Section, fault
 from infra.telemetry.subject import Listen, TelemetryError
+from protocols.trust.keys import KEY_BYTES
 
 Role = Literal["coordinator", "holder", "trainer"]
 
@@ -35,6 +36,9 @@ Urls = Annotated[
     Field(strict=False),
     BeforeValidator(_as_list),
 ]
+
+
+Keys = Annotated[tuple[str, ...], Field(strict=False), BeforeValidator(_as_list)]
 
 
 class ActorSettings(Section):
@@ -66,6 +70,24 @@ class TrainerSettings(Section):
     data: ExistingPath | None = Field(None, examples=['"north.csv"'])
 
 
+def _public_keys(texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        if len(text) != 2 * KEY_BYTES or not set(text) <= set("0123456789abcdef"):
+            raise fault(f"{text[:80]!r} is no public key: that is {2 * KEY_BYTES} digits of 0-9a-f")
+    return texts
+
+
+class TrustSettings(Section):
+    """`[trust]`: the public keys of those who may sign this federation's roster.
+
+    They matter until the first roster is accepted, which names those who may sign the next.
+    `passphrase_file` is for a key of the home that has a passphrase.
+    """
+
+    authorities: Annotated[Keys, AfterValidator(_public_keys)] = Field((), examples=['["3b6a…"]'])
+    passphrase_file: ExistingPath | None = Field(None, examples=['"passphrase"'])
+
+
 class TelemetrySettings(Section):
     """`[telemetry]`: where metrics and health are served; nowhere unless `listen` says."""
 
@@ -95,6 +117,7 @@ _SECTIONS: dict[str, type[Section]] = {
     "broker": BrokerSettings,
     "model": ModelSettings,
     "trainer": TrainerSettings,
+    "trust": TrustSettings,
     "telemetry": TelemetrySettings,
 }
 
@@ -106,6 +129,7 @@ class Settings(Section):
     broker: BrokerSettings
     model: ModelSettings
     trainer: TrainerSettings
+    trust: TrustSettings
     telemetry: TelemetrySettings
 
 

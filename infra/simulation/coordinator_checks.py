@@ -95,8 +95,8 @@ class CoordinatorChecks:
         if isinstance(message, Release):
             votes, lies = ghost.votes.get(cid, {}), ghost.lies
             if any(
-                votes.get(name) != digest and not lies.voted(cid, name, digest)
-                for name in message.voters
+                votes.get(vote.holder) != digest and not lies.voted(cid, vote.holder, digest)
+                for vote in message.votes
             ):
                 ghost.violated(Rule.CERTIFICATE, self._name, "named voters that did not vote")
         while len(self._proposed) > _ROUNDS:

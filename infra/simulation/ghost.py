@@ -89,7 +89,7 @@ class Ghost:
     _parsed: dict[bytes, object] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.lies = Lies(self.roster)
+        self.lies = Lies()
 
     def violated(self, rule: Rule, host: str, text: str) -> None:
         """Take note that a rule was broken."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from actors.ports import Lane
-from protocols.codec import seal
 from protocols.messages import Working
 
 from .crew import HEARTBEAT_S, Crew, Strikes
@@ -13,6 +12,7 @@ from .disk import LATENCY_S
 from .draws import fraction
 from .faults import Fault, Kind
 from .queues import Parcel
+from .signatures import signed
 from .worker import Training
 
 _BABBLE_S = 0.05  # between two strange messages
@@ -112,7 +112,8 @@ class HostFaults:
         if fraction(bits, 8) < 0.5:
             body = bits.to_bytes(8, "big") * 4
         else:
-            body = seal(name, Working(cid=bits.to_bytes(8, "big") * 4))
+            federation = self.crew.world.roster.federation
+            body = signed(federation, name, Working(cid=bits.to_bytes(8, "big") * 4))
         lane = Lane.CONTROL if bits & 1 else Lane.BULK
         self.crew.world.broker.take(to, lane, Parcel(name, body, "nonsense", 0.0))
 

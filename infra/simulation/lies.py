@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.messages import AnswerChunk, Propose, Release, ShareChunk, Vote, Wire
-from protocols.round_config import Roster
-from protocols.secagg.sets import contribution_digest, set_digest
+from protocols.secagg.sets import contribution_digest
 
 # A contribution, and the vector that it shares, None where its shares fit none.
 Vectors = dict[tuple[str, bytes], NDArray[np.float64] | None]
@@ -26,30 +25,21 @@ class Lies:
         votes: by round and lying holder, the sets that it voted for.
         answers: by round and lying holder, the payloads that it answered with.
         sets: rounds in which the coordinator's name asked for a set that is not its own.
-        named: by holder, round and set, how many holders a release named as voters.
     """
 
-    roster: Roster
     told: dict[tuple[str, str], None] = field(default_factory=dict)
     contributions: dict[bytes, Vectors] = field(default_factory=dict)
     headers: dict[bytes, dict[tuple[str, bytes], None]] = field(default_factory=dict)
     votes: dict[bytes, dict[str, dict[bytes, None]]] = field(default_factory=dict)
     answers: dict[bytes, dict[str, dict[bytes, None]]] = field(default_factory=dict)
     sets: dict[bytes, None] = field(default_factory=dict)
-    named: dict[bytes, dict[tuple[str, bytes], int]] = field(default_factory=dict)
 
     def note(self, liar: str, to: str, message: Wire) -> None:
         """Take note of a lie that is in a queue now."""
         self.told[liar, to] = None
         match message:
-            case Propose():
+            case Propose() | Release():
                 self.sets[message.cid] = None
-            case Release():
-                self.sets[message.cid] = None
-                named = sum(name in message.voters for name in self.roster.holders)
-                known = self.named.setdefault(message.cid, {})
-                key = (to, set_digest(message.cid, message.chosen))
-                known[key] = max(named, known.get(key, 0))
             case ShareChunk() if message.header.trainer == liar:
                 headers = self.headers.setdefault(message.header.cid, {})
                 headers[liar, contribution_digest(message.header)] = None
@@ -65,10 +55,6 @@ class Lies:
     def between(self, one: str, other: str) -> bool:
         """Return whether one of two has lied to the other."""
         return (one, other) in self.told or (other, one) in self.told
-
-    def invented(self, cid: bytes, quorum: int) -> bool:
-        """Return whether a release of this round named a quorum of votes that it made up."""
-        return any(count >= quorum for count in self.named.get(cid, {}).values())
 
     def voted(self, cid: bytes, holder: str, digest: bytes) -> bool:
         """Return whether a lying holder told that it votes for this set."""

@@ -141,7 +141,7 @@ def said(message: Wire) -> tuple[str, str]:  # noqa: PLR0911 - one for each mess
             return f"votes for set {message.set_digest.hex()[:8]}", ""
         case Release():
             text = f"asks for the sum of {_members(message.chosen)}"
-            return text, f"with votes of {' '.join(message.voters)}"
+            return text, f"with votes of {' '.join(vote.holder for vote in message.votes)}"
         case AnswerChunk():
             return f"answers for set {message.header.set_digest.hex()[:8]}", ""
         case CloseRound():

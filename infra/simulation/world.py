@@ -25,6 +25,7 @@ from .hosts import LIFE, HostClock, Life
 from .journal import SimJournal
 from .network import Path
 from .ports import Inline, SimCheckpoints, SimClock, SimEntropy, SimMonitor
+from .signatures import IdealSignatures
 from .spool import SimSpool
 from .stage import Stage
 from .transport import SimTransport
@@ -193,7 +194,8 @@ class World:
         stack.push_async_callback(transport.close)
         host.transport = transport
         monitor = SimMonitor(life, self.watch)
-        return Ports(transport, self._clock, journal, spool, self._offload, monitor)
+        signatures = IdealSignatures(host.name)
+        return Ports(transport, self._clock, journal, spool, self._offload, monitor, signatures)
 
     @asynccontextmanager
     async def _holder(self, host: Host, life: Life) -> AsyncIterator[Actor]:

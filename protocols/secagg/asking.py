@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
-from protocols.messages import Announce, Contribution, Message, OpenRound, Propose, Release
+from protocols.messages import (
+    Announce,
+    Contribution,
+    Endorsement,
+    Message,
+    OpenRound,
+    Propose,
+    Release,
+)
 from protocols.reports import Step
 from protocols.round_config import RoundConfig
 
@@ -15,7 +23,7 @@ def request_of(
     *,
     announced: tuple[str, ...],
     chosen: tuple[Contribution, ...],
-    voters: Iterable[str],
+    votes: Mapping[str, bytes],
 ) -> Message | None:
     """Return the request of a step, None where nobody is asked for anything."""
     match step:
@@ -24,7 +32,10 @@ def request_of(
         case Step.COLLECTING:
             return Announce(config=config, holders=announced)
         case Step.RELEASING if config.vote:
-            return Release(cid=config.cid(), chosen=chosen, voters=tuple(sorted(voters)))
+            certificate = tuple(
+                Endorsement(holder=name, signature=votes[name]) for name in sorted(votes)
+            )
+            return Release(cid=config.cid(), chosen=chosen, votes=certificate)
         case Step.VOTING | Step.RELEASING:
             return Propose(cid=config.cid(), chosen=chosen)
         case Step.UPDATING:

@@ -25,6 +25,7 @@ from protocols.messages import (
 from protocols.records import Contributed
 from protocols.reports import Outcome, Refusal, TookPart
 from protocols.round_config import MINIMUM_FLOOR, Roster, RoundConfig
+from protocols.trust.signing import Verifier
 
 from .chunks import chunk_count, upload_stream
 from .credit import Outgoing, indices_of, span_fault
@@ -81,9 +82,12 @@ class Contributing:
     nothing has moved since the last time is offered again, and goes on where it stood.
     """
 
-    def __init__(self, name: str, roster: Roster, *, minimum: int = MINIMUM_FLOOR) -> None:
+    def __init__(
+        self, name: str, roster: Roster, verifier: Verifier, *, minimum: int = MINIMUM_FLOOR
+    ) -> None:
         self._name = name
         self._roster = roster
+        self._verifier = verifier
         self._roster_digest = roster.digest()
         self._minimum = minimum
         self._attempts: dict[str, _Attempt] = {}
@@ -135,8 +139,11 @@ class Contributing:
                 effects.append(Send(self._roster.coordinator, Working(cid=attempt.cid)))
         return effects
 
-    def receive(self, sender: str, message: Wire) -> list[Effect]:
-        """Decide on one message; raise `PeerViolation` if its sender broke a rule."""
+    def receive(self, sender: str, message: Wire, _signature: bytes = b"") -> list[Effect]:
+        """Decide on one message, and the signature that its sender gave it.
+
+        Raises `PeerViolation` if its sender broke a rule.
+        """
         role = self._roster.role(sender)
         match message:
             case Welcome() if role == "coordinator":

@@ -200,7 +200,9 @@ class Coordinating:
         self._stored = record
         return [Record("round", canonical(record))]
 
-    def receive(self, now_s: float, sender: str, message: Wire) -> list[Effect]:
+    def receive(
+        self, now_s: float, sender: str, message: Wire, signature: bytes = b""
+    ) -> list[Effect]:
         """Decide on one message; raise `PeerViolation` if its sender broke a rule."""
         role = self._roster.role(sender)
         if role not in ("trainer", "holder"):
@@ -217,7 +219,7 @@ class Coordinating:
         if self._round is None or cid != self._round.cid:
             return []  # of another round: late, and harmless
         effects = self._signs_of_life(sender, message)
-        return effects + self._after(now_s, self._round.receive(now_s, sender, message))
+        return effects + self._after(now_s, self._round.receive(now_s, sender, message, signature))
 
     def _on_hello(self, now_s: float, sender: str, hello: Hello) -> list[Effect]:
         run, gathering = self._run, self._round

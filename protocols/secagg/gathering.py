@@ -32,6 +32,8 @@ from .sets import set_digest
 
 _ASK_ALL = 2  # each so manieth time all holders are asked what they have
 
+_Handler = Callable[[str, Message, bytes], list[Effect] | None]
+
 
 class Gathering:
     """One round. Feed it messages, results and the time; read `step` and `abandoned`.
@@ -62,7 +64,7 @@ class Gathering:
         self._patience = Patience(timing, now_s)
         self._collected = Collected(roster.trainers, need=self.need())
         self._set_digest = b""
-        self._votes: dict[str, None] = {}
+        self._votes: dict[str, bytes] = {}  # by holder: its signature
         self._answers = Answers(config)
 
     @property
@@ -117,25 +119,30 @@ class Gathering:
         self._patience.overslept(now_s, late_s)
         return [Report(self.progress(now_s))]
 
-    def receive(self, now_s: float, sender: str, message: Wire) -> list[Effect]:
-        """Decide on one message of this round; raise `PeerViolation` on a broken rule."""
+    def receive(
+        self, now_s: float, sender: str, message: Wire, signature: bytes = b""
+    ) -> list[Effect]:
+        """Decide on one message of this round, and the signature that its sender gave it.
+
+        Raises `PeerViolation` on a broken rule.
+        """
         handler = self._handler(sender, message)
         if self._over():
             return []
-        effects = handler(sender, message)
+        effects = handler(sender, message, signature)
         if effects is None:
             return []
         self._patience.moved(now_s)
         return effects + self._go_on(now_s)
 
-    def _handler(self, sender: str, message: Wire) -> Callable[[str, Message], list[Effect] | None]:
+    def _handler(self, sender: str, message: Wire) -> _Handler:
         role = self._roster.role(sender)
         name = _HANDLERS.get(role or "", {}).get(type(message))
         if name is None:
             raise PeerViolation(
                 sender, f"a {role or 'stranger'} may not send {type(message).__name__}"
             )
-        handler: Callable[[str, Message], list[Effect] | None] = getattr(self, name)
+        handler: _Handler = getattr(self, name)
         return handler
 
     def _go_on(self, now_s: float) -> list[Effect]:
@@ -318,7 +325,7 @@ class Gathering:
             self.config,
             announced=self.announced,
             chosen=self.chosen,
-            voters=self._votes,
+            votes=self._votes,
         )
         return [] if request is None else [Send(name, request) for name in names]
 
@@ -339,20 +346,20 @@ class Gathering:
         self._collected.accepted.pop(name, None)
         return [] if self._over() else self._go_on(now_s)
 
-    def _on_opened(self, sender: str, _message: RoundOpened) -> list[Effect] | None:
+    def _on_opened(self, sender: str, _message: RoundOpened, _: bytes) -> list[Effect] | None:
         if self.step is not Step.OPENING or sender in self.opened:
             return None
         self.opened[sender] = None
         return []
 
-    def _on_accepted(self, sender: str, _message: Accepted) -> list[Effect] | None:
+    def _on_accepted(self, sender: str, _message: Accepted, _: bytes) -> list[Effect] | None:
         return [] if self._collected.accept(sender) else None
 
-    def _on_declined(self, sender: str, message: Declined) -> list[Effect] | None:
+    def _on_declined(self, sender: str, message: Declined, _: bytes) -> list[Effect] | None:
         new = self.step is Step.COLLECTING and self._collected.decline(sender, message.kind)
         return [] if new else None
 
-    def _on_working(self, sender: str, _message: Working) -> list[Effect] | None:
+    def _on_working(self, sender: str, _message: Working, _: bytes) -> list[Effect] | None:
         return [] if sender in self.waiting_for() and not self._has_enough_of(sender) else None
 
     def _has_enough_of(self, sender: str) -> bool:
@@ -367,7 +374,7 @@ class Gathering:
             return False
         return sender in {contribution.trainer for contribution in self._collected.choose()}
 
-    def _on_have(self, sender: str, message: Have) -> list[Effect] | None:
+    def _on_have(self, sender: str, message: Have, _: bytes) -> list[Effect] | None:
         if self.step is not Step.COLLECTING or sender not in self.announced:
             return None
         names = [contribution.trainer for contribution in message.contributions]
@@ -376,25 +383,25 @@ class Gathering:
         changed = [self._collected.receive(sender, c) for c in message.contributions]
         return [] if any(changed) else None
 
-    def _on_excluded(self, sender: str, message: Excluded) -> list[Effect] | None:
+    def _on_excluded(self, sender: str, message: Excluded, _: bytes) -> list[Effect] | None:
         if self._roster.role(message.trainer) != "trainer":
             raise PeerViolation(sender, f"excluded {message.trainer}, who is no trainer")
         reason = f"{sender}: {message.reason}"
         new = self.step is Step.COLLECTING and self._collected.exclude(message.trainer, reason)
         return [] if new else None
 
-    def _on_refused(self, _sender: str, _message: Refused) -> list[Effect] | None:
+    def _on_refused(self, _sender: str, _message: Refused, _: bytes) -> list[Effect] | None:
         return None  # counted by the actor; the request is repeated until the step's end
 
-    def _on_vote(self, sender: str, message: Vote) -> list[Effect] | None:
+    def _on_vote(self, sender: str, message: Vote, signature: bytes) -> list[Effect] | None:
         if not self.chosen or sender in self._votes:
             return None
         if message.set_digest != self._set_digest:
             raise PeerViolation(sender, "voted for a set that was never proposed")
-        self._votes[sender] = None
+        self._votes[sender] = signature
         return []
 
-    def _on_answer(self, sender: str, message: AnswerChunk) -> list[Effect] | None:
+    def _on_answer(self, sender: str, message: AnswerChunk, _: bytes) -> list[Effect] | None:
         if self.step is not Step.RELEASING:
             return None
         return self._answers.receive(sender, message, self._set_digest)

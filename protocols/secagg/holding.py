@@ -46,6 +46,8 @@ from protocols.messages import (
 from protocols.records import HeldAnswer, HeldConfig, HeldExclusion, HeldShare, HeldVote, LastRound
 from protocols.reports import Refusal, TookPart
 from protocols.round_config import MINIMUM_FLOOR, Roster, RoundConfig
+from protocols.trust.errors import Untrusted
+from protocols.trust.signing import Verifier, require_said
 
 from .chunks import answer_stream, chunk_count, shape_fault, share_stream
 from .credit import fair_share
@@ -67,6 +69,7 @@ class Holding:
         self,
         name: str,
         roster: Roster,
+        verifier: Verifier,
         *,
         minimum: int = MINIMUM_FLOOR,
         credit_chunks: int = 8,
@@ -74,6 +77,7 @@ class Holding:
     ) -> None:
         self._name = name
         self._roster = roster
+        self._verifier = verifier
         self._roster_digest = roster.digest()
         self._minimum = minimum
         self._credit_chunks = credit_chunks
@@ -120,8 +124,11 @@ class Holding:
                 effects.append(Send(self._roster.coordinator, Working(cid=held.cid)))
         return effects
 
-    def receive(self, sender: str, message: Wire) -> list[Effect]:
-        """Decide on one message; raise `PeerViolation` if its sender broke a rule."""
+    def receive(self, sender: str, message: Wire, signature: bytes = b"") -> list[Effect]:
+        """Decide on one message, and the signature that its sender gave it.
+
+        Raises `PeerViolation` if its sender broke a rule.
+        """
         role = self._roster.role(sender)
         match message:
             case OpenRound() if role == "coordinator":
@@ -330,13 +337,25 @@ class Holding:
             return self._refuse(sender, message.cid, "release", "the round is not open here")
         if not held.config.vote:
             raise PeerViolation(sender, "asked for a release in a round without votes")
-        voters = {name for name in message.voters if self._roster.role(name) == "holder"}
-        if len(voters) < held.config.quorum:
-            raise PeerViolation(sender, f"asked for a release with {len(voters)} votes")
         refusal = self._refusal(sender, held, message.chosen)
+        self._require_certificate(sender, held.config, message)
         if refusal is not None:
             return self._refuse(sender, held.cid, "release", refusal)
         return self._answer(held, message.chosen)
+
+    def _require_certificate(self, sender: str, config: RoundConfig, message: Release) -> None:
+        vote = Vote(cid=message.cid, set_digest=set_digest(message.cid, message.chosen))
+        signed = {vote.holder: vote.signature for vote in message.votes}
+        voters = [name for name in self._roster.holders if name in signed]
+        if len(voters) < config.quorum:
+            reason = f"asked for a release with {len(voters)} votes of {config.quorum}"
+            raise PeerViolation(sender, reason)
+        for name in voters:
+            try:
+                require_said(self._verifier, self._roster.federation, name, vote, signed[name])
+            except Untrusted:
+                reason = f"asked for a release with a vote that {name} did not sign"
+                raise PeerViolation(sender, reason) from None
 
     def _refusal(
         self, sender: str, held: HeldRound, chosen: tuple[Contribution, ...]

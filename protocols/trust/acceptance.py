@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from protocols.errors import Misuse
-from protocols.messages import Wire
 
 from .errors import Untrusted
 from .keys import key_id
 from .roster import RosterBody, SignedRoster
-from .signing import Statement
 
 CLOCKS_APART_S = 3600  # of two machines that are both right enough
 
@@ -113,25 +111,3 @@ def require_valid(body: RosterBody, *, now_s: int, tolerance_s: int = CLOCKS_APA
         raise Untrusted(
             "expired", f"epoch {body.epoch} has expired: ask the authority for the next one"
         )
-
-
-class Members:
-    """The members of an accepted roster, as those who check messages need them."""
-
-    def __init__(self, body: RosterBody) -> None:
-        self._body = body
-        self._keys = {entry.name: entry.key for entry in body.entries}
-
-    def require_said(
-        self, sender: str, message: Wire, content: bytes | memoryview, signature: bytes
-    ) -> None:
-        """Check that a member said `message`, which was read from the bytes `content`.
-
-        Raises:
-            Untrusted: the sender is a stranger, or the signature is not its own over just this.
-        """
-        key = self._keys.get(sender)
-        if key is None:
-            raise Untrusted("signature", f"no member of epoch {self._body.epoch} has this name")
-        statement = Statement.of(self._body.federation, sender, message, content)
-        statement.require(key, signature)

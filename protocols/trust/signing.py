@@ -20,9 +20,9 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Protocol, assert_never
 
-from protocols.codec import VERSION
+from protocols.codec import VERSION, canonical
 from protocols.errors import Misuse
 from protocols.messages import (
     Accepted,
@@ -50,12 +50,20 @@ from protocols.messages import (
 from protocols.round_config import NAME_PATTERN
 
 from .framing import framed
-from .keys import SigningKey, verify
+from .keys import SigningKey
 
 DOMAIN = "quorate/message"
 NO_ROUND = bytes(32)
 _NAME = re.compile(NAME_PATTERN)
 _TYPE = re.compile(r"[A-Za-z]{1,64}\Z")
+
+
+class Verifier(Protocol):
+    """Knows the members' keys, or stands for somebody who does."""
+
+    def require(self, member: str, statement: bytes, signature: bytes) -> None:
+        """Check that a member has signed this. Raises `Untrusted`, also for a stranger."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +95,17 @@ class Statement:
     @classmethod
     def of(cls, federation: str, sender: str, message: Wire, body: bytes | memoryview) -> Statement:
         """Return the statement about a message that was read from these bytes, or made them."""
+        return cls.about(federation, sender, message, hashlib.sha256(body).digest())
+
+    @classmethod
+    def about(cls, federation: str, sender: str, message: Wire, body_digest: bytes) -> Statement:
+        """Return the statement about a message whose bytes have this SHA-256."""
         return cls(
             federation=federation,
             round_id=round_of(message),
             sender=sender,
             type_name=type(message).__name__,
-            body_digest=hashlib.sha256(body).digest(),
+            body_digest=body_digest,
         )
 
     def to_bytes(self) -> bytes:
@@ -111,9 +124,23 @@ class Statement:
         """Return the signature, 64 bytes."""
         return key.sign(self.to_bytes())
 
-    def require(self, key: bytes, signature: bytes) -> None:
-        """Check that the owner of the public key said this. Raises `Untrusted`."""
-        verify(key, signature, self.to_bytes())
+    def require(self, verifier: Verifier, signature: bytes) -> None:
+        """Check that the sender said this. Raises `Untrusted`."""
+        verifier.require(self.sender, self.to_bytes(), signature)
+
+
+def require_said(
+    verifier: Verifier, federation: str, sender: str, message: Wire, signature: bytes
+) -> None:
+    """Check that a member said a message that is known here, bytes or not.
+
+    A message has one canonical form, so its signature can be checked again by whoever can put
+    the message together: that is what certificates are made of.
+
+    Raises:
+        Untrusted: the sender is a stranger, or the signature is not its own over just this.
+    """
+    Statement.of(federation, sender, message, canonical(message)).require(verifier, signature)
 
 
 def round_of(message: Wire) -> bytes:

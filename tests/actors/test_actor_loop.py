@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from fakes.ports import FakeClock, FakeJournal, FakeSpool, InlineOffload, Writes, yield_turns
-from fakes.round_parts import COORDINATOR, config_of
+from fakes.round_parts import COORDINATOR, ROSTER, config_of
+from fakes.signatures import IdealSignatures, signature_of, signed
 
 from actors.actor import Actor, Decide, Ports
 from actors.ports import Lane, LinkLost, StorageFailed
@@ -31,7 +32,7 @@ from protocols.effects import (
     Upload,
 )
 from protocols.errors import Misuse, PeerViolation
-from protocols.messages import Goodbye, Hello, Unsupported, Welcome, Wire, read
+from protocols.messages import Goodbye, Hello, Unsupported, Welcome, Wire, read, received
 from protocols.reports import Incompatible, PeerFault
 from protocols.secagg.chunks import chunk_count
 
@@ -59,7 +60,7 @@ class Probe(Actor):
     """An actor that does what a test says on every message."""
 
     def __init__(self, ports: Ports) -> None:
-        super().__init__("holder-1", ports)
+        super().__init__("holder-1", ROSTER, ports)
         self.at_start: list[Effect] = []
         self.at_stop: list[Effect] = []
         self.on_message: Callable[[str, Wire], list[Effect]] = lambda _sender, _message: []
@@ -73,10 +74,7 @@ class Probe(Actor):
     def asked_to_stop(self) -> list[Effect]:
         return self.at_stop
 
-    def is_peer(self, name: str) -> bool:
-        return name in ("ann", COORDINATOR)
-
-    def decide(self, sender: str, message: Wire) -> list[Effect]:
+    def decide(self, sender: str, message: Wire, _signature: bytes) -> list[Effect]:
         self.heard.append(message)
         return self.on_message(sender, message)
 
@@ -98,17 +96,19 @@ class Scene:
 
     def __init__(self) -> None:
         self.leaving: list[tuple[str, Any]] = []
+        self.bodies: list[bytes] = []
         self.strange: list[tuple[str, int, Unsupported]] = []  # in other versions
         self.bus = MemoryBus(observer=self._observe)
         for name in ("holder-1", COORDINATOR, "ann", "mallory"):
             self.bus.declare(name)
         self.journal, self.spool = GatedJournal(), FakeSpool()
         self.events: list[Any] = []
-        self.links = {name: self.bus.connect(name) for name in ("ann", "mallory")}
+        self.links = {name: self.bus.connect(name) for name in ("ann", "mallory", COORDINATOR)}
 
     def _observe(self, sent: Sent) -> None:
         if sent.sender != "holder-1":
             return
+        self.bodies.append(sent.body)
         envelope = opened(sent.body)
         if envelope.v == VERSION:
             self.leaving.append((sent.recipient, read(sent.body)[1]))
@@ -124,11 +124,17 @@ class Scene:
         ports = probe.ports
         link = self.bus.connect("holder-1")
         probe.ports = Ports(
-            link, ports.clock, ports.journal, ports.spool, ports.offload, ports.monitor
+            link,
+            ports.clock,
+            ports.journal,
+            ports.spool,
+            ports.offload,
+            ports.monitor,
+            ports.signatures,
         )
 
     async def tell(self, message: Any, sender: str = "ann") -> None:
-        await self.tell_bytes(seal(sender, message), sender)
+        await self.tell_bytes(signed("test", sender, message), sender)
 
     async def tell_bytes(self, body: bytes, sender: str = "ann") -> None:
         await self.links[sender].send("holder-1", body, lane=Lane.CONTROL)
@@ -138,7 +144,17 @@ class Scene:
 
     def build(self) -> Probe:
         transport = self.bus.connect("holder-1")
-        return Probe(Ports(transport, FakeClock(), self.journal, self.spool, InlineOffload(), self))
+        return Probe(
+            Ports(
+                transport,
+                FakeClock(),
+                self.journal,
+                self.spool,
+                InlineOffload(),
+                self,
+                IdealSignatures("holder-1"),
+            )
+        )
 
     @asynccontextmanager
     async def playing(self, probe: Probe) -> AsyncIterator[asyncio.Task[None]]:
@@ -155,6 +171,7 @@ class Scene:
             await probe.ports.transport.close()
 
 
+WELCOME = Welcome(job="sum", number=1)
 HELLO = Hello(role="trainer", software="", suites=(), fields=())
 WELCOME = Welcome(job="sum", number=1)
 
@@ -317,6 +334,58 @@ async def test_a_message_under_anothers_name_is_the_fault_of_who_really_sent_it(
         assert scene.depth() == 0
 
 
+@pytest.mark.parametrize(
+    ("body", "peer", "reason"),
+    [
+        (seal("ann", HELLO), "ann", "did not sign this Hello"),
+        (signed("elsewhere", "ann", HELLO), "ann", "did not sign this Hello"),
+        (signed("test", "mallory", HELLO), "mallory", "is no member of the federation"),
+        (signed("test", "bob", HELLO, name="ann"), "ann", "did not sign this Hello"),
+        (
+            signed("test", "ann", WELCOME).replace(b"sum", b"hum"),
+            "ann",
+            "did not sign this Welcome",
+        ),
+        (
+            seal("ann", WELCOME, sign=lambda _: signature_of("test", "ann", HELLO)),
+            "ann",
+            "did not sign this Welcome",
+        ),
+    ],
+    ids=["unsigned", "another federation", "a stranger", "another's key", "changed", "another's"],
+)
+async def test_what_a_member_did_not_sign_is_not_even_decided_on(
+    body: bytes, peer: str, reason: str
+) -> None:
+    scene = Scene()
+    probe = scene.build()
+
+    async with scene.playing(probe):
+        await scene.tell_bytes(body, peer)
+        await scene.tell(HELLO)
+        await yield_turns(40)
+
+        (fault,) = scene.events
+        assert (fault.actor, fault.peer) == ("holder-1", peer)
+        assert fault.reason.startswith(reason)
+        assert probe.heard == [HELLO]
+        assert scene.depth() == 0
+
+
+async def test_all_that_an_actor_says_is_signed_over_the_bytes_that_travel() -> None:
+    scene = Scene()
+    probe = scene.build()
+    probe.at_start = [Send("ann", HELLO), Send(COORDINATOR, WELCOME)]
+
+    async with scene.playing(probe):
+        await yield_turns(40)
+
+        for sent in scene.bodies:
+            envelope, message = received(sent)
+            assert envelope.signature == signature_of("test", "holder-1", message)
+        assert len(scene.bodies) == 2
+
+
 async def test_another_version_is_answered_in_it_once_and_told_with_what_to_upgrade(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -423,18 +492,19 @@ async def test_a_violation_is_counted_and_the_actor_goes_on() -> None:
     probe = scene.build()
 
     def offended(sender: str, message: Wire) -> list[Effect]:
-        if sender == "mallory":
+        if sender == COORDINATOR:
             raise PeerViolation(sender, "broke a rule")
         return []
 
     probe.on_message = offended
 
     async with scene.playing(probe) as task:
-        await scene.tell(HELLO, sender="mallory")
+        await scene.tell(HELLO, sender=COORDINATOR)
         await scene.tell(HELLO)
         await yield_turns(40)
 
-        assert scene.events == [PeerFault(actor="holder-1", peer="mallory", reason="broke a rule")]
+        fault = PeerFault(actor="holder-1", peer=COORDINATOR, reason="broke a rule")
+        assert scene.events == [fault]
         assert len(probe.heard) == 2
         assert scene.depth() == 0
         assert not task.done()

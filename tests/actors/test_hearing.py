@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from fakes.actor_rig import Stage, in_virtual_time
 from fakes.ports import FakeClock, FakeJournal, FakeSpool, InlineOffload, yield_turns
+from fakes.signatures import IdealSignatures
 
 from actors.actor import Ports
 from actors.coordinator import Coordinator
@@ -72,7 +73,13 @@ class Head:
         self.blobs = Noting(self.stage.bus.blobs(name))
         self.clock = FakeClock()
         ports = Ports(
-            self.transport, self.clock, FakeJournal(), FakeSpool(), InlineOffload(), self.stage
+            self.transport,
+            self.clock,
+            FakeJournal(),
+            FakeSpool(),
+            InlineOffload(),
+            self.stage,
+            IdealSignatures(name),
         )
         self.actor = Coordinator(
             self.stage.roster,
@@ -89,7 +96,7 @@ class Head:
         gathering = self.actor._machine._round
         assert gathering is not None
         message = RoundOpened(cid=gathering.cid)
-        return [e for holder in holders for e in self.actor.decide(holder, message)]
+        return [e for holder in holders for e in self.actor.decide(holder, message, b"")]
 
     def step(self) -> Step:
         gathering = self.actor._machine._round

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 from fakes.ports import FakeClock, FakeJournal, FakeSpool, InlineOffload, yield_turns
-from fakes.round_parts import config_of
+from fakes.round_parts import ROSTER, config_of
+from fakes.signatures import IdealSignatures
 
 from actors.actor import Actor, Ports
 from actors.ports import Delivery, Lane, LinkLost, PortError, StorageFailed
@@ -27,10 +28,7 @@ class Sender(Actor):
     async def restore(self, _records: dict[str, bytes]) -> list[Effect]:
         return []
 
-    def is_peer(self, _name: str) -> bool:
-        return True
-
-    def decide(self, _sender: str, _message: Wire) -> list[Effect]:
+    def decide(self, _sender: str, _message: Wire, _signature: bytes) -> list[Effect]:
         return []
 
     def perform(self, _effect: Effect) -> None:
@@ -76,8 +74,16 @@ class Scene:
         self.config = config
         self.link, self.clock, self.spool = SlowLink(), FakeClock(), FakeSpool()
         self.spool.chunks["s"] = dict.fromkeys(range(chunk_count(config)), b"x")
-        ports = Ports(self.link, self.clock, FakeJournal(), self.spool, InlineOffload(), self)
-        self.sender = Sender("ann", ports)
+        ports = Ports(
+            self.link,
+            self.clock,
+            FakeJournal(),
+            self.spool,
+            InlineOffload(),
+            self,
+            IdealSignatures("ann"),
+        )
+        self.sender = Sender("ann", ROSTER, ports)
 
     def emit(self, event: Any) -> None:
         raise AssertionError

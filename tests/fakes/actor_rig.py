@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 from fakes.ports import FakeJournal, FakeSpool, InlineOffload, SeededEntropy, Writes, yield_turns
+from fakes.signatures import IdealSignatures
 from numpy.typing import NDArray
 
 from actors.actor import Actor, Ports
@@ -299,7 +300,15 @@ class Stage:
     async def build(self, name: str) -> AsyncIterator[Actor]:
         home = self.homes[name]
         transport = self.bus.connect(name)
-        ports = Ports(transport, self.clock, home.journal, home.spool, InlineOffload(), self)
+        ports = Ports(
+            transport,
+            self.clock,
+            home.journal,
+            home.spool,
+            InlineOffload(),
+            self,
+            IdealSignatures(name),
+        )
         try:
             yield self._actor(name, ports)
         finally:

@@ -16,6 +16,7 @@ from fakes.round_parts import (
     only,
     set_of,
 )
+from fakes.signatures import ANYBODY, release_of
 
 from protocols.effects import Answer, CheckStream, Effect, Erase, Record, Send, SumShares
 from protocols.errors import PeerViolation
@@ -25,7 +26,6 @@ from protocols.messages import (
     OpenRound,
     Propose,
     Refused,
-    Release,
     RoundOpened,
     Vote,
     Wire,
@@ -46,7 +46,7 @@ class DrivenHolder:
         self.config = config_of(vote=vote, quorum=quorum)
         self.sets = [set_of(self.config, *names) for names in SETS]
         self.disk = Disk()
-        self.machine = Holding("holder-1", ROSTER)
+        self.machine = Holding("holder-1", ROSTER, ANYBODY)
         self._inputs: dict[str, Callable[[int], list[Effect]]] = {
             "open": self._open,
             "shares": lambda _: self._share(BOTH),
@@ -115,7 +115,7 @@ class DrivenHolder:
         return self._told(Propose(cid=self.config.cid(), chosen=self.sets[chosen]))
 
     def _release(self, chosen: int, voters: tuple[str, ...]) -> list[Effect]:
-        return self._told(Release(cid=self.config.cid(), chosen=self.sets[chosen], voters=voters))
+        return self._told(release_of(self.config.cid(), self.sets[chosen], voters))
 
     def _short(self, chosen: int) -> list[Effect]:
         voters = HOLDERS[: self.config.quorum - 1]
@@ -131,7 +131,7 @@ class DrivenHolder:
         )
 
     def _restart(self, _: int) -> list[Effect]:
-        self.machine = Holding("holder-1", ROSTER)
+        self.machine = Holding("holder-1", ROSTER, ANYBODY)
         self.machine.restore(self.disk.journal, self.disk.stored())
         return self.machine.start()
 

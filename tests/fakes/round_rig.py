@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from fakes.signatures import ANYBODY, signed
 from numpy.typing import NDArray
 
-from protocols.codec import seal
+from protocols.codec import Envelope
 from protocols.effects import (
     Answer,
     CheckStream,
@@ -32,7 +33,7 @@ from protocols.effects import (
     Upload,
 )
 from protocols.errors import PeerViolation
-from protocols.messages import AnswerChunk, AnswerHeader, ContributionHeader, ShareChunk, read
+from protocols.messages import AnswerChunk, AnswerHeader, ContributionHeader, ShareChunk, received
 from protocols.round_config import Roster, RoundConfig, majority
 from protocols.secagg.chunks import answer_stream, chosen_streams, chunk_count, upload_stream
 from protocols.secagg.contributing import Contributing
@@ -108,9 +109,9 @@ class Rig:
                 return Coordinating(self.roster, self.plan())
             case "holder":
                 credit, pool = self.shape.credit_chunks, self.shape.pool_chunks
-                return Holding(name, self.roster, credit_chunks=credit, pool_chunks=pool)
+                return Holding(name, self.roster, ANYBODY, credit_chunks=credit, pool_chunks=pool)
             case _:
-                return Contributing(name, self.roster)
+                return Contributing(name, self.roster, ANYBODY)
 
     def plan(self) -> Plan:
         shape = self.shape
@@ -173,7 +174,7 @@ class Rig:
 
     def send(self, sender: str, to: str, message: Any) -> None:
         self.sent.append((sender, to, message))
-        self.flying.append((to, seal(sender, message)))
+        self.flying.append((to, signed(self.roster.federation, sender, message)))
 
     def deliver(self, place: int) -> None:
         to, body = self.flying.pop(place)
@@ -182,15 +183,16 @@ class Rig:
             self.flying.append((to, body))  # its queue keeps it
             return
         try:
-            sender, message = read(body)
-            self.perform(to, self._receive(node, sender, message))
+            envelope, message = received(body)
+            self.perform(to, self._receive(node, envelope, message))
         except PeerViolation as violation:
             self.violations.append(violation)
 
-    def _receive(self, node: Node, sender: str, message: Any) -> list[Effect]:
+    def _receive(self, node: Node, envelope: Envelope, message: Any) -> list[Effect]:
+        said = envelope.sender, message, envelope.signature
         if isinstance(node.machine, Coordinating):
-            return node.machine.receive(self.now_s, sender, message)
-        return node.machine.receive(sender, message)
+            return node.machine.receive(self.now_s, *said)
+        return node.machine.receive(*said)
 
     def deliverable(self) -> list[int]:
         return [i for i, (to, _) in enumerate(self.flying) if self.nodes[to].alive]

@@ -24,6 +24,7 @@ from infra.homes import ActorHome, open_home
 from infra.homes.access import Sources, model_way_of
 from infra.homes.provisioning import Access, Provisioning, accounts_for_all
 from infra.http_blobs import BlobServer, Pulling, ServedFolder, Serving
+from infra.identity.trial import TrialIdentities
 from infra.telemetry.snapshot import FILE, LOCK, encode
 from infra.telemetry.status import StatusBoard
 from infra.tls_material import LEAF_DAYS, TlsFolder
@@ -61,7 +62,11 @@ class Federation:
         access = Access(user="u", password="p", ca_file=folder / "tls" / "ca.pem")  # noqa: S106
         way = model_way_of(job, Sources(model_urls=(NOWHERE,)))
         writing = Provisioning(
-            job, asyncio.run(first_state(job)), accounts_for_all(job, access), model=way
+            job,
+            asyncio.run(first_state(job)),
+            accounts_for_all(job, access),
+            TrialIdentities(folder / "authority"),
+            model=way,
         )
         writing.write(folder / "homes")
         for name, copy in (("server.pem", "model.pem"), ("server.key", "model.key")):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from infra.homes import ActorHome, open_home
 from infra.homes.access import Sources, access_of, on_broker, without_account
 from infra.homes.actor_home import PASSWORD_VARIABLE, USER_VARIABLE
 from infra.homes.provisioning import Access, Provisioned, Provisioning, accounts_for_all
+from infra.identity.trial import TrialIdentities
 from infra.rabbitmq.passwords import PasswordFolder
 
 URL = "amqp://localhost:5673/tiny"
@@ -71,7 +73,8 @@ def provisioned(
     job = job or job_in(tmp_path / "job")
     like = job if job.algorithm == "logistic" else job_in(tmp_path / "like")
     initial = asyncio.run(first_state(like))
-    writing = Provisioning(job, initial, accounts_for_all(job, access), renew=renew)
+    trial = TrialIdentities(tmp_path / "authority")
+    writing = Provisioning(job, initial, accounts_for_all(job, access), trial, renew=renew)
     return writing.write(tmp_path / "out")
 
 
@@ -152,14 +155,18 @@ def test_homes_are_for_the_eyes_of_their_user_only(tmp_path: Path) -> None:
     os.umask(0o022)
 
     for home in provisioned(tmp_path):
-        modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in home.path.iterdir()}
-        assert set(modes.values()) == {0o600}
+        request = f"{home.name}-*.request"  # what everybody may see
+        files = {path for path in home.path.rglob("*") if path.is_file()}
+        secret = files - set(home.path.glob(f"identity/{request}"))
+        assert {stat.S_IMODE(path.stat().st_mode) for path in secret} == {0o600}
+        assert len(files) == len(secret) + 1
         assert stat.S_IMODE(home.path.stat().st_mode) == 0o700
 
 
 def test_the_password_stands_in_its_own_file_and_nowhere_else(tmp_path: Path) -> None:
     for home in provisioned(tmp_path):
-        holding = [file.name for file in home.path.iterdir() if b"hunter2" in file.read_bytes()]
+        files = [file for file in home.path.rglob("*") if file.is_file()]
+        holding = [file.name for file in files if b"hunter2" in file.read_bytes()]
         assert holding == ["password"]
         assert "hunter2" not in repr(open_home(home.path))
 
@@ -408,8 +415,7 @@ def test_nothing_of_other_actors_needs_to_be_there(tmp_path: Path) -> None:
             table.unlink()
     for home in written:
         if home.name not in ("north", "holder-1", "coordinator"):
-            for file in (apart / home.name).iterdir():
-                file.unlink()
+            shutil.rmtree(apart / home.name)
 
     for name in ("north", "holder-1", "coordinator"):
         open_home(apart / name)

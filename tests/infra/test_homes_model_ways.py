@@ -14,6 +14,7 @@ from infra.homes import open_home
 from infra.homes.access import Sources, model_way_of
 from infra.homes.provisioning import Access, Provisioned, Provisioning, accounts_for_all
 from infra.http_blobs import Pulling, Serving
+from infra.identity.trial import TrialIdentities
 from infra.tls_material import TlsFolder
 
 TOKEN = "0123456789abcdef"  # noqa: S105
@@ -42,7 +43,8 @@ def homes(tmp_path: Path) -> Path:
     (tmp_path / "job.toml").write_text(JOB)
     job = resolved(load_job(tmp_path / "job.toml"))
     access = accounts_for_all(job, Access(user="guest", password="hunter2"))  # noqa: S106
-    Provisioning(job, asyncio.run(first_state(job)), access).write(tmp_path / "homes")
+    trial = TrialIdentities(tmp_path / "authority")
+    Provisioning(job, asyncio.run(first_state(job)), access, trial).write(tmp_path / "homes")
     TlsFolder(tmp_path / "tls", now=datetime.now(UTC)).issue(["127.0.0.1"], ["north"])
     for home in (tmp_path / "homes").iterdir():
         (home / "token").write_text(f"{TOKEN}\n")
@@ -132,7 +134,8 @@ def provisioned(folder: Path, *urls: str, token: Path | None = None) -> dict[str
     account = Access(user="guest", password="hunter2", ca_file=authority)  # noqa: S106
     way = model_way_of(job, Sources(model_urls=urls, model_token=token))
     access = accounts_for_all(job, account)
-    writing = Provisioning(job, asyncio.run(first_state(job)), access, model=way)
+    trial = TrialIdentities(folder / "authority")
+    writing = Provisioning(job, asyncio.run(first_state(job)), access, trial, model=way)
     return {home.name: home for home in writing.write(folder / "made")}
 
 

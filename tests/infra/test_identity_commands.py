@@ -251,7 +251,10 @@ def test_a_trial_gets_all_identities_and_a_roster_with_its_homes(tmp_path: Path)
         assert lines(
             "roster", "verify", roster, "--after", kept / "epoch-000001.roster", "--job", job
         )
-    refused(quorate(*provision), 2, "never replaced")
+    keys = {file: file.read_bytes() for file in (tmp_path / "homes").glob("*/identity/*.key")}
+    assert lines(*provision)[-1]["homes"] == 6
+    assert len(keys) == 6
+    assert {file: file.read_bytes() for file in keys} == keys
     elsewhere = ("provision", job, "--out", tmp_path / "more", "--trial-roster", kept)
     refused(quorate(*elsewhere), 2, "never replaced")
     assert not (tmp_path / "more").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from collections.abc import Callable
 from typing import Any, get_args
@@ -11,6 +12,7 @@ import msgspec
 import numpy as np
 import pytest
 from fakes.round_parts import config_of, hello
+from fakes.signatures import release_of
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
@@ -151,7 +153,7 @@ def sealed_examples() -> list[bytes]:
         messages.Refused(cid=cid, what="share", reason="late"),
         messages.Propose(cid=cid, chosen=(one,)),
         messages.Vote(cid=cid, set_digest=digest),
-        messages.Release(cid=cid, chosen=(one,), voters=("holder-1",)),
+        release_of(cid, (one,), ("holder-1",)),
         messages.AnswerChunk(header=answer, index=1, payload=b"secret answer"),
         messages.CloseRound(cid=cid, job="sum", number=3, complete=True, reason=""),
     ]
@@ -159,9 +161,18 @@ def sealed_examples() -> list[bytes]:
     return [seal("ann", sample) for sample in samples]
 
 
+HEADER = messages.ContributionHeader(
+    cid=b"c" * 32, trainer="ann", share_bytes=7, share_digests=(b"d" * 32,)
+)
+
+
 def enveloped(plain: Any, sender: str = "ann") -> bytes:
     body = plain if isinstance(plain, bytes) else msgpack.packb(plain)
-    return bytes(msgpack.packb({"v": VERSION, "sender": sender, "body": body}))
+    return bytes(msgpack.packb(envelope_of(body, sender=sender)))
+
+
+def envelope_of(body: Any, *, version: Any = VERSION, sender: Any = "ann") -> dict[str, Any]:
+    return {"v": version, "sender": sender, "signature": b"", "body": body}
 
 
 # --- what is sealed is read back ------------------------------------------------------
@@ -221,16 +232,31 @@ def test_fields_keep_their_declared_order_in_the_bytes() -> None:
 @pytest.mark.parametrize("size", [0, 1, 255, 256, 4095, 4096, 65535, 65536, 2**20])
 def test_the_bytes_are_those_of_plain_msgpack(size: int) -> None:
     """Spliced or not: another implementation needs nothing but a msgpack library."""
-    header = messages.ContributionHeader(
-        cid=b"c" * 32, trainer="ann", share_bytes=size, share_digests=(b"d" * 32,)
-    )
-    message = messages.ShareChunk(header=header, index=7, payload=bytes(size))
+    message = messages.ShareChunk(header=HEADER, index=7, payload=bytes(size))
 
     body = msgpack.packb(msgspec.to_builtins(message, builtin_types=(bytes,)))
 
     assert canonical(message) == body
     assert seal("ann", message) == enveloped(body)
     assert read(seal("ann", message)) == ("ann", message)
+
+
+def test_the_signature_is_asked_for_the_bytes_that_travel_and_goes_before_them() -> None:
+    for size in (10, 2**20):
+        message = messages.ShareChunk(header=HEADER, index=7, payload=bytes(size))
+
+        sealed = seal("ann", message, sign=lambda digest: digest + digest)
+
+        envelope, again = messages.received(sealed)
+        digest = hashlib.sha256(canonical(message)).digest()
+        assert envelope.signature == digest + digest
+        assert again == message
+        assert sealed.endswith(canonical(message))
+
+
+def test_a_signature_that_is_too_long_is_none() -> None:
+    with pytest.raises(Undecodable):
+        opened(seal("ann", hello("holder"), sign=lambda digest: digest + digest + b"x"))
 
 
 def test_an_opened_envelope_holds_no_copy_of_its_body() -> None:
@@ -400,7 +426,7 @@ def test_an_envelope_has_one_form(other: Any) -> None:
         (b"\xa1v\x01", b"\xa1v\xcc\x01"),  # a number in more bytes than it needs
         (b"\xa3ann", b"\xd9\x03ann"),
         (b"\xc4\x01\xc0", b"\xc5\x00\x01\xc0"),
-        (b"\x83\xa1v\x01", b"\x84\xa1v\x01\xa1v\x01"),  # a repeated key
+        (b"\x84\xa1v\x01", b"\x85\xa1v\x01\xa1v\x01"),  # a repeated key
     ],
 )
 def test_the_same_envelope_in_other_bytes_is_refused(
@@ -500,7 +526,7 @@ def test_any_value_in_any_place_gives_a_message_or_a_refusal(
         whole = changed if target is plain else plain | _with(plain, inside, changed)
         refused(enveloped(whole))
     refused(enveloped(value))
-    refused(msgpack.packb({"v": value, "sender": value, "body": value}))
+    refused(msgpack.packb(envelope_of(value, version=value, sender=value)))
     refused(msgpack.packb(value))
 
 
@@ -512,7 +538,7 @@ def _with(plain: dict[str, Any], old: Any, new: Any) -> dict[str, Any]:
 def test_another_version_is_told_apart_from_garbage_and_its_body_is_left_alone(
     version: int,
 ) -> None:
-    envelope = {"v": version, "sender": "ann", "body": b"\xc1"}
+    envelope = envelope_of(b"\xc1", version=version)
 
     with pytest.raises(OtherVersion) as caught:
         read(msgpack.packb(envelope))
@@ -523,14 +549,14 @@ def test_another_version_is_told_apart_from_garbage_and_its_body_is_left_alone(
 @pytest.mark.parametrize("version", [-1, 2**31, 2**64 - 1, True, "1", None, 1.0])
 def test_what_is_no_version_is_garbage(version: Any) -> None:
     with pytest.raises(Undecodable):
-        read(msgpack.packb({"v": version, "sender": "ann", "body": b""}))
+        read(msgpack.packb(envelope_of(b"", version=version)))
 
 
 def test_the_shapes_that_all_versions_share_never_change() -> None:
     answer = seal("ann", messages.Unsupported(versions=(1, 2)), version=7)
 
     plain = msgpack.unpackb(answer)
-    assert plain == {"v": 7, "sender": "ann", "body": plain["body"]}
+    assert plain == {"v": 7, "sender": "ann", "signature": b"", "body": plain["body"]}
     assert msgpack.unpackb(plain["body"]) == {"type": "Unsupported", "versions": [1, 2]}
 
 
@@ -558,7 +584,7 @@ def test_no_repr_shows_a_payload() -> None:
     shown = [
         repr(share),
         repr(messages.AnswerChunk(header=answer, index=0, payload=secret)),
-        repr(Envelope(v=1, sender="ann", body=memoryview(canonical(share)))),
+        repr(Envelope(v=1, sender="ann", signature=b"", body=memoryview(canonical(share)))),
         repr(to_tensor(np.frombuffer(secret + b"12", dtype="<u8"))),
     ]
 

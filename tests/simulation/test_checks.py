@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from fakes.signatures import release_of
 from fakes.simulated_scene import (
     CID,
     CONFIG,
@@ -32,7 +33,6 @@ from protocols.messages import (
     Message,
     OpenRound,
     Propose,
-    Release,
     RoundOpened,
     ShareChunk,
     Vote,
@@ -55,7 +55,7 @@ def test_an_honest_round_breaks_no_rule() -> None:
     scene.write("coordinator", "round", round_record(scene.chosen))
     scene.say("coordinator", Propose(cid=CID, chosen=scene.chosen), "h1")
     scene.vote("h1", "h2")
-    release = Release(cid=CID, chosen=scene.chosen, voters=("h1", "h2"))
+    release = release_of(CID, scene.chosen, ("h1", "h2"))
     scene.say("coordinator", release, "h1")
     scene.answer()
 
@@ -181,7 +181,7 @@ def test_a_release_that_names_who_did_not_vote_is_noticed() -> None:
     scene.write("coordinator", "round", round_record(scene.chosen))
     scene.vote("h1")
 
-    release = Release(cid=CID, chosen=scene.chosen, voters=("h1", "h2"))
+    release = release_of(CID, scene.chosen, ("h1", "h2"))
     scene.say("coordinator", release, "h1")
 
     assert scene.broken() == {Rule.CERTIFICATE}

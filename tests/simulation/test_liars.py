@@ -10,6 +10,7 @@ import pytest
 from infra.simulation.coordinator_checks import CoordinatorChecks
 from infra.simulation.faults import ANYBODY, Aim, Fault, Kind, Plan, Point, Size
 from infra.simulation.ghost import Rule
+from infra.simulation.holder_checks import HolderChecks
 from infra.simulation.job import roster_of
 from infra.simulation.liars.moments import MOMENTS
 from infra.simulation.liars.trainers import LyingTrainers
@@ -18,6 +19,7 @@ from infra.simulation.story import printed, story
 from infra.simulation.swarm import plan_of
 from infra.simulation.witness import Witness
 from protocols.reports import Event, PeerFault, Refusal, RoundAbandoned, RoundComplete, TrainerLeft
+from protocols.secagg.holding import Holding
 
 SIZE = Size(holders=4, trainers=5, threshold=3, minimum=3, training_s=1.0)
 LIARS = {"coordinator": "coordinator", "holder": "h2", "trainer": "t02", "anybody": "h2"}
@@ -255,10 +257,19 @@ def most_sums_of_a_round(threshold: int) -> int:
     return most
 
 
-def test_invented_votes_open_two_sums_with_2t_up_to_n_and_never_with_more() -> None:
-    """The limit that SECURITY.md tells of is real, and is where it says."""
+@pytest.mark.parametrize("threshold", [2, 3])
+def test_invented_votes_open_no_second_sum_whatever_the_threshold(threshold: int) -> None:
+    assert most_sums_of_a_round(threshold) == 1
+
+
+def test_without_signatures_on_votes_two_sums_would_open_with_2t_up_to_n(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Holding, "_require_certificate", lambda *_: None)
+    monkeypatch.setattr(HolderChecks, "_check_votes", lambda *_: None)
+    monkeypatch.setattr(HolderChecks, "_check_one_sum", lambda *_: None)
+
     assert most_sums_of_a_round(threshold=2) == 2
-    assert most_sums_of_a_round(threshold=3) == 1
 
 
 # --- replays --------------------------------------------------------------------------

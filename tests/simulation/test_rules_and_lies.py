@@ -6,6 +6,7 @@ import hashlib
 
 import msgspec
 import pytest
+from fakes.signatures import release_of
 from fakes.simulated_scene import CID, CONFIG, ROSTER, Scene, header_of
 
 from infra.simulation.ghost import Rule
@@ -44,33 +45,21 @@ def answered(scene: Scene, holder: str, chosen: Chosen) -> None:
 
 
 def release(scene: Scene, *voters: str) -> Release:
-    return Release(cid=CID, chosen=scene.chosen, voters=voters)
+    return release_of(CID, scene.chosen, voters)
 
 
 # --- votes that were made up ----------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("to", "voters", "fine"),
-    [
-        ("h1", ("h1", "h2"), True),
-        ("h2", ("h1", "h2"), False),
-        ("h1", ("h1",), False),
-        ("h1", ("h1", "h1"), False),
-        ("h1", ("h1", "t01", "mallory"), False),
-    ],
-    ids=["a quorum", "told to another", "one less", "named twice", "strangers"],
-)
-def test_invented_votes_excuse_who_was_told_of_a_quorum_of_them(
-    to: str, voters: tuple[str, ...], *, fine: bool
-) -> None:
+@pytest.mark.parametrize("voters", [("h1", "h2"), ("h1", "h1"), ("h1", "t01", "mallory")])
+def test_invented_votes_excuse_nobody(voters: tuple[str, ...]) -> None:
     scene = Scene()
     scene.open_round()
-    scene.ghost.lies.note("coordinator", to, release(scene, *voters))
+    scene.ghost.lies.note("coordinator", "h1", release(scene, *voters))
 
     answered(scene, "h1", scene.chosen)
 
-    assert scene.broken() == (set() if fine else {Rule.CERTIFICATE})
+    assert scene.broken() == {Rule.CERTIFICATE}
 
 
 def test_the_vote_of_a_lying_holder_counts_for_the_set_that_it_is_for() -> None:
@@ -92,8 +81,7 @@ def test_an_answer_for_another_set_than_the_vote_is_noticed_whatever_is_claimed(
     scene.open_round()
     scene.vote("h1")
     other = scene.contribute(*ROSTER.trainers)
-    lie = Release(cid=CID, chosen=other, voters=("h1", "h2", "h3"))
-    scene.ghost.lies.note("coordinator", "h1", lie)
+    scene.ghost.votes[CID] |= dict.fromkeys(("h2", "h3"), set_digest(CID, other))
 
     answered(scene, "h1", other)
 

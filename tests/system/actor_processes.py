@@ -83,7 +83,8 @@ class Homes:
 
 
 async def provisioned(job: Path, url: str, folder: Path) -> Homes:
-    ended = quorate("provision", job, "--out", folder, "--broker", url, "--json")
+    trial = ("--trial-roster", folder.with_suffix(".authority"))
+    ended = quorate("provision", job, "--out", folder, "--broker", url, *trial, "--json")
     assert ended.code == 0, ended.err
     await declare(BrokerAddress.parse(url), topology_of(load_job(job)))
     return Homes(folder, url, job)

@@ -49,10 +49,11 @@ def deployed(tmp_path: Path, node: PrivateNode) -> Homes:
     actors = [word for name in names for word in ("--actor", name)]
     management = ("--management", f"http://127.0.0.1:{node.management_port}")
     passwords = ("--credentials", tmp_path / "passwords")
+    folders = ("--tls", tmp_path / "tls", "--trial-roster", tmp_path / "authority")
     for words in (
         ("tls", tmp_path / "tls", *actors),
         ("broker", "apply", job, *management, *passwords, "--broker", node.url),
-        ("provision", job, "--out", tmp_path / "homes", *passwords, "--tls", tmp_path / "tls"),
+        ("provision", job, "--out", tmp_path / "homes", *passwords, *folders),
     ):
         ended = quorate(*words)
         assert ended.code == 0, ended.err + ended.out

@@ -346,7 +346,10 @@ async def test_a_home_in_use_is_refused(tmp_path: Path, vhost: Vhost) -> None:
     with running(*homes.words("holder-1")) as first:
         first.until(linked)
         second = quorate(*homes.words("holder-1"))
-        again = quorate("provision", homes.job, "--out", homes.folder, "--broker", vhost.url)
+        trial = ("--trial-roster", homes.folder.with_suffix(".authority"))
+        again = quorate(
+            "provision", homes.job, "--out", homes.folder, "--broker", vhost.url, *trial
+        )
 
     assert (second.code, again.code) == (2, 2)
     assert "another process is running in this folder" in second.err

@@ -74,8 +74,8 @@ class LiesAboutRounds(Lying):
             cid, quorum = forged.cid(), forged.quorum
             self.tongue.say(fault.target, holder, Propose(cid=cid, chosen=chosen))
             if forged.vote:
-                voters = self.tongue.roster.holders[:quorum]
-                release = Release(cid=cid, chosen=chosen, voters=voters)
+                votes = self.tongue.votes(cid, chosen, self.tongue.roster.holders[:quorum])
+                release = Release(cid=cid, chosen=chosen, votes=votes)
                 self.tongue.say(fault.target, holder, release)
             times = min(times, 4)
         if times > 1:

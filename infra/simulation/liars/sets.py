@@ -81,7 +81,8 @@ class LiesAboutSets(Lying):
         asked: list[Propose | Release] = [Propose(cid=_cid(record), chosen=chosen)]
         if record.config.vote:
             voters = self.tongue.roster.holders[: record.config.quorum]
-            asked.append(Release(cid=_cid(record), chosen=chosen, voters=voters))
+            votes = self.tongue.votes(_cid(record), chosen, voters)
+            asked.append(Release(cid=_cid(record), chosen=chosen, votes=votes))
         return asked
 
     # --- votes ------------------------------------------------------------------------
@@ -102,8 +103,7 @@ class LiesAboutSets(Lying):
     def _invented_votes(self, fault: Fault) -> bool:
         """Ask for the sum of a set that nobody voted for, with a quorum of votes made up.
 
-        Only who is bound to another set can refuse. So with 2t <= n two sums of one round may
-        open, as SECURITY.md says; with 2t > n never.
+        Nobody has signed them, so everybody refuses.
         """
         return self._release(fault, lambda holders, quorum: holders[:quorum])
 
@@ -112,7 +112,8 @@ class LiesAboutSets(Lying):
     ) -> bool:
         def ask(record: RoundRecord, chosen: Chosen) -> list[Propose | Release]:
             voters = name(self.tongue.roster.holders, record.config.quorum)
-            return [Release(cid=_cid(record), chosen=chosen, voters=voters)]
+            votes = self.tongue.votes(_cid(record), chosen, voters)
+            return [Release(cid=_cid(record), chosen=chosen, votes=votes)]
 
         return self._told(fault, ask)
 

@@ -11,20 +11,23 @@ from infra.simulation.crew import Crew
 from infra.simulation.draws import fraction
 from infra.simulation.faults import Fault
 from infra.simulation.queues import Parcel
+from infra.simulation.signatures import signature_of, signed
 from infra.simulation.wording import said
-from protocols.codec import seal
+from protocols.codec import SIGNATURE_BYTES
 from protocols.messages import (
     Announce,
     AnswerChunk,
     Contribution,
+    Endorsement,
     Have,
     OpenRound,
     ShareChunk,
+    Vote,
     Wire,
 )
 from protocols.records import HeldShare, RoundRecord
 from protocols.round_config import Roster
-from protocols.secagg.sets import contribution_digest
+from protocols.secagg.sets import contribution_digest, set_digest
 
 
 class Tongue:
@@ -63,6 +66,23 @@ class Tongue:
                 found.append(Contribution(trainer=trainer, digest=digest))
         return tuple(found)
 
+    def votes(
+        self, cid: bytes, chosen: tuple[Contribution, ...], voters: Sequence[str]
+    ) -> tuple[Endorsement, ...]:
+        """Return a certificate that names these: true signatures of those who voted so."""
+        digest = set_digest(cid, chosen)
+        vote, federation = Vote(cid=cid, set_digest=digest), self.roster.federation
+        votes, lies = self._crew.ghost.votes.get(cid, {}), self._crew.ghost.lies
+        return tuple(
+            Endorsement(
+                holder=name,
+                signature=signature_of(federation, name, vote)
+                if votes.get(name) == digest or lies.voted(cid, name, digest)
+                else bytes(SIGNATURE_BYTES),
+            )
+            for name in voters
+        )
+
     def bits(self, fault: Fault, number: int = 0) -> int:
         """Return 64 bits that belong to one lie."""
         return self._crew.stage.draw(f"{fault.kind.value} {fault.target} {fault.at_s}", number)
@@ -84,7 +104,8 @@ class Tongue:
     def say(self, liar: str, to: str, message: Wire, *, name: str = "") -> bool:
         """Put a lie into a queue, in the name of its liar or under another; say if it fitted."""
         lane = Lane.BULK if isinstance(message, ShareChunk | AnswerChunk) else Lane.CONTROL
-        parcel = Parcel(liar, seal(name or liar, message), type(message).__name__, 0.0)
+        body = signed(self.roster.federation, liar, message, name=name)
+        parcel = Parcel(liar, body, type(message).__name__, 0.0)
         if self._crew.world.broker.take(to, lane, parcel) is not Taken.YES:
             return False
         self._note(liar, to, message)

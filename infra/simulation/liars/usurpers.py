@@ -47,7 +47,8 @@ class Usurpers(Lying):
         if chosen:
             voters = self.tongue.roster.holders[: config.quorum]
             asked.append(Propose(cid=cid, chosen=chosen))
-            asked.append(Release(cid=cid, chosen=chosen, voters=voters))
+            votes = self.tongue.votes(cid, chosen, voters)
+            asked.append(Release(cid=cid, chosen=chosen, votes=votes))
         return [*asked, _close(record)]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from fakes.round_rig import TIMING, Rig, Shape
+from fakes.signatures import ANYBODY
 
 from protocols.effects import Send
 from protocols.messages import Accepted, Announce, RoundOpened, Welcome, Working
@@ -61,7 +62,7 @@ def test_a_trainer_beats_while_it_computes_and_stops_when_it_declined(
 ) -> None:
     rig = Rig(Shape())
     config = round_of(roster=rig.roster.digest(), trainers=5, beat_ms=2000)
-    trainer = Contributing("trainer-01", rig.roster)
+    trainer = Contributing("trainer-01", rig.roster, ANYBODY)
     trainer.receive("coordinator", Welcome(job=config.job, number=1))
     trainer.receive("coordinator", Announce(config=config, holders=rig.roster.holders))
 

@@ -22,6 +22,7 @@ from fakes.round_parts import (
     sent,
     set_of,
 )
+from fakes.signatures import ANYBODY
 
 from protocols.codec import parse
 from protocols.effects import CancelWork, Effect, Erase, Prepare, Record, Report, Upload
@@ -56,12 +57,12 @@ class Owner:
     def __init__(self, *, welcomed: bool = True, **options: Any) -> None:
         self.disk = Disk()
         self._options = options
-        self.machine = Contributing("ann", ROSTER, **options)
+        self.machine = Contributing("ann", ROSTER, ANYBODY, **options)
         if welcomed:
             self.hear(Welcome(job="sum", number=1))
 
     def crash(self) -> list[Effect]:
-        self.machine = Contributing("ann", ROSTER, **self._options)
+        self.machine = Contributing("ann", ROSTER, ANYBODY, **self._options)
         self.machine.restore(self.disk.journal)
         return self.disk.keep(self.machine.start())
 

@@ -22,6 +22,7 @@ from fakes.round_parts import (
     sent,
     set_of,
 )
+from fakes.signatures import release_of
 
 from protocols.codec import parse
 from protocols.effects import CheckStream, Effect, Erase, OpenSum, Record, Report, Send
@@ -36,7 +37,6 @@ from protocols.messages import (
     OpenRound,
     Propose,
     Refused,
-    Release,
     RoundOpened,
     Vote,
     Welcome,
@@ -735,7 +735,7 @@ def test_messages_of_another_round_are_late_and_harmless() -> None:
     other = config_of(number=7).cid()
 
     assert head.hear("holder-1", RoundOpened(cid=other)) == []
-    assert head.hear("ann", Release(cid=other, chosen=(), voters=())) == []
+    assert head.hear("ann", release_of(other, (), ())) == []
     stream = answer_stream(other, "holder-1")
     assert head.machine.checked(0.0, stream, ok=True) == []
 

@@ -21,6 +21,7 @@ from fakes.round_parts import (
     sent,
     set_of,
 )
+from fakes.signatures import release_of
 
 from protocols.effects import CheckStream, Effect, OpenSum, Report, StoreChunk
 from protocols.errors import PeerViolation
@@ -485,7 +486,7 @@ def test_a_quorum_of_votes_releases_with_the_voters_named() -> None:
 
     effects = table.vote("holder-1")
 
-    release = Release(cid=CID, chosen=ALL, voters=("holder-1", "holder-2", "holder-5"))
+    release = release_of(CID, ALL, ("holder-1", "holder-2", "holder-5"))
     assert sent(effects) == [(holder, release) for holder in HOLDERS]
 
 

@@ -24,6 +24,7 @@ from fakes.round_parts import (
     set_of,
     share,
 )
+from fakes.signatures import ANYBODY, release_of
 
 from protocols.effects import (
     Answer,
@@ -51,7 +52,6 @@ from protocols.messages import (
     OpenRound,
     Propose,
     Refused,
-    Release,
     RoundOpened,
     ShareChunk,
     Vote,
@@ -79,10 +79,10 @@ class Desk:
         self.name = name
         self.disk = Disk()
         self._options = options
-        self.machine = Holding(name, ROSTER, **options)
+        self.machine = Holding(name, ROSTER, ANYBODY, **options)
 
     def crash(self) -> list[Effect]:
-        self.machine = Holding(self.name, ROSTER, **self._options)
+        self.machine = Holding(self.name, ROSTER, ANYBODY, **self._options)
         self.machine.restore(self.disk.journal, self.disk.stored())
         return self.disk.keep(self.machine.start())
 
@@ -115,7 +115,7 @@ class Desk:
         voters: tuple[str, ...] = VOTERS,
         config: RoundConfig = CONFIG,
     ) -> list[Effect]:
-        return self.hear(Release(cid=config.cid(), chosen=chosen, voters=voters))
+        return self.hear(release_of(config.cid(), chosen, voters))
 
     def close(self, config: RoundConfig = CONFIG) -> list[Effect]:
         return self.hear(
@@ -891,8 +891,8 @@ def test_a_holder_says_that_it_is_summing_and_stops_when_it_is_done_or_unable() 
         ("holder-2", OpenRound(config=CONFIG)),
         ("holder-1", Propose(cid=CONFIG.cid(), chosen=ABC)),
         ("ann", Propose(cid=CONFIG.cid(), chosen=ABC)),
-        ("mallory", Release(cid=CONFIG.cid(), chosen=ABC, voters=VOTERS)),
-        ("holder-2", Release(cid=CONFIG.cid(), chosen=ABC, voters=VOTERS)),
+        ("mallory", release_of(CONFIG.cid(), ABC, VOTERS)),
+        ("holder-2", release_of(CONFIG.cid(), ABC, VOTERS)),
         ("ann", CloseRound(cid=CONFIG.cid(), job="sum", number=9, complete=True, reason="")),
         (COORDINATOR, chunks_of(CONFIG, "ann")[0]),
         ("holder-2", chunks_of(CONFIG, "ann")[0]),

@@ -19,6 +19,7 @@ from fakes.round_parts import (
     contribution,
     only,
 )
+from fakes.signatures import ANYBODY, release_of
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -32,7 +33,6 @@ from protocols.messages import (
     Have,
     OpenRound,
     Propose,
-    Release,
     RoundOpened,
     Vote,
     Wire,
@@ -58,7 +58,7 @@ class HolderHistory(RuleBasedStateMachine):
     def begin(self, vote: bool) -> None:
         self.vote = vote
         self.disk = Disk()
-        self.machine = Holding("holder-1", ROSTER)
+        self.machine = Holding("holder-1", ROSTER, ANYBODY)
         self.history: list[tuple[str, Wire]] = []
         self.checks: dict[str, CheckStream] = {}
         self.sums: dict[bytes, SumShares] = {}
@@ -275,9 +275,7 @@ class HolderHistory(RuleBasedStateMachine):
     ) -> None:
         cid = config.cid()
         message: Wire = (
-            Release(cid=cid, chosen=chosen, voters=voters)
-            if release
-            else Propose(cid=cid, chosen=chosen)
+            release_of(cid, chosen, voters) if release else Propose(cid=cid, chosen=chosen)
         )
         before = len(self.summed[cid])
         self.say(COORDINATOR, message, crash=crash)
@@ -309,7 +307,7 @@ class HolderHistory(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.machine = Holding("holder-1", ROSTER)
+        self.machine = Holding("holder-1", ROSTER, ANYBODY)
         self.machine.restore(self.disk.journal, self.disk.stored())
         self.checks, self.sums = {}, {}
         self.perform(self.machine.start())
@@ -335,7 +333,7 @@ class HolderHistory(RuleBasedStateMachine):
 
     @invariant()
     def a_restored_holder_knows_the_same_rounds(self) -> None:
-        again = Holding("holder-1", ROSTER)
+        again = Holding("holder-1", ROSTER, ANYBODY)
         again.restore(self.disk.journal, self.disk.stored())
         assert set(again.live_rounds()) == set(self.machine.live_rounds())
 

@@ -23,12 +23,13 @@ from hypothesis import strategies as st
 from protocols.codec import canonical
 from protocols.errors import Misuse
 from protocols.messages import Vote, Working
-from protocols.trust.acceptance import CLOCKS_APART_S, Members, Standing, accepted
+from protocols.trust.acceptance import CLOCKS_APART_S, Standing, accepted
 from protocols.trust.changes import Validity, founded, handed_over, removed, renewed
 from protocols.trust.errors import Doubt, Untrusted
+from protocols.trust.key_ring import KeyRing
 from protocols.trust.keys import SigningKey
 from protocols.trust.roster import RosterBody
-from protocols.trust.signing import Statement
+from protocols.trust.signing import Statement, require_said
 
 BODY = whole_body()
 FIRST = Standing(federation=FEDERATION, authorities=(AUTHORITY.public,))
@@ -162,34 +163,36 @@ def test_a_standing_that_makes_no_sense_can_not_be_made(wrong: dict[str, Any]) -
 
 
 def test_a_member_is_believed_for_what_it_signed_and_nobody_else() -> None:
-    members, vote = Members(BODY), Vote(cid=CID, set_digest=CID)
-    content = canonical(vote)
-    said = Statement.of(FEDERATION, "north", vote, content)
+    ring, vote = KeyRing.of(BODY, key_of("south")), Vote(cid=CID, set_digest=CID)
+    said = Statement.of(FEDERATION, "north", vote, canonical(vote))
     signature = said.signed_by(key_of("north"))
-    by_south = said.signed_by(key_of("south"))
+    by_south = ring.sign(said.to_bytes())
+    other = Vote(cid=CID, set_digest=bytes(32))
 
-    members.require_said("north", vote, content, signature)
+    require_said(ring, FEDERATION, "north", vote, signature)
 
-    for sender, message, body, tried in (
-        ("south", vote, content, signature),
-        ("north", vote, content, by_south),
-        ("stranger", vote, content, signature),
-        ("north", Working(cid=CID), content, signature),
-        ("north", vote, content + b"\x00", signature),
-        ("north", vote, content, b""),
+    for federation, sender, message, tried in (
+        ("elsewhere", "north", vote, signature),
+        (FEDERATION, "south", vote, signature),
+        (FEDERATION, "north", vote, by_south),
+        (FEDERATION, "stranger", vote, signature),
+        (FEDERATION, "north", Working(cid=CID), signature),
+        (FEDERATION, "north", other, signature),
+        (FEDERATION, "north", vote, signature[:-1]),
+        (FEDERATION, "north", vote, b""),
     ):
         with pytest.raises(Untrusted) as refused:
-            members.require_said(sender, message, body, tried)
+            require_said(ring, federation, sender, message, tried)
         assert refused.value.doubt == "signature"
 
 
 @pytest.mark.parametrize("name", [name for name, _ in MEMBERS])
 def test_every_member_is_believed_with_its_own_key(name: str) -> None:
     message = Working(cid=CID)
-    content = canonical(message)
-    said = Statement.of(FEDERATION, name, message, content)
+    own = KeyRing.of(BODY, key_of(name))
+    signature = own.sign(Statement.of(FEDERATION, name, message, canonical(message)).to_bytes())
 
-    Members(BODY).require_said(name, message, content, said.signed_by(key_of(name)))
+    require_said(KeyRing.of(BODY, key_of("south")), FEDERATION, name, message, signature)
 
 
 def test_a_member_whose_key_was_changed_is_believed_with_the_new_one_only() -> None:
@@ -197,10 +200,10 @@ def test_a_member_whose_key_was_changed_is_believed_with_the_new_one_only() -> N
         msgspec.structs.replace(entry, key=key_of("new").public) if entry.name == "north" else entry
         for entry in BODY.entries
     )
-    members = Members(msgspec.structs.replace(BODY, entries=entries))
+    ring = KeyRing.of(msgspec.structs.replace(BODY, entries=entries), key_of("south"))
     vote = Vote(cid=CID, set_digest=CID)
     said = Statement.of(FEDERATION, "north", vote, canonical(vote))
 
-    members.require_said("north", vote, canonical(vote), said.signed_by(key_of("new")))
+    require_said(ring, FEDERATION, "north", vote, said.signed_by(key_of("new")))
     with pytest.raises(Untrusted):
-        members.require_said("north", vote, canonical(vote), said.signed_by(key_of("north")))
+        require_said(ring, FEDERATION, "north", vote, said.signed_by(key_of("north")))

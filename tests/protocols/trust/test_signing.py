@@ -32,12 +32,14 @@ from protocols.messages import (
 )
 from protocols.trust.errors import Untrusted
 from protocols.trust.framing import framed
+from protocols.trust.key_ring import KeyRing
 from protocols.trust.keys import SigningKey
 from protocols.trust.sealing import Binding
 from protocols.trust.signing import NO_ROUND, Statement, round_of
 
 KNOWN = json.loads((Path(__file__).parents[2] / "vectors" / "trust.json").read_text())
 KEY = SigningKey.from_seed(bytes(range(32)))
+RING = KeyRing(KEY, {"north": KEY.public, "south": SigningKey.from_seed(bytes(32)).public})
 CID = bytes(range(32))
 SAID = Statement(
     federation="trial", round_id=CID, sender="north", type_name="Vote", body_digest=b"\x05" * 32
@@ -60,7 +62,7 @@ def test_the_signed_bytes_and_their_signatures_are_the_known_ones(known: dict[st
     assert key.public.hex() == known["key"]
     assert statement.to_bytes().hex() == known["statement"]
     assert signature.hex() == known["signature"]
-    statement.require(key.public, signature)
+    statement.require(KeyRing(key, {statement.sender: key.public}), signature)
 
 
 @pytest.mark.parametrize("known", KNOWN["bindings"], ids=lambda known: known["fields"][0])
@@ -95,7 +97,7 @@ def test_a_signature_is_good_for_nothing_else(other: dict[str, Any]) -> None:
     signature = SAID.signed_by(KEY)
 
     with pytest.raises(Untrusted) as refused:
-        replace(SAID, **other).require(KEY.public, signature)
+        replace(SAID, **other).require(RING, signature)
 
     assert refused.value.doubt == "signature"
 
@@ -105,15 +107,15 @@ def test_a_signature_of_another_version_of_the_protocol_or_another_purpose_does_
 
     for domain, version in (("quorate/message", 2), ("quorate/roster", 1), ("quorate/messag", 1)):
         with pytest.raises(Untrusted, match="not signed"):
-            SAID.require(KEY.public, KEY.sign(framed(domain, version, *parts)))
-    SAID.require(KEY.public, KEY.sign(framed("quorate/message", 1, *parts)))
+            SAID.require(RING, KEY.sign(framed(domain, version, *parts)))
+    SAID.require(RING, KEY.sign(framed("quorate/message", 1, *parts)))
 
 
 def test_a_signature_of_another_key_does_not_fit() -> None:
     other = SigningKey.from_seed(bytes(32))
 
     with pytest.raises(Untrusted, match="not signed"):
-        SAID.require(KEY.public, SAID.signed_by(other))
+        SAID.require(RING, SAID.signed_by(other))
 
 
 @given(st.lists(st.binary(max_size=6), max_size=4), st.lists(st.binary(max_size=6), max_size=4))
@@ -179,7 +181,7 @@ def of_each_type() -> list[Wire]:
         "spans": ((0, 1),),
         "contributions": (),
         "chosen": (),
-        "voters": (),
+        "votes": (),
         "trainer": "north",
         "what": "",
         "reason": "",
@@ -199,7 +201,7 @@ def test_every_type_of_message_is_signed_for_its_round(message: Wire) -> None:
     statement = Statement.of("trial", envelope.sender, message, canonical(message))
     signature = statement.signed_by(KEY)
 
-    Statement.of("trial", "north", again, envelope.body).require(KEY.public, signature)
+    Statement.of("trial", "north", again, envelope.body).require(RING, signature)
 
     rounds = {NO_ROUND, CID, config_of().cid()}
     assert round_of(again) in rounds
@@ -223,6 +225,6 @@ def test_a_vote_of_one_round_is_none_of_another() -> None:
     signature = Statement.of("trial", "north", vote, canonical(vote)).signed_by(KEY)
 
     with pytest.raises(Untrusted):
-        Statement.of("trial", "north", other, canonical(vote)).require(KEY.public, signature)
+        Statement.of("trial", "north", other, canonical(vote)).require(RING, signature)
     with pytest.raises(Untrusted):
-        Statement.of("trial", "north", vote, canonical(other)).require(KEY.public, signature)
+        Statement.of("trial", "north", vote, canonical(other)).require(RING, signature)

@@ -1,0 +1,50 @@
+"""Signatures that nobody can forge because nobody here tries to: a fortieth of the real ones' time.
+
+A signature is a hash of the member's name and the statement. Liars speak in their own name only,
+or in another's without this; what a real signature is worth, the tests of `protocols.trust` show.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from protocols.codec import canonical, seal
+from protocols.messages import Wire
+from protocols.trust.errors import Untrusted
+from protocols.trust.signing import Statement
+
+
+class IdealSignatures:
+    """One member's signatures, and its knowledge of everybody's."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def sign(self, statement: bytes) -> bytes:
+        """Return the own signature."""
+        return _signature(self._name, statement)
+
+    def require(self, member: str, statement: bytes, signature: bytes) -> None:
+        """Check that a member has signed this. Raises `Untrusted`."""
+        if signature != _signature(member, statement):
+            raise Untrusted("signature", f"not signed by {member}")
+
+
+def _signature(member: str, statement: bytes) -> bytes:
+    return hashlib.blake2b(statement, key=member.encode(), digest_size=64).digest()
+
+
+def signature_of(federation: str, member: str, message: Wire) -> bytes:
+    """Return what a member signs when it says this."""
+    statement = Statement.of(federation, member, message, canonical(message))
+    return _signature(member, statement.to_bytes())
+
+
+def signed(federation: str, member: str, message: Wire, *, name: str = "") -> bytes:
+    """Return what travels when a member says this, in its own name or under another."""
+
+    def sign(body_digest: bytes) -> bytes:
+        statement = Statement.about(federation, name or member, message, body_digest)
+        return _signature(member, statement.to_bytes())
+
+    return seal(name or member, message, sign=sign)

@@ -18,6 +18,7 @@ from .certificates import own_files
 from .cluster import Inspection, cluster_findings
 from .finding import Finding, Level, fine, problem, warning
 from .greeting import Place
+from .identity import identity_findings
 from .machine import MACHINE, room
 from .models import model_findings
 from .reach import (
@@ -52,7 +53,7 @@ async def examine(
         for sentence in error.problems:
             yield _of_file(sentence)
         return
-    for finding in job_findings(subject):
+    for finding in (*job_findings(subject), *identity_findings(subject.home)):
         yield finding
     yield room(subject.job.path.parent)
     if subject.address is None:

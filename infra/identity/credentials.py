@@ -22,10 +22,10 @@ from protocols.round_config import Digest, Name, Roster
 from protocols.trust.acceptance import Standing, accepted
 from protocols.trust.errors import Untrusted
 from protocols.trust.key_ring import KeyRing
-from protocols.trust.keys import KeyBytes, SigningKey, key_id
+from protocols.trust.keys import KeyBytes, key_id
 from protocols.trust.roster import Entry, Epoch, RosterBody
 
-from .identity_folder import FOLDER, IdentityFolder
+from .identity_folder import FOLDER, Identity, IdentityFolder
 from .new_files import IdentityError, read_public
 from .passphrases import IDENTITY_VARIABLE, Passphrases
 from .roster_folder import load_roster
@@ -83,21 +83,36 @@ def open_credentials(home: Path, name: str, trust: Trust) -> Credentials:
         OSError: what was accepted can't be written down.
     """
     file = home / HOME_ROSTER
+    before = _standing(home / FOLDER / ACCEPTED, trust)
+    body = _accepted(file, before)
+    identity = _identity(home, _entry(file, body, name))
+    passphrases = Passphrases(IDENTITY_VARIABLE, trust.passphrase_file)
+    key = IdentityFolder(home).unlock(identity, passphrases)
+    _remember(home / FOLDER / ACCEPTED, before, Standing.after(body))
+    return Credentials(body, KeyRing.of(body, key))
+
+
+def examined(home: Path, name: str, trust: Trust) -> tuple[RosterBody, Identity]:
+    """Return what `open_credentials` would accept, and the key; unlocks and writes nothing.
+
+    Raises as that does.
+    """
+    file = home / HOME_ROSTER
+    body = _accepted(file, _standing(home / FOLDER / ACCEPTED, trust))
+    return body, _identity(home, _entry(file, body, name))
+
+
+def _accepted(file: Path, before: Standing) -> RosterBody:
     if not file.exists():
         raise IdentityError(
             f"{file}: missing; copy the roster there that the federation's keeper gave out "
             f"(quorate provision --roster, or for a trial --trial-roster)"
         )
     roster = load_roster(file)
-    remembered = home / FOLDER / ACCEPTED
-    before = _standing(remembered, trust)
     try:
-        body = accepted(roster, before, now_s=int(time.time()))
+        return accepted(roster, before, now_s=int(time.time()))
     except Untrusted as error:
         raise Untrusted(error.doubt, f"{file}: {error}") from None
-    key = _own_key(home, _entry(file, body, name), trust)
-    _remember(remembered, before, Standing.after(body))
-    return Credentials(body, KeyRing.of(body, key))
 
 
 def _entry(file: Path, body: RosterBody, name: str) -> Entry:
@@ -109,7 +124,7 @@ def _entry(file: Path, body: RosterBody, name: str) -> Entry:
     return entry
 
 
-def _own_key(home: Path, entry: Entry, trust: Trust) -> SigningKey:
+def _identity(home: Path, entry: Entry) -> Identity:
     folder = IdentityFolder(home)
     mine = [one for one in folder.identities() if one.request.key == entry.key]
     if not mine:
@@ -117,7 +132,7 @@ def _own_key(home: Path, entry: Entry, trust: Trust) -> SigningKey:
             f"{folder.path}: the key {key_id(entry.key)} of {entry.name}, which the roster names, "
             f"is not here; bring it back, or ask the roster's keeper to take in the one that is"
         )
-    return folder.unlock(mine[0], Passphrases(IDENTITY_VARIABLE, trust.passphrase_file))
+    return mine[0]
 
 
 def _standing(file: Path, trust: Trust) -> Standing:

@@ -25,6 +25,7 @@ from fakes.round_parts import (
     share,
 )
 from fakes.signatures import ANYBODY, release_of
+from msgspec.structs import replace
 
 from protocols.effects import (
     Answer,
@@ -825,6 +826,28 @@ def test_asking_again_while_the_sum_is_on_its_way_begins_no_second_one() -> None
     desk.release(ABC)
 
     assert desk.release(ABC) == []
+
+
+@pytest.mark.parametrize("crash", [False, True])
+def test_a_release_on_a_vote_that_was_not_signed_is_a_violation(*, crash: bool) -> None:
+    desk = desk_with("ann", "bob", "cat", "dan")
+    desk.propose(ABC)
+    if crash:
+        desk.crash()
+    fine, other = (release_of(CONFIG.cid(), chosen, VOTERS) for chosen in (ABC, ABD))
+    forged = replace(fine.votes[0], signature=bytes(64))
+    swapped = replace(fine.votes[0], signature=fine.votes[1].signature)
+
+    for votes in (
+        (forged, *fine.votes[1:]),
+        (swapped, *fine.votes[1:]),
+        (*fine.votes[:-1], other.votes[-1]),
+        other.votes,
+    ):
+        with pytest.raises(PeerViolation, match="did not sign"):
+            desk.hear(replace(fine, votes=votes))
+
+    assert desk.release(ABC)
 
 
 @pytest.mark.parametrize("crash", [False, True])

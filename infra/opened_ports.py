@@ -11,7 +11,9 @@ from actors.actor import Ports
 from actors.ports import Clock, Monitor, Offload, Transport
 
 from .file_spool import FileSpool
+from .hpke_sealing import HpkeSealing
 from .sqlite_journal import SqliteJournal
+from .system import SystemEntropy
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,4 +38,13 @@ async def open_ports(
     stack.push_async_callback(spool.close)
     transport = connect()
     stack.push_async_callback(transport.close)
-    return Ports(transport, around.clock, journal, spool, around.offload, around.monitor)
+    return Ports(
+        transport=transport,
+        clock=around.clock,
+        journal=journal,
+        spool=spool,
+        offload=around.offload,
+        monitor=around.monitor,
+        entropy=SystemEntropy(),
+        sealing=HpkeSealing(),
+    )

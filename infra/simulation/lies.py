@@ -26,6 +26,7 @@ class Lies:
         votes: by round and lying holder, the sets that it voted for.
         answers: by round and lying holder, the payloads that it answered with.
         sets: rounds in which the coordinator's name asked for a set that is not its own.
+        keys: holders in whose place keys were announced that nobody has.
         named: by holder, round and set, how many holders a release named as voters.
     """
 
@@ -36,6 +37,7 @@ class Lies:
     votes: dict[bytes, dict[str, dict[bytes, None]]] = field(default_factory=dict)
     answers: dict[bytes, dict[str, dict[bytes, None]]] = field(default_factory=dict)
     sets: dict[bytes, None] = field(default_factory=dict)
+    keys: dict[str, None] = field(default_factory=dict)
     named: dict[bytes, dict[tuple[str, bytes], int]] = field(default_factory=dict)
 
     def note(self, liar: str, to: str, message: Wire) -> None:

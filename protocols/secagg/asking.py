@@ -4,25 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from protocols.messages import Announce, Contribution, Message, OpenRound, Propose, Release
+from protocols.messages import Announce, Contribution, Message, Opened, OpenRound, Propose, Release
 from protocols.reports import Step
-from protocols.round_config import RoundConfig
 
 
 def request_of(
     step: Step,
-    config: RoundConfig,
+    opening: OpenRound,
     *,
-    announced: tuple[str, ...],
+    announced: tuple[Opened, ...],
     chosen: tuple[Contribution, ...],
     voters: Iterable[str],
 ) -> Message | None:
     """Return the request of a step, None where nobody is asked for anything."""
+    config = opening.config
     match step:
         case Step.OPENING:
-            return OpenRound(config=config)
+            return opening
         case Step.COLLECTING:
-            return Announce(config=config, holders=announced)
+            return Announce(config=config, opened=announced)
         case Step.RELEASING if config.vote:
             return Release(cid=config.cid(), chosen=chosen, voters=tuple(sorted(voters)))
         case Step.VOTING | Step.RELEASING:

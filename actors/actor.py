@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Coroutine, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
@@ -36,11 +36,13 @@ from .outbox import Outbox
 from .ports import (
     Clock,
     Delivery,
+    Entropy,
     Journal,
     Lane,
     LinkLost,
     Monitor,
     Offload,
+    Sealing,
     Signatures,
     Spool,
     StorageFailed,
@@ -54,6 +56,7 @@ log = logging.getLogger(__name__)
 _WINDOW_CHUNKS = 8  # of one stream that are on their way at a time, and
 _WINDOW_BYTES = 8 * 2**20
 _BATCH = 64  # decisions that share one commit
+_LONG_BYTES = 2**16  # of a message, after which others get their turn
 _RETRY_S = 0.5
 
 Decide = Callable[[], list[Effect]]
@@ -70,6 +73,8 @@ class Ports:
     offload: Offload
     monitor: Monitor
     signatures: Signatures
+    entropy: Entropy
+    sealing: Sealing
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +172,8 @@ class Actor(ABC):
         effects: list[Effect] = []
         for item in batch:
             effects += item.decide()
+            if item.delivery is not None and len(item.delivery.body) >= _LONG_BYTES:
+                await asyncio.sleep(0)  # to open a box takes time, and others wait for theirs
         wake_s = self.next_wake_s()
         if wake_s is not None and self.ports.clock.now_s() >= wake_s:
             effects += self.advance()
@@ -328,7 +335,7 @@ class Actor(ABC):
         config: RoundConfig,
         stream: str,
         to: str,
-        wrap: Callable[[int, bytes], Message],
+        wrap: Callable[[int, bytes], Awaitable[Message]],
         indices: Sequence[int] | None = None,
     ) -> None:
         """Send these chunks of a spooled stream, or all; return once the last is in the queue.
@@ -340,7 +347,8 @@ class Actor(ABC):
         wanted = range(chunk_count(config)) if indices is None else indices
 
         async def send(index: int) -> None:
-            body = self._signed(wrap(index, await self.ports.spool.get(stream, index)))
+            chunk = await wrap(index, await self.ports.spool.get(stream, index))
+            body = self._signed(chunk)
             while not await self._sent(to, body):
                 await self.ports.clock.sleep(_RETRY_S)
 

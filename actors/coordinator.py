@@ -13,7 +13,7 @@ from protocols.effects import Effect, OpenSum
 from protocols.errors import Misuse
 from protocols.learning.job import Algorithm, JobFailed, Opened
 from protocols.learning.state import State
-from protocols.messages import Wire
+from protocols.messages import AnswerChunk, Wire
 from protocols.reports import JobEnded
 from protocols.round_config import Roster
 from protocols.secagg.chunks import answer_stream, chunk_count
@@ -24,6 +24,7 @@ from protocols.secagg.suites import SUITES
 from .actor import Actor, Decide, Ports
 from .hearing import Hearing
 from .ports import Blobs, Checkpoints
+from .seals import Seals
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ class Coordinator(Actor):
     ) -> None:
         super().__init__(roster.coordinator, roster, ports)
         self._algorithm = assignment.algorithm
-        self._machine = Coordinating(roster, assignment.plan)
+        self._machine = Coordinating(roster, assignment.plan, entropy=ports.entropy.bytes)
+        self._seals = Seals(self.name, roster.federation, ports.sealing, ports.offload)
         self._blobs = blobs
         self._checkpoints = checkpoints
         self._hearing = Hearing()
@@ -82,8 +84,12 @@ class Coordinator(Actor):
         return self._machine.start(now_s, None)
 
     def decide(self, sender: str, message: Wire, signature: bytes) -> list[Effect]:
-        """Let the machine decide."""
+        """Open the box of an answer, then let the machine decide."""
         now_s = self.ports.clock.now_s()
+        if isinstance(message, AnswerChunk):
+            key = self._machine.box_key(message.header.cid)
+            if key is not None and self.roster.role(sender) == "holder":
+                message = self._seals.opened(sender, message, key)
         return [*self._awake(now_s), *self._machine.receive(now_s, sender, message, signature)]
 
     def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:

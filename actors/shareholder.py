@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from protocols.effects import Answer, Effect, SumShares
 from protocols.errors import Misuse
-from protocols.messages import AnswerChunk, AnswerHeader, Wire
+from protocols.messages import AnswerChunk, AnswerHeader, ShareChunk, Wire
 from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.chunks import answer_stream, chosen_streams, chunk_count
 from protocols.secagg.holding import Holding
@@ -20,6 +20,7 @@ from protocols.secagg.suites import SUITES
 
 from .actor import Actor, Decide, Ports
 from .ports import StorageFailed
+from .seals import Seals
 from .software import SOFTWARE
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,8 @@ class ShareHolder(Actor):
     def __init__(self, name: str, roster: Roster, ports: Ports, software: str = SOFTWARE) -> None:
         super().__init__(name, roster, ports)
         self._software = software
-        self._machine = Holding(name, roster, ports.signatures)
+        self._machine = Holding(name, roster, ports.signatures, entropy=ports.entropy.bytes)
+        self._seals = Seals(name, roster.federation, ports.sealing, ports.offload)
 
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
         """Rebuild the machine; drop stored chunks of rounds that are over."""
@@ -44,7 +46,11 @@ class ShareHolder(Actor):
         return self._machine.start(self._software)
 
     def decide(self, sender: str, message: Wire, signature: bytes) -> list[Effect]:
-        """Let the machine decide."""
+        """Open the box of a share, then let the machine decide; it refuses what has no key."""
+        if isinstance(message, ShareChunk):
+            key = self._machine.box_key(message.header.cid)
+            if key is not None and self.roster.role(sender) == "trainer":
+                message = self._seals.opened(sender, message, key)
         return self._machine.receive(sender, message, signature)
 
     def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
@@ -114,14 +120,15 @@ class ShareHolder(Actor):
         return total
 
     async def _answer(self, effect: Answer) -> Decide:
-        header = effect.header
+        header, coordinator = effect.header, self.roster.coordinator
 
-        def wrap(index: int, payload: bytes) -> AnswerChunk:
-            return AnswerChunk(header=header, index=index, payload=payload)
+        async def wrap(index: int, payload: bytes) -> AnswerChunk:
+            chunk = AnswerChunk(header=header, index=index, payload=payload)
+            return await self._seals.sealed(chunk, coordinator, effect.sealing_key)
 
         stream = answer_stream(header.cid, self.name)
         try:
-            await self.send_stream(effect.config, stream, self.roster.coordinator, wrap)
+            await self.send_stream(effect.config, stream, coordinator, wrap)
         except StorageFailed:
             log.exception("%s: can't answer in round %d", self.name, effect.config.number)
         return list

@@ -22,7 +22,8 @@ from protocols.secagg.fixed_point import FixedPoint
 from protocols.secagg.suites import SUITES
 
 from .actor import Actor, Decide, Ports
-from .ports import Blobs, Entropy, StorageFailed, Worker, WorkFailed
+from .ports import Blobs, StorageFailed, Worker, WorkFailed
+from .seals import Seals
 from .software import SOFTWARE
 
 log = logging.getLogger(__name__)
@@ -33,7 +34,6 @@ class TrainerPorts:
     """What a trainer needs beyond what every actor needs."""
 
     blobs: Blobs
-    entropy: Entropy
     worker: Worker
 
 
@@ -52,6 +52,7 @@ class Trainer(Actor):
         self._software = software
         self._machine = Contributing(name, roster, ports.signatures)
         self._own = own
+        self._seals = Seals(name, roster.federation, ports.sealing, ports.offload)
 
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
         """Rebuild the machine; drop spooled uploads that were never recorded, so never sent."""
@@ -102,7 +103,7 @@ class Trainer(Actor):
         """Compute; encode, protect and spool chunk by chunk; return the header."""
         config = announce.config
         vector = await self._vector(config)
-        suite, seed = SUITES[config.suite], self._own.entropy.bytes(32)
+        suite, seed = SUITES[config.suite], self.ports.entropy.bytes(32)
         fixed_point, step = FixedPoint.of(config), suite.chunk_values(config)
         digests = [hashlib.sha256() for _ in self.roster.holders]
         for chunk in range(chunk_count(config)):
@@ -132,11 +133,12 @@ class Trainer(Actor):
 
     async def _spool(self, announce: Announce, chunk: int, payloads: tuple[bytes, ...]) -> None:
         cid = announce.config.cid()
+        announced = {one.holder for one in announce.opened}
         await asyncio.gather(
             *(
                 self.ports.spool.put(upload_stream(cid, holder), chunk, payload)
                 for holder, payload in zip(self.roster.holders, payloads, strict=True)
-                if holder in announce.holders
+                if holder in announced
             )
         )
 
@@ -144,8 +146,9 @@ class Trainer(Actor):
         header, holder = effect.header, effect.holder
         stream = upload_stream(header.cid, holder)
 
-        def wrap(index: int, payload: bytes) -> ShareChunk:
-            return ShareChunk(header=header, index=index, payload=payload)
+        async def wrap(index: int, payload: bytes) -> ShareChunk:
+            chunk = ShareChunk(header=header, index=index, payload=payload)
+            return await self._seals.sealed(chunk, holder, effect.opened.sealing_key)
 
         try:
             await self.send_stream(effect.config, stream, holder, wrap, effect.indices)

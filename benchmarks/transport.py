@@ -45,6 +45,7 @@ from transport_share import (
     Keeper,
     Load,
     Meter,
+    in_a_box,
     load_of,
     open_round,
     ports_of,
@@ -110,7 +111,7 @@ async def our_sender(load: Load) -> None:
     header = load.header
 
     async def send(number: int) -> None:
-        body = signed(ShareChunk(header=header, index=number, payload=load.payload))
+        body = signed(in_a_box(ShareChunk(header=header, index=number, payload=load.payload)))
         await transport.send(RECEIVER, body, lane=Lane.BULK)
 
     async def hear() -> None:
@@ -129,7 +130,7 @@ async def our_receiver(load: Load) -> Meter:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=load.folder)))
         ports = await ports_of(load, folder, stack)
-        await ports.journal.commit([open_round(load.config)])
+        await ports.journal.commit(open_round(load.config))
         keeper = Keeper(ports, meter)
         keeping = asyncio.create_task(keeper.run())
         done = asyncio.create_task(meter.done.wait())

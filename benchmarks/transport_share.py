@@ -11,28 +11,31 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from actors.actor import Ports
 from actors.ports import StorageFailed
 from actors.shareholder import ShareHolder
 from infra.file_spool import FileSpool
+from infra.hpke_sealing import HpkeSealing
 from infra.rabbitmq.address import BrokerAddress
 from infra.rabbitmq.link import RabbitLink
 from infra.rabbitmq.transport import RabbitTransport
 from infra.sqlite_journal import SqliteJournal
-from infra.system import SystemClock, ThreadOffload
+from infra.system import SystemClock, SystemEntropy, ThreadOffload
 from protocols.codec import canonical, seal
 from protocols.effects import Effect
 from protocols.messages import ContributionHeader, ShareChunk, Wire
-from protocols.records import HeldConfig
+from protocols.records import HeldConfig, HeldKey
 from protocols.round_config import Roster, RoundConfig
-from protocols.secagg.held_round import HeldRound
+from protocols.secagg.sealed import binding_of
 from protocols.trust.key_ring import KeyRing
 from protocols.trust.keys import SigningKey
+from protocols.trust.sealing import BoxSeed, suites
 from protocols.trust.signing import Statement
 
 SENDER, RECEIVER = "ann", "holder-1"
-_NAMES = (SENDER, RECEIVER)
+SEED = BoxSeed(entropy=bytes(range(32)))  # of both keys: here they only have to be the same
 _KEYS = {
     name: SigningKey.from_seed(hashlib.sha256(name.encode()).digest())
     for name in (SENDER, RECEIVER)
@@ -79,6 +82,7 @@ class Load:
             minimum=3,
             chunk_bytes=size,
             beat_ms=1000,
+            sealing=suites()[0],
             state=bytes(32),
             roster=ROSTER.digest(),
         )
@@ -200,9 +204,30 @@ async def ports_of(load: Load, folder: Path, stack: AsyncExitStack) -> Ports:
     transport = RabbitTransport(RECEIVER, link, prefetch=PREFETCH)
     stack.push_async_callback(transport.close)
     link.start()
-    return Ports(transport, SystemClock(), journal, spool, offload, Silence(), _RINGS[RECEIVER])
+    return Ports(
+        transport=transport,
+        clock=SystemClock(),
+        journal=journal,
+        spool=spool,
+        offload=offload,
+        monitor=Silence(),
+        signatures=_RINGS[RECEIVER],
+        entropy=SystemEntropy(),
+        sealing=HpkeSealing(),
+    )
 
 
-def open_round(config: RoundConfig) -> tuple[str, bytes]:
-    """Return the record of a share-holder that has opened a round."""
-    return HeldRound(config).prefix + "config", canonical(HeldConfig(config=config))
+def open_round(config: RoundConfig) -> list[tuple[str, bytes]]:
+    """Return the records of a share-holder that has opened a round."""
+    prefix, key = f"round/{config.cid().hex()}", SEED.key(config.sealing).sealing_key
+    return [
+        (f"{prefix}/config", canonical(HeldConfig(config=config, sealing_key=key))),
+        (f"{prefix}/key", canonical(HeldKey(seed=SEED))),
+    ]
+
+
+def in_a_box(chunk: ShareChunk) -> ShareChunk:
+    """Return a chunk of the sender's as it travels."""
+    key = SEED.key(suites()[0]).sealing_key
+    info = binding_of(ROSTER.federation, SENDER, RECEIVER, chunk)
+    return replace(chunk, payload=HpkeSealing().seal(key, info, chunk.payload))

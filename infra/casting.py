@@ -20,6 +20,7 @@ from protocols.learning.state import State
 from protocols.round_config import majority
 from protocols.secagg.coordinating import Plan
 from protocols.secagg.patience import Timing
+from protocols.trust.sealing import SuiteName, suites
 
 from .config import ConfigError, FedAvgSettings, Job, LogisticSettings, Owner, ProbeSettings
 from .federation import Casting
@@ -122,6 +123,7 @@ def plan_of(job: Job) -> Plan:
         quorum=majority(federation.holders),
         minimum=federation.minimum,
         chunk_bytes=limits.chunk_bytes,
+        sealing=_sealing(secure_sum.sealing),
         abandoned_rounds=limits.abandoned_rounds,
         timing=Timing(
             grace_s=limits.opening_s,
@@ -129,6 +131,20 @@ def plan_of(job: Job) -> Plan:
             round_s=limits.round_s,
             resend_s=limits.resend_s,
         ),
+    )
+
+
+def _sealing(wanted: str) -> SuiteName:
+    """Return how all rounds of a job are sealed, never weaker than what the job asks for."""
+    best, *others = suites()
+    for suite in (best, *others):
+        if wanted in ("best", suite):
+            return suite
+    raise ConfigError(
+        [
+            f"secure_sum.sealing: the library that is installed here lacks {wanted}: "
+            f'set it to "{best}", or install a newer `cryptography`'
+        ]
     )
 
 
@@ -142,7 +158,7 @@ def fingerprint(job: Job) -> str:
         ),
         "learning": job.learning.model_dump(mode="json", exclude={"task"}),
         "owners": [owner.name for owner in job.owners],
-        "secure_sum": job.secure_sum.model_dump(mode="json"),
+        "secure_sum": job.secure_sum.model_dump(mode="json", exclude={"sealing"}),
     }
     return hashlib.sha256(canonical(fixed)).hexdigest()
 

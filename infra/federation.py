@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,8 +28,8 @@ from .memory_bus import MemoryBus
 from .memory_queue import Sent
 from .opened_ports import Surroundings, open_ports
 from .standing import standing
-from .system import SystemClock, SystemEntropy, ThreadOffload
-from .witness import WatchedWorker, Witness
+from .system import SystemClock, ThreadOffload
+from .witness import WatchedSpool, WatchedWorker, Witness
 from .workers import ProcessWorker, WorkSpec
 
 log = logging.getLogger(__name__)
@@ -240,18 +240,21 @@ class Federation:
         connect = partial(self.bus.connect, name, prefetch=32)
         return await open_ports(self._home / name, connect, around, stack)
 
+    def _watched(self, name: str, ports: Ports) -> Ports:
+        return replace(ports, spool=WatchedSpool(name, ports.spool, self._witness))
+
     @asynccontextmanager
     async def _holder(self, name: str) -> AsyncIterator[Actor]:
         async with AsyncExitStack() as stack:
-            yield ShareHolder(name, self._roster(name), await self._ports(name, stack))
+            ports = self._watched(name, await self._ports(name, stack))
+            yield ShareHolder(name, self._roster(name), ports)
 
     @asynccontextmanager
     async def _trainer(self, name: str) -> AsyncIterator[Actor]:
         async with AsyncExitStack() as stack:
-            ports = await self._ports(name, stack)
+            ports = self._watched(name, await self._ports(name, stack))
             own = TrainerPorts(
                 blobs=self.bus.blobs(name),
-                entropy=SystemEntropy(),
                 worker=WatchedWorker(name, self._workers[name], self._witness),
             )
             yield Trainer(name, self._roster(name), ports, own)

@@ -11,7 +11,9 @@ from actors.actor import Ports
 from actors.ports import Clock, Monitor, Offload, Signatures, Transport
 
 from .file_spool import FileSpool
+from .hpke_sealing import HpkeSealing
 from .sqlite_journal import SqliteJournal
+from .system import SystemEntropy
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +40,13 @@ async def open_ports(
     transport = connect()
     stack.push_async_callback(transport.close)
     return Ports(
-        transport,
-        around.clock,
-        journal,
-        spool,
-        around.offload,
-        around.monitor,
-        around.signatures,
+        transport=transport,
+        clock=around.clock,
+        journal=journal,
+        spool=spool,
+        offload=around.offload,
+        monitor=around.monitor,
+        signatures=around.signatures,
+        entropy=SystemEntropy(),
+        sealing=HpkeSealing(),
     )

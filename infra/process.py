@@ -35,7 +35,7 @@ from .opened_ports import Surroundings, open_ports
 from .rabbitmq.link import LinkChange, LinkState, RabbitLink
 from .rabbitmq.policy import SERVERS, TRAINERS
 from .rabbitmq.transport import RabbitTransport
-from .system import SystemClock, SystemEntropy, ThreadOffload
+from .system import SystemClock, ThreadOffload
 from .workers import ProcessWorker
 
 log = logging.getLogger(__name__)
@@ -226,7 +226,6 @@ class ActorProcess:
             ports, link = await self._opened(stack)
             own = TrainerPorts(
                 blobs=blobs_of(home, link, stack, self._models),
-                entropy=SystemEntropy(),
                 worker=worker,
             )
             yield Trainer(home.name, self._credentials.roster, ports, own)

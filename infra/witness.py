@@ -1,7 +1,7 @@
-"""Looks at everything that is sent in a run and counts the private vectors in it: there are none.
+"""Looks at everything that is sent in a run for private vectors and shares: there are none.
 
 Only a run in one process can have such a witness: it sees each owner's vector where it is
-computed, and every message on the bus.
+computed, each share and answer where it is kept, and every message on the bus.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from actors.ports import Worker
+from actors.ports import Spool, Worker
 from protocols.round_config import Roster
 from protocols.secagg.field import FIELDS
 
@@ -23,10 +23,11 @@ _WINDOWS = 3  # places in a vector that are looked for
 _VALUES = 4  # consecutive values that make a window: 16 to 32 bytes, never there by chance
 _FORMS = 5  # in which an unprotected vector could stand in a message
 _REMEMBERED = 2  # rounds whose vectors are still looked for, for late messages
+_SHARE_BYTES = 24  # of the first chunk of a share or an answer that are looked for
 
 
 class Witness:
-    """Counts bytes by role, and messages that hold a piece of any owner's vector.
+    """Counts bytes by role, and messages that hold a piece of a vector, a share or an answer.
 
     A vector is looked for as it would stand in a message unprotected: as float64 and float32,
     as fixed-point integers, and as residues of either field.
@@ -36,11 +37,17 @@ class Witness:
         self.bytes_by_role: Counter[str] = Counter()
         self.messages_by_recipient: Counter[str] = Counter()
         self.cleartext_by_recipient: Counter[str] = Counter()
+        self.shares_by_recipient: Counter[str] = Counter()
         self.vectors_watched = 0
+        self.shares_watched = 0
         self._roster = roster
         self._fraction_bits = fraction_bits
         self._probes: dict[str, deque[bytes]] = {
             name: deque(maxlen=_REMEMBERED * _WINDOWS * _FORMS) for name in roster.trainers
+        }
+        kept = _REMEMBERED * len(roster.holders)
+        self._shares: dict[str, deque[bytes]] = {
+            name: deque(maxlen=kept) for name in (*roster.trainers, *roster.holders)
         }
 
     def observe(self, sent: Sent) -> None:
@@ -49,12 +56,21 @@ class Witness:
         self.messages_by_recipient[sent.recipient] += 1
         if any(probe in sent.body for probe in self._looked_for(sent.sender)):
             self.cleartext_by_recipient[sent.recipient] += 1
+        if any(probe in sent.body for probe in chain.from_iterable(self._shares.values())):
+            self.shares_by_recipient[sent.recipient] += 1
 
     def _looked_for(self, sender: str) -> Iterator[bytes]:
         """Yield what a message of this sender must not hold: of a trainer, its own vector."""
         if sender in self._probes:
             return iter(self._probes[sender])
         return chain.from_iterable(self._probes.values())
+
+    def watch_share(self, owner: str, chunk: bytes) -> None:
+        """Look out for this piece of what somebody is going to send sealed."""
+        probe = bytes(chunk[:_SHARE_BYTES])
+        if len(probe) == _SHARE_BYTES and probe.strip(b"\0"):
+            self.shares_watched += 1
+            self._shares[owner].append(probe)
 
     def watch(self, owner: str, vector: NDArray[np.float64]) -> None:
         """Look out for this owner's vector from now on."""
@@ -113,3 +129,22 @@ class WatchedWorker:
     async def close(self) -> None:
         """End the child process."""
         await self._worker.close()
+
+
+class WatchedSpool:
+    """A spool whose shares and answers the witness knows before they are sent; the `Spool` port."""
+
+    def __init__(self, owner: str, spool: Spool, witness: Witness) -> None:
+        self._owner = owner
+        self._spool = spool
+        self._witness = witness
+        self.get = spool.get
+        self.indices = spool.indices
+        self.erase = spool.erase
+        self.streams = spool.streams
+
+    async def put(self, stream: str, index: int, chunk: bytes) -> None:
+        """Show the witness how what is to be sent begins, and keep it."""
+        if index == 0 and stream.split("/")[1:2] in (["upload"], ["answer"]):
+            self._witness.watch_share(self._owner, chunk)
+        await self._spool.put(stream, index, chunk)

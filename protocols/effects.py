@@ -15,8 +15,10 @@ from .messages import (
     Contribution,
     ContributionHeader,
     Message,
+    Opened,
 )
 from .round_config import RoundConfig
+from .trust.sealing import SealingKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +97,13 @@ class Upload:
 
     config: RoundConfig
     header: ContributionHeader
-    holder: str
+    opened: Opened
     indices: tuple[int, ...]
+
+    @property
+    def holder(self) -> str:
+        """Name to whom."""
+        return self.opened.holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +121,7 @@ class Answer:
 
     config: RoundConfig
     header: AnswerHeader
+    sealing_key: SealingKey
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import msgspec
 
 from .codec import SIGNATURE_BYTES, Envelope, unseal
 from .round_config import Digest, Name, RoundConfig
+from .trust.sealing import MAX_OVERHEAD_BYTES, SealingKey
 
 MAX_CHUNK_BYTES = 4 * 2**20
 MAX_TRAINERS = 100_000
@@ -23,7 +24,7 @@ Text = Annotated[str, msgspec.Meta(max_length=500)]
 Short = Annotated[str, msgspec.Meta(max_length=64)]
 Shorts = Annotated[tuple[Short, ...], msgspec.Meta(max_length=16)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=MAX_CREDIT)]
-Payload = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES)]
+Payload = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES + MAX_OVERHEAD_BYTES)]
 Signature = Annotated[bytes, msgspec.Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 RoundNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
@@ -51,13 +52,15 @@ def _brief(value: Any) -> str:
 class Hello(Message, frozen=True):
     """Any actor → coordinator: I started, or started again, and this is what I can do.
 
-    `software` is for people; `suites` and `fields` are those that a round may use with it.
+    `software` is for people; `suites`, `fields` and `sealing` are those that a round may use
+    with it.
     """
 
     role: Literal["trainer", "holder"]
     software: Short
     suites: Shorts
     fields: Shorts
+    sealing: Shorts
 
 
 class Goodbye(Message, frozen=True):
@@ -87,22 +90,35 @@ class Welcome(Message, frozen=True):
 
 
 class OpenRound(Message, frozen=True):
-    """Coordinator → holders: keep shares for this round."""
+    """Coordinator → holders: keep shares for this round, and seal your answer to this key."""
 
     config: RoundConfig
+    sealing_key: SealingKey
 
 
 class RoundOpened(Message, frozen=True):
-    """Holder → coordinator: the round is open here."""
+    """Holder → coordinator: the round is open here; shares are to be sealed to this key."""
 
     cid: Digest
+    sealing_key: SealingKey
+
+
+class Opened(Message, frozen=True):
+    """A holder that has opened a round: what it said, and its signature of that.
+
+    The signature is that of its `RoundOpened`: it countersigns the round, and vouches for the key.
+    """
+
+    holder: Name
+    sealing_key: SealingKey
+    signature: Signature
 
 
 class Announce(Message, frozen=True):
-    """Coordinator → trainers: contribute to this round, one share to each of `holders`."""
+    """Coordinator → trainers: contribute to this round, one share to each who opened it."""
 
     config: RoundConfig
-    holders: Annotated[tuple[Name, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
+    opened: Annotated[tuple[Opened, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
 
 
 class Accepted(Message, frozen=True):
@@ -142,6 +158,8 @@ class ContributionHeader(Message, frozen=True):
 
 class ShareChunk(Message, frozen=True):
     """Trainer → one holder: a piece of that holder's share, with the header it belongs to.
+
+    The payload travels as a sealed box, which the holder opens before anything else.
 
     Chunk 0 is also the offer of the whole share: it may be sent at any time, and again, and
     is answered with a `Grant` of what is missing, or with `Have`. The others wait for a grant.
@@ -246,7 +264,7 @@ class AnswerHeader(Message, frozen=True):
 
 
 class AnswerChunk(Message, frozen=True):
-    """Holder → coordinator: a piece of the holder's share of the sum."""
+    """Holder → coordinator: a piece of the holder's share of the sum, in a sealed box."""
 
     header: AnswerHeader
     index: Index

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .messages import AnswerHeader, Contribution, ContributionHeader
+from .messages import AnswerHeader, Contribution, ContributionHeader, Opened
 from .messages import Message as Value
-from .round_config import Digest, Name, RoundConfig
+from .round_config import Digest, RoundConfig
+from .trust.sealing import BoxSeed, SealingKey
 
 
 class LastRound(Value, frozen=True):
@@ -15,9 +16,16 @@ class LastRound(Value, frozen=True):
 
 
 class HeldConfig(Value, frozen=True):
-    """Holder, key `round/<cid>/config`: this round is open."""
+    """Holder, key `round/<cid>/config`: this round is open; answers are sealed to `sealing_key`."""
 
     config: RoundConfig
+    sealing_key: SealingKey
+
+
+class HeldKey(Value, frozen=True):
+    """Holder, key `round/<cid>/key`: what opens the shares of this round, and nothing after it."""
+
+    seed: BoxSeed
 
 
 class HeldShare(Value, frozen=True):
@@ -50,7 +58,7 @@ class Contributed(Value, frozen=True):
     """Trainer, key `job/<job>`: the last round contributed to, and to whom it must still go."""
 
     config: RoundConfig
-    holders: tuple[Name, ...]
+    opened: tuple[Opened, ...]
     header: ContributionHeader
     open: bool
 
@@ -73,8 +81,12 @@ class RunRecord(Value, frozen=True):
 
 
 class RoundRecord(Value, frozen=True):
-    """Coordinator, key `round`: the round under way, as far as others were told of it."""
+    """Coordinator, key `round`: the round under way, as far as others were told of it.
+
+    `seed` makes the key that answers are sealed to; it goes with the round.
+    """
 
     config: RoundConfig
-    announced: tuple[Name, ...]
+    seed: BoxSeed
+    announced: tuple[Opened, ...]
     chosen: tuple[Contribution, ...]

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import msgspec
 
 from .codec import canonical
+from .trust.sealing import SuiteName
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}\Z"
 MINIMUM_FLOOR = 3  # with two survivors, each learns the other's vector from the sum
@@ -60,6 +61,7 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         quorum: votes that make a certificate; with `vote` False it is not used.
         minimum: the smallest set that may be opened.
         beat_ms: who works long for the round says so this often.
+        sealing: how shares and answers are sealed; who lacks it can't take part.
         state: SHA-256 of the model state that the contributions refer to.
     """
 
@@ -77,6 +79,7 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     minimum: Annotated[int, msgspec.Meta(ge=MINIMUM_FLOOR)]
     chunk_bytes: Annotated[int, msgspec.Meta(ge=1024, le=4 * 2**20)]
     beat_ms: Annotated[int, msgspec.Meta(ge=10, le=3_600_000)]
+    sealing: SuiteName
     state: Digest
     roster: Digest
 

@@ -133,6 +133,8 @@ def _rows(result: Result, display: Display, extra: dict[str, object]) -> list[tu
     if result.witness is not None:
         seen = sum(result.witness.cleartext_by_recipient.values())
         rows.append(("private vectors on the bus", f"{seen} of {result.witness.vectors_watched}"))
+        seen = sum(result.witness.shares_by_recipient.values())
+        rows.append(("shares in clear on the bus", f"{seen} of {result.witness.shares_watched}"))
     rows.append(("seconds", f"{result.seconds:.1f}"))
     return rows
 

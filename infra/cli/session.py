@@ -203,13 +203,24 @@ def summary(result: Result, display: Display, extra: dict[str, Any]) -> dict[str
     }
 
 
+_WITNESSED = (
+    "cleartext_vectors_seen",
+    "vectors_watched",
+    "cleartext_shares_seen",
+    "shares_watched",
+    "bytes_by_role",
+)
+
+
 def _witnessed(witness: Witness | None) -> dict[str, Any]:
     """Return what was seen on the bus, null where no one process sees it."""
     if witness is None:
-        return dict.fromkeys(("cleartext_vectors_seen", "vectors_watched", "bytes_by_role"))
+        return dict.fromkeys(_WITNESSED)
     return {
         "cleartext_vectors_seen": sum(witness.cleartext_by_recipient.values()),
         "vectors_watched": witness.vectors_watched,
+        "cleartext_shares_seen": sum(witness.shares_by_recipient.values()),
+        "shares_watched": witness.shares_watched,
         "bytes_by_role": dict(witness.bytes_by_role),
     }
 

@@ -237,6 +237,12 @@ class SecureSum(Section):
     fraction_bits: int = Field(30, ge=0, le=60, examples=[30])
     largest_weight: int = Field(1_000_000, ge=1, le=2**40, examples=[1_000_000])
     clip: float = Field(8.0, gt=0, le=1e9, examples=[8.0])
+    sealing: Literal["best", "mlkem768-x25519", "x25519"] = Field(
+        "best",
+        examples=['"best"'],
+        description="how shares are sealed to their holder; "
+        "best is the strongest that the coordinator can, and who can't do it is left out",
+    )
 
 
 class Limits(Section):

@@ -29,7 +29,8 @@ from .finding import Finding, fine, problem
 from .reach import within
 
 NOBODY = "-doctor"  # no name begins with a dash
-_FRAME_BYTES = 64 * 1024  # what a message may hold beside its chunk
+# What a message may hold beside its chunk: names, digests, signatures, the wrapping of a box.
+_FRAME_BYTES = 64 * 1024
 _OTHERS = 3
 
 

@@ -17,6 +17,7 @@ from protocols.learning.state import State
 from protocols.messages import Wire, read
 from protocols.reports import ActorRestarted, Event, PeerFault, TookPart
 
+from .box_checks import BoxChecks
 from .coordinator_checks import CoordinatorChecks
 from .ghost import Ghost, Rule
 from .holder_checks import BINDING, HolderChecks
@@ -27,6 +28,8 @@ from .watch import Writes
 # What is told to many is looked at once.
 _read = lru_cache(maxsize=4096)(read)
 # What an actor may die of: its disk or its link, and nothing that is its own.
+# Who has lost its disk has lost its keys, and says so of others in these words.
+_ABOUT_KEYS = ("a sealed box", "with two keys")
 _OF_THE_WORLD = ("StorageFailed: ", "LinkLost: ")
 
 
@@ -37,7 +40,8 @@ class Checks:
         self.ghost = ghost
         self.messages = 0
         self.holders = HolderChecks(ghost)
-        self.trainers = TrainerChecks(ghost, fraction_bits)
+        self.boxes = BoxChecks(ghost)
+        self.trainers = TrainerChecks(ghost, self.boxes, fraction_bits)
         self.coordinator = CoordinatorChecks(ghost)
         self._roles = {
             name: ghost.roster.role(name)
@@ -59,6 +63,7 @@ class Checks:
         return type(message).__name__
 
     def _look(self, host: str, to: str, message: Wire, body: bytes) -> None:
+        self.boxes.sending(host, to, message, body)
         match self._roles.get(host):
             case "holder":
                 self.holders.sending(host, message)
@@ -76,6 +81,7 @@ class Checks:
 
     def committed(self, host: str, writes: Writes) -> None:
         """Look at what has just become durable."""
+        self.boxes.committed(host, writes)
         match self._roles.get(host):
             case "holder":
                 self.holders.committed(host, writes)
@@ -90,7 +96,7 @@ class Checks:
             onlooker.told(self.ghost.loop.now_s, host, event)
         if isinstance(event, PeerFault):
             odd = self.ghost.odd
-            strange = event.peer in odd or host in odd
+            strange = event.peer in odd or host in odd or self._lost_key(host, event)
             if not strange and not self.ghost.lies.between(event.peer, host):
                 text = f"accuses {event.peer}: {event.reason}"
                 self.ghost.violated(Rule.HONEST, host, text)
@@ -101,13 +107,23 @@ class Checks:
         if host == self.ghost.roster.coordinator:
             self.coordinator.told(event)
 
+    def _lost_key(self, host: str, event: PeerFault) -> bool:
+        """Return whether a key was lost with somebody's disk, or a wrong one was announced."""
+        if not any(words in event.reason for words in _ABOUT_KEYS):
+            return False
+        ghost = self.ghost
+        return host in ghost.lies.keys or any(x in ghost.forgetful for x in (host, event.peer))
+
     def logged(self, host: str, text: str) -> None:
         """Read what an actor writes into its log."""
+        self.boxes.logged(host, text)
         self.trainers.logged(host, text)
 
     def drew(self, host: str, secret: bytes) -> None:
         """Learn of entropy that a host was given."""
-        self.trainers.drew(host, secret)
+        self.boxes.drew(host, secret)
+        if self._roles.get(host) == "trainer":
+            self.trainers.drew(host, secret)
 
     def computed(self, host: str, state: bytes, vector: NDArray[np.float64]) -> None:
         """Learn of an owner's vector for the model state with this digest."""

@@ -78,7 +78,7 @@ class CoordinatorChecks:
     def _on_announce(self, message: Announce) -> None:
         config = message.config
         record = self._on_round(config.number, config.cid(), "announced")
-        if record is not None and record.announced != message.holders:
+        if record is not None and record.announced != message.opened:
             self._ghost.violated(Rule.DURABLE, self._name, "announced other holders")
 
     def _on_set(self, message: Propose | Release) -> None:

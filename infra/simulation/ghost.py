@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from protocols.codec import parse
 from protocols.round_config import Roster
+from protocols.trust.sealing import SealingKey
 
 from .disk import Disk
 from .lies import Lies
@@ -68,7 +69,8 @@ class Ghost:
     """What everybody has done so far.
 
     `forgetful`: hosts whose disk lost something that was said to be durable; `odd`: hosts that
-    were made to break rules, so that accusations of them are true.
+    were made to break rules, so that accusations of them are true; `keys`: by host and round, what
+    is sealed to it.
     """
 
     roster: Roster
@@ -84,6 +86,7 @@ class Ghost:
     vectors: dict[tuple[str, bytes], NDArray[np.float64]] = field(default_factory=dict)
     complete: dict[int, tuple[str, ...]] = field(default_factory=dict)
     abandoned: dict[int, str] = field(default_factory=dict)
+    keys: dict[tuple[str, bytes], SealingKey] = field(default_factory=dict)
     onlookers: list[Onlooker] = field(default_factory=list)
     lies: Lies = field(init=False)
     _parsed: dict[bytes, object] = field(default_factory=dict)
@@ -119,5 +122,7 @@ class Ghost:
         # A host that was away for long answers to rounds that were over long ago.
         while len(self.numbers) > _NUMBERS:
             del self.numbers[next(iter(self.numbers))]
+        while len(self.keys) > keep * (1 + len(self.roster.holders)):
+            del self.keys[next(iter(self.keys))]
         while len(self.vectors) > keep * len(self.roster.trainers):
             del self.vectors[next(iter(self.vectors))]

@@ -7,6 +7,7 @@ from protocols.learning.probe import Probe
 from protocols.round_config import Roster, majority
 from protocols.secagg.coordinating import Plan as Rounds
 from protocols.secagg.patience import Timing
+from protocols.trust.sealing import CLASSICAL
 
 from .faults import Size
 
@@ -42,6 +43,8 @@ def assignment_of(size: Size, probe: Probe) -> Assignment:
         quorum=majority(size.holders),
         minimum=size.minimum,
         chunk_bytes=1024,
+        # Every library has it, so a seed tells one history on all machines.
+        sealing=CLASSICAL,
         abandoned_rounds=_NO_END,
         timing=TIMING,
     )

@@ -25,6 +25,7 @@ class Lies:
         votes: by round and lying holder, the sets that it voted for.
         answers: by round and lying holder, the payloads that it answered with.
         sets: rounds in which the coordinator's name asked for a set that is not its own.
+        keys: holders in whose place keys were announced that nobody has.
     """
 
     told: dict[tuple[str, str], None] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Lies:
     votes: dict[bytes, dict[str, dict[bytes, None]]] = field(default_factory=dict)
     answers: dict[bytes, dict[str, dict[bytes, None]]] = field(default_factory=dict)
     sets: dict[bytes, None] = field(default_factory=dict)
+    keys: dict[str, None] = field(default_factory=dict)
 
     def note(self, liar: str, to: str, message: Wire) -> None:
         """Take note of a lie that is in a queue now."""

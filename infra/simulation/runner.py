@@ -13,6 +13,7 @@ from actors.ports import Lane
 from protocols.round_config import RoundConfig
 from protocols.secagg.coordinating import Coordinating
 from protocols.secagg.suites import SUITES
+from protocols.trust.sealing import CLASSICAL
 
 from .broker import SimBroker
 from .checks import Checks, WatchedProbe
@@ -210,6 +211,7 @@ class _Run:
         # The coordinator has ended with the job; its disk is still there.
         for name in dict.fromkeys((self.roster.coordinator, *alive)):
             disk = self.world.hosts[name].disk
+            self.checks.boxes.left(name, disk.records)
             if disk.chunks:
                 text = f"{len(disk.chunks)} streams are left: {next(iter(disk.chunks))}"
                 self.ghost.violated(Rule.GONE, name, text)
@@ -242,6 +244,7 @@ def warm_up() -> None:
         trainers=size.trainers,
         chunk_bytes=1024,
         beat_ms=1000,
+        sealing=CLASSICAL,
         state=bytes(32),
         roster=roster.digest(),
     )
@@ -251,7 +254,7 @@ def warm_up() -> None:
     total = suite.add(config, total, shares[0])
     suite.answer(config, total)
     suite.open(config, dict(enumerate(shares)))
-    Coordinating(roster, assignment.plan)
+    Coordinating(roster, assignment.plan, entropy=bytes)
     _warm.append(True)
 
 

@@ -15,6 +15,7 @@ from protocols.secagg.prg import SEED_BYTES
 from protocols.secagg.sets import contribution_digest
 from protocols.secagg.suites import SUITES
 
+from .box_checks import BoxChecks
 from .ghost import Ghost, Rule
 from .watch import Writes
 
@@ -29,8 +30,9 @@ _SEEDS = 8  # of one host that are remembered
 class TrainerChecks:
     """Looks at the messages and records of trainers."""
 
-    def __init__(self, ghost: Ghost, fraction_bits: int) -> None:
+    def __init__(self, ghost: Ghost, boxes: BoxChecks, fraction_bits: int) -> None:
         self._ghost = ghost
+        self._boxes = boxes
         self._scale = 2**fraction_bits
         self._needles: dict[str, list[bytes]] = {name: [] for name in ghost.roster.trainers}
         self._drawn: dict[str, list[bytes]] = {name: [] for name in ghost.roster.trainers}
@@ -62,9 +64,10 @@ class TrainerChecks:
             known[host, digest] = None
             if record is not None and record.header == header and digest[0] % _LOOKED_AT == 0:
                 self._check_hidden(host, to, record, message)
-        if message.index == 0 and header.share_bytes == len(message.payload):
+        share = self._boxes.share(host, to, message)
+        if message.index == 0 and share is not None and header.share_bytes == len(share):
             place = ghost.roster.holders.index(to)
-            if hashlib.sha256(message.payload).digest() != header.share_digests[place]:
+            if hashlib.sha256(share).digest() != header.share_digests[place]:
                 ghost.violated(Rule.ADDRESSED, host, f"sent {to} a share that is not its own")
 
     def _check_number(self, host: str, record: Contributed) -> None:
@@ -81,13 +84,13 @@ class TrainerChecks:
         """See that a share is what the suite makes of the vector and of entropy from its port."""
         config = record.config
         vector = self._ghost.vectors.get((host, config.state))
-        suite = SUITES[config.suite]
-        if vector is None or suite.chunks(config) != 1:
+        suite, share = SUITES[config.suite], self._boxes.share(host, to, chunk)
+        if vector is None or share is None or suite.chunks(config) != 1:
             return
         values = FixedPoint.of(config).encode(vector)
         place = self._ghost.roster.holders.index(to)
         drawn = [seed for seed in self._drawn[host] if len(seed) == SEED_BYTES]
-        used = [s for s in drawn if suite.protect(config, values, s, 0)[place] == chunk.payload]
+        used = [s for s in drawn if suite.protect(config, values, s, 0)[place] == share]
         if not used:
             self._ghost.violated(Rule.SECRET, host, "a share is hidden by no entropy that it drew")
             return

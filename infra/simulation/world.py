@@ -25,6 +25,7 @@ from .hosts import LIFE, HostClock, Life
 from .journal import SimJournal
 from .network import Path
 from .ports import Inline, SimCheckpoints, SimClock, SimEntropy, SimMonitor
+from .sealing import SimSealing
 from .signatures import IdealSignatures
 from .spool import SimSpool
 from .stage import Stage
@@ -46,6 +47,7 @@ class Host:
     disk: Disk
     clock: HostClock
     entropy: SimEntropy
+    sealing: SimSealing
     roster: Roster
     owner: Owner | None = None
     life: Life | None = None
@@ -94,6 +96,7 @@ class World:
                 disk=Disk(),
                 clock=HostClock(offset_s),
                 entropy=SimEntropy(name, self.stage, self.watch.drew),
+                sealing=SimSealing(name, self.stage.seed),
                 roster=self.roster,
                 owner=owners.get(name),
             )
@@ -194,8 +197,17 @@ class World:
         stack.push_async_callback(transport.close)
         host.transport = transport
         monitor = SimMonitor(life, self.watch)
-        signatures = IdealSignatures(host.name)
-        return Ports(transport, self._clock, journal, spool, self._offload, monitor, signatures)
+        return Ports(
+            transport=transport,
+            clock=self._clock,
+            journal=journal,
+            spool=spool,
+            offload=self._offload,
+            monitor=monitor,
+            signatures=IdealSignatures(host.name),
+            entropy=host.entropy,
+            sealing=host.sealing,
+        )
 
     @asynccontextmanager
     async def _holder(self, host: Host, life: Life) -> AsyncIterator[Actor]:
@@ -210,7 +222,6 @@ class World:
         async with AsyncExitStack() as stack:
             own = TrainerPorts(
                 blobs=SimBlobs(host.name, self.shelf),
-                entropy=host.entropy,
                 worker=SimWorker(host.owner, self._states),
             )
             yield Trainer(host.name, host.roster, self._ports(host, life, stack), own, _SOFTWARE)

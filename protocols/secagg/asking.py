@@ -9,28 +9,29 @@ from protocols.messages import (
     Contribution,
     Endorsement,
     Message,
+    Opened,
     OpenRound,
     Propose,
     Release,
 )
 from protocols.reports import Step
-from protocols.round_config import RoundConfig
 
 
 def request_of(
     step: Step,
-    config: RoundConfig,
+    opening: OpenRound,
     *,
-    announced: tuple[str, ...],
+    announced: tuple[Opened, ...],
     chosen: tuple[Contribution, ...],
     votes: Mapping[str, bytes],
 ) -> Message | None:
     """Return the request of a step, None where nobody is asked for anything."""
+    config = opening.config
     match step:
         case Step.OPENING:
-            return OpenRound(config=config)
+            return opening
         case Step.COLLECTING:
-            return Announce(config=config, holders=announced)
+            return Announce(config=config, opened=announced)
         case Step.RELEASING if config.vote:
             certificate = tuple(
                 Endorsement(holder=name, signature=votes[name]) for name in sorted(votes)

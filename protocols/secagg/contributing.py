@@ -17,7 +17,9 @@ from protocols.messages import (
     Goodbye,
     Grant,
     Have,
+    Opened,
     Refused,
+    RoundOpened,
     Welcome,
     Wire,
     Working,
@@ -25,12 +27,15 @@ from protocols.messages import (
 from protocols.records import Contributed
 from protocols.reports import Outcome, Refusal, TookPart
 from protocols.round_config import MINIMUM_FLOOR, Roster, RoundConfig
-from protocols.trust.signing import Verifier
+from protocols.trust.errors import Untrusted
+from protocols.trust.sealing import suites
+from protocols.trust.signing import Verifier, require_said
 
 from .chunks import chunk_count, upload_stream
 from .credit import Outgoing, indices_of, span_fault
 from .greeting import greeting
 from .pulse import Pulse
+from .sealed import key_fault
 from .sets import contribution_digest
 
 
@@ -39,7 +44,7 @@ class _Attempt:
     """One round on its way: being prepared while `header` is None, then going out."""
 
     config: RoundConfig
-    holders: tuple[str, ...]
+    opened: dict[str, Opened]
     header: ContributionHeader | None = None
     declined: str | None = None
     cid: bytes = field(init=False)
@@ -62,7 +67,7 @@ class _Attempt:
 
     @property
     def missing(self) -> list[str]:
-        return [n for n in self.holders if n not in self.held and n not in self.refused]
+        return [n for n in self.opened if n not in self.held and n not in self.refused]
 
     @property
     def contributed(self) -> bool:
@@ -105,7 +110,9 @@ class Contributing:
             config = record.config
             self._floors[config.job] = config.number + (not record.open)
             if record.open:
-                self._attempts[config.job] = _Attempt(config, record.holders, record.header)
+                self._attempts[config.job] = _Attempt(
+                    config, _by_holder(record.opened), record.header
+                )
 
     def start(self, software: str = "") -> list[Effect]:
         """Greet the coordinator and go on with uploads that a crash cut short."""
@@ -176,10 +183,14 @@ class Contributing:
         config = announce.config
         if config.roster != self._roster_digest or config.holders != len(self._roster.holders):
             raise PeerViolation(sender, "announced a round for another roster")
-        if len(set(announce.holders)) < config.threshold or any(
-            self._roster.role(name) != "holder" for name in announce.holders
-        ):
-            raise PeerViolation(sender, "announced a round without enough holders of the roster")
+        opened = _by_holder(announce.opened)
+        if any(self._roster.role(name) != "holder" for name in opened):
+            raise PeerViolation(sender, "announced a round with strangers as holders")
+        if len(opened) < config.holders_needed():
+            reason = f"announced a round that {len(opened)} of {config.holders_needed()} holders"
+            raise PeerViolation(sender, f"{reason} have opened")
+        if len(opened) < len(announce.opened):
+            raise PeerViolation(sender, "announced a round with one holder twice")
         if config.job not in self._welcomed:
             return self._wait(announce)
         return self._consider(announce)
@@ -205,12 +216,30 @@ class Contributing:
         current = -1 if attempt is None else attempt.config.number
         if config.number < max(current, self._floors.get(config.job, 0)):
             return []
+        self._require_usable(announce)
         effects = self._drop(attempt, "late") if attempt is not None else []
-        attempt = self._attempts[config.job] = _Attempt(config, announce.holders)
+        attempt = self._attempts[config.job] = _Attempt(config, _by_holder(announce.opened))
         if config.minimum < self._minimum:
             return effects + self._decline(attempt, "minimum too small")
+        if config.sealing not in suites():
+            return effects + self._decline(attempt, f"{config.sealing} is not to be had here")
         coordinator = self._roster.coordinator
         return [*effects, Send(coordinator, Accepted(cid=attempt.cid)), Prepare(announce)]
+
+    def _require_usable(self, announce: Announce) -> None:
+        """Raise `PeerViolation` unless each holder has signed the round and a usable key."""
+        config, coordinator = announce.config, self._roster.coordinator
+        for one in announce.opened:
+            said = RoundOpened(cid=config.cid(), sealing_key=one.sealing_key)
+            federation, signature = self._roster.federation, one.signature
+            try:
+                require_said(self._verifier, federation, one.holder, said, signature)
+            except Untrusted:
+                reason = f"announced a round that {one.holder} did not sign"
+                raise PeerViolation(coordinator, reason) from None
+            fault = key_fault(config, one.sealing_key) if config.sealing in suites() else None
+            if fault is not None:
+                raise PeerViolation(coordinator, f"announced {one.holder} with {fault}")
 
     def _repeat(self, attempt: _Attempt, config: RoundConfig) -> list[Effect]:
         if attempt.config != config:
@@ -235,7 +264,7 @@ class Contributing:
     def _upload(self, attempt: _Attempt, holder: str, piece: tuple[int, ...]) -> list[Effect]:
         if attempt.header is None or not piece:
             return []
-        return [Upload(attempt.config, attempt.header, holder, piece)]
+        return [Upload(attempt.config, attempt.header, attempt.opened[holder], piece)]
 
     def _decline(self, attempt: _Attempt, kind: str) -> list[Effect]:
         message = Declined(cid=attempt.cid, kind=kind[:500])
@@ -278,7 +307,7 @@ class Contributing:
         attempt = self._by_cid(message.cid)
         if attempt is None or attempt.header is None:
             return []  # of a round that is over, or from before a crash that lost the round
-        if sender not in attempt.holders:
+        if sender not in attempt.opened:
             raise PeerViolation(sender, "granted chunks of a share that it was never offered")
         fault = span_fault(message.spans, chunk_count(attempt.config))
         if fault is not None:
@@ -293,7 +322,7 @@ class Contributing:
         if attempt is None or attempt.header is None:
             return []
         mine = contribution_digest(attempt.header)
-        if sender in attempt.holders and any(
+        if sender in attempt.opened and any(
             c.trainer == self._name and c.digest == mine for c in message.contributions
         ):
             attempt.held[sender] = None
@@ -305,7 +334,7 @@ class Contributing:
             what, reason = message.what, message.reason
             return [Report(Refusal(actor=sender, peer=self._name, what=what, reason=reason))]
         attempt = self._by_cid(message.cid)
-        if attempt is None or sender not in attempt.holders:
+        if attempt is None or sender not in attempt.opened:
             return []
         attempt.refused[sender] = None
         return self._settled(attempt, sender)
@@ -348,9 +377,16 @@ class Contributing:
 
     def _record(self, attempt: _Attempt, header: ContributionHeader, *, still_open: bool) -> Record:
         record = Contributed(
-            config=attempt.config, holders=attempt.holders, header=header, open=still_open
+            config=attempt.config,
+            opened=tuple(attempt.opened.values()),
+            header=header,
+            open=still_open,
         )
         return Record(f"job/{attempt.config.job}", canonical(record))
 
     def _by_cid(self, cid: bytes) -> _Attempt | None:
         return next((a for a in self._attempts.values() if a.cid == cid), None)
+
+
+def _by_holder(opened: tuple[Opened, ...]) -> dict[str, Opened]:
+    return {one.holder: one for one in opened}

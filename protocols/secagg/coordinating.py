@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -16,6 +16,7 @@ from protocols.messages import (
     Goodbye,
     Have,
     Hello,
+    OpenRound,
     Refused,
     RoundOpened,
     Welcome,
@@ -33,6 +34,7 @@ from protocols.reports import (
     Step,
 )
 from protocols.round_config import Roster, RoundConfig
+from protocols.trust.sealing import ENTROPY_BYTES, BoxKey, BoxSeed, SuiteName
 
 from .attendance import Attendance
 from .gathering import Gathering
@@ -53,6 +55,7 @@ class Plan:
     quorum: int
     minimum: int
     chunk_bytes: int
+    sealing: SuiteName
     abandoned_rounds: int
     timing: Timing
 
@@ -69,16 +72,22 @@ class JobStep:
 
 
 class Coordinating:
-    """Feed it messages, results and the time; perform what it returns; read `ended`."""
+    """Feed it messages, results and the time; perform what it returns; read `ended`.
 
-    def __init__(self, roster: Roster, plan: Plan) -> None:
+    Answers come in opened, with the `box_key` of their round; it is made of `entropy`.
+    """
+
+    def __init__(self, roster: Roster, plan: Plan, *, entropy: Callable[[int], bytes]) -> None:
         self.ended: JobEnded | None = None
         self._roster = roster
         self._plan = plan
+        self._entropy = entropy
         self._attendance = Attendance(roster)
         self._joined: dict[str, PeerJoined] = {}
         self._run: RunRecord | None = None
         self._round: Gathering | None = None
+        self._seed: BoxSeed | None = None
+        self._box_key: BoxKey | None = None
         self._stored: RoundRecord | None = None
         self._stopping = False
 
@@ -108,7 +117,7 @@ class Coordinating:
         if stored is None:
             return closed + self._next_round(now_s)
         # Limits may have changed since; who is asked for what in this round has not.
-        self._round = self._gathering(stored.config, now_s)
+        self._round = self._gathering(stored.config, stored.seed, now_s)
         resumed = self._round.resume(stored.announced, stored.chosen)
         return [*closed, self._began(), *resumed, Report(self._round.progress(now_s))]
 
@@ -154,12 +163,23 @@ class Coordinating:
             return self._end(self._run.reason)
         if self._stopping:
             return self._end("stopped")
-        self._round = self._gathering(self._config(self._run), now_s)
+        seed = BoxSeed(entropy=self._entropy(ENTROPY_BYTES))
+        self._round = self._gathering(self._config(self._run), seed, now_s)
         return [self._began(), *self._keep_round(), *self._round.start()]
 
-    def _gathering(self, config: RoundConfig, now_s: float) -> Gathering:
-        expected = self._attendance.present()
-        return Gathering(config, self._roster, self._plan.timing, expected=expected, now_s=now_s)
+    def _gathering(self, config: RoundConfig, seed: BoxSeed, now_s: float) -> Gathering:
+        self._seed, self._box_key = seed, seed.key(config.sealing)
+        return Gathering(
+            OpenRound(config=config, sealing_key=self._box_key.sealing_key),
+            self._roster,
+            self._plan.timing,
+            expected=self._attendance.present(),
+            now_s=now_s,
+        )
+
+    def box_key(self, cid: bytes) -> BoxKey | None:
+        """Return what opens the answers of a round, None unless it is under way."""
+        return self._box_key if self._round is not None and self._round.cid == cid else None
 
     def _config(self, run: RunRecord) -> RoundConfig:
         plan = self._plan
@@ -180,6 +200,7 @@ class Coordinating:
             minimum=plan.minimum,
             chunk_bytes=plan.chunk_bytes,
             beat_ms=_beat_ms(plan.timing.patience_s),
+            sealing=plan.sealing,
             state=run.state,
             roster=self._roster.digest(),
         )
@@ -192,8 +213,13 @@ class Coordinating:
     def _keep_round(self) -> list[Effect]:
         """Make what others are about to be told of this round outlive a crash."""
         _, gathering = self._current()
+        if self._seed is None:
+            raise Misuse("a round without a key")
         record = RoundRecord(
-            config=gathering.config, announced=gathering.announced, chosen=gathering.chosen
+            config=gathering.config,
+            seed=self._seed,
+            announced=gathering.announcement(),
+            chosen=gathering.chosen,
         )
         if record == self._stored:
             return []
@@ -203,7 +229,10 @@ class Coordinating:
     def receive(
         self, now_s: float, sender: str, message: Wire, signature: bytes = b""
     ) -> list[Effect]:
-        """Decide on one message; raise `PeerViolation` if its sender broke a rule."""
+        """Decide on one message; raise `PeerViolation` if its sender broke a rule.
+
+        `signature` is the sender's, of this message.
+        """
         role = self._roster.role(sender)
         if role not in ("trainer", "holder"):
             raise PeerViolation(sender, "is not of this federation")
@@ -297,7 +326,7 @@ class Coordinating:
     def _close(self, *, complete: bool, reason: str) -> list[Effect]:
         _, gathering = self._current()
         number, cid = gathering.config.number, gathering.cid
-        self._round, self._stored = None, None
+        self._round, self._stored, self._seed, self._box_key = None, None, None, None
         return [
             Record("round", None),
             *self._tell_closed(cid, number, complete=complete, reason=reason),

@@ -11,6 +11,18 @@ from protocols.messages import MAX_CREDIT
 Spans = tuple[tuple[int, int], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Credit:
+    """How much of a holder's queue trainers may fill.
+
+    A trainer may have `chunks` of its share on the way at a time; with many uploads under way
+    each gets its part of `pool`, and at least one.
+    """
+
+    chunks: int = 8
+    pool: int = 256
+
+
 def spans_of(indices: Iterable[int]) -> Spans:
     """Return ascending indices as runs (first, how many)."""
     runs: list[tuple[int, int]] = []

@@ -14,6 +14,7 @@ from protocols.messages import (
     Excluded,
     Have,
     Message,
+    Opened,
     OpenRound,
     Refused,
     RoundOpened,
@@ -22,12 +23,14 @@ from protocols.messages import (
     Working,
 )
 from protocols.reports import Progress, Step
-from protocols.round_config import Roster, RoundConfig
+from protocols.round_config import Roster
+from protocols.trust.sealing import SealingKey
 
 from .answers import Answers
 from .asking import request_of
 from .collected import Collected
 from .patience import Patience, Timing
+from .sealed import key_fault
 from .sets import set_digest
 
 _ASK_ALL = 2  # each so manieth time all holders are asked what they have
@@ -44,22 +47,23 @@ class Gathering:
 
     def __init__(
         self,
-        config: RoundConfig,
+        opening: OpenRound,
         roster: Roster,
         timing: Timing,
         *,
         expected: Iterable[str],
         now_s: float,
     ) -> None:
-        self.config = config
+        self.config = config = opening.config
         self.cid = config.cid()
         self.step = Step.OPENING
         self.abandoned: str | None = None
         self.announced: tuple[str, ...] = ()
         self.chosen: tuple[Contribution, ...] = ()
-        self.opened: dict[str, None] = {}
+        self.opened: dict[str, Opened] = {}
         self.began_s = now_s
         self._roster = roster
+        self._opening = opening
         self._expected = dict.fromkeys(expected)
         self._patience = Patience(timing, now_s)
         self._collected = Collected(roster.trainers, need=self.need())
@@ -76,20 +80,26 @@ class Gathering:
         """Ask the holders to open the round."""
         return self._resend(self._roster.holders)
 
-    def resume(self, announced: tuple[str, ...], chosen: tuple[Contribution, ...]) -> list[Effect]:
+    def announcement(self) -> tuple[Opened, ...]:
+        """Return what is announced of the holders that take part; none before."""
+        return tuple(self.opened[name] for name in self.announced)
+
+    def resume(
+        self, announced: tuple[Opened, ...], chosen: tuple[Contribution, ...]
+    ) -> list[Effect]:
         """Go on with a round that was under way when this coordinator died."""
         if announced:
-            self.announced = announced
-            self.opened = dict.fromkeys(announced)
+            self.opened = {opened.holder: opened for opened in announced}
+            self.announced = tuple(self.opened)
             self.step = Step.COLLECTING
         if chosen:
             self._choose(chosen)
         opens = self._open_again(self._roster.holders)
-        asked = announced if chosen else self._roster.trainers
+        asked = self.announced if chosen else self._roster.trainers
         return opens if self.step is Step.OPENING else opens + self._resend(asked)
 
     def _open_again(self, holders: Iterable[str]) -> list[Effect]:
-        return [Send(name, OpenRound(config=self.config)) for name in holders]
+        return [Send(name, self._opening) for name in holders]
 
     def next_wake_s(self) -> float | None:
         """Return when `advance` is due even if nothing comes in; None when it never is."""
@@ -322,8 +332,8 @@ class Gathering:
     def _resend(self, names: Iterable[str]) -> list[Effect]:
         request = request_of(
             self.step,
-            self.config,
-            announced=self.announced,
+            self._opening,
+            announced=self.announcement(),
             chosen=self.chosen,
             votes=self._votes,
         )
@@ -346,11 +356,22 @@ class Gathering:
         self._collected.accepted.pop(name, None)
         return [] if self._over() else self._go_on(now_s)
 
-    def _on_opened(self, sender: str, _message: RoundOpened, _: bytes) -> list[Effect] | None:
-        if self.step is not Step.OPENING or sender in self.opened:
+    def _on_opened(
+        self, sender: str, message: RoundOpened, signature: bytes
+    ) -> list[Effect] | None:
+        key, known = message.sealing_key, self.opened.get(sender)
+        if known is not None and known.sealing_key != key:
+            raise PeerViolation(sender, "opened the round with two keys")
+        if self.step is not Step.OPENING or known is not None:
             return None
-        self.opened[sender] = None
+        self._require_usable(sender, key)
+        self.opened[sender] = Opened(holder=sender, sealing_key=key, signature=signature)
         return []
+
+    def _require_usable(self, sender: str, key: SealingKey) -> None:
+        fault = key_fault(self.config, key)
+        if fault is not None:
+            raise PeerViolation(sender, f"opened the round with {fault}")
 
     def _on_accepted(self, sender: str, _message: Accepted, _: bytes) -> list[Effect] | None:
         return [] if self._collected.accept(sender) else None

@@ -8,8 +8,16 @@ from dataclasses import dataclass, field
 from protocols.codec import canonical, parse
 from protocols.effects import Record
 from protocols.messages import AnswerHeader, Contribution, ContributionHeader, Message
-from protocols.records import HeldAnswer, HeldConfig, HeldExclusion, HeldShare, HeldVote
+from protocols.records import (
+    HeldAnswer,
+    HeldConfig,
+    HeldExclusion,
+    HeldKey,
+    HeldShare,
+    HeldVote,
+)
 from protocols.round_config import RoundConfig
+from protocols.trust.sealing import BoxKey, SealingKey
 
 from .chunks import share_stream
 from .credit import Incoming
@@ -27,9 +35,14 @@ class Partial:
 
 @dataclass(slots=True)
 class HeldRound:
-    """One open round; `vote` and `answered_set` are each set once and never changed."""
+    """One open round; `vote` and `answered_set` are each set once and never changed.
+
+    Answers are sealed to `sealing_key`, the coordinator's; shares are opened with `box_key`.
+    """
 
     config: RoundConfig
+    sealing_key: SealingKey
+    box_key: BoxKey
     cid: bytes = field(init=False)
     partial: dict[str, Partial] = field(default_factory=dict)
     complete: dict[str, bytes] = field(default_factory=dict)
@@ -100,8 +113,10 @@ def restore_rounds(
     rounds: dict[bytes, HeldRound] = {}
     for cid, kind in split:
         if kind == "config":
-            config = parse(records[f"round/{cid}/config"], HeldConfig).config
-            rounds[bytes.fromhex(cid)] = HeldRound(config)
+            opened = parse(records[f"round/{cid}/config"], HeldConfig)
+            seed = parse(records[f"round/{cid}/key"], HeldKey).seed
+            box_key = seed.key(opened.config.sealing)
+            rounds[bytes.fromhex(cid)] = HeldRound(opened.config, opened.sealing_key, box_key)
     for cid, key in split:
         rounds[bytes.fromhex(cid)].restore(key, records[f"round/{cid}/{key}"], stored)
     return rounds

@@ -7,7 +7,7 @@ before anything of the same decision leaves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from protocols.codec import canonical, parse
 from protocols.effects import (
@@ -43,26 +43,38 @@ from protocols.messages import (
     Wire,
     Working,
 )
-from protocols.records import HeldAnswer, HeldConfig, HeldExclusion, HeldShare, HeldVote, LastRound
+from protocols.records import (
+    HeldAnswer,
+    HeldConfig,
+    HeldExclusion,
+    HeldKey,
+    HeldShare,
+    HeldVote,
+    LastRound,
+)
 from protocols.reports import Refusal, TookPart
 from protocols.round_config import MINIMUM_FLOOR, Roster, RoundConfig
 from protocols.trust.errors import Untrusted
+from protocols.trust.sealing import ENTROPY_BYTES, BoxKey, BoxSeed, suites
 from protocols.trust.signing import Verifier, require_said
 
 from .chunks import answer_stream, chunk_count, shape_fault, share_stream
-from .credit import fair_share
+from .credit import Credit, fair_share
 from .greeting import greeting
 from .held_round import HeldRound, Partial, restore_rounds
 from .pulse import Pulse
+from .sealed import key_fault
 from .sets import contribution_digest, set_digest, set_fault
 
 
 class Holding:
     """Feed it messages and the results of its effects; perform what it returns.
 
-    A trainer may have `credit_chunks` of its share on the way at a time; with many uploads
-    under way each gets its part of `pool_chunks`, and at least one. That bounds what honest
-    trainers put into this holder's queue; the queue's own limit holds back the others.
+    `credit` bounds what honest trainers put into this holder's queue; the queue's own limit
+    holds back the others.
+
+    Shares come in opened, with the `box_key` of their round. It is made of `entropy` when the
+    round is opened, and gone with it.
     """
 
     def __init__(
@@ -71,17 +83,17 @@ class Holding:
         roster: Roster,
         verifier: Verifier,
         *,
+        entropy: Callable[[int], bytes],
         minimum: int = MINIMUM_FLOOR,
-        credit_chunks: int = 8,
-        pool_chunks: int = 256,
+        credit: Credit = Credit(),  # noqa: B008 - it is frozen
     ) -> None:
         self._name = name
         self._roster = roster
         self._verifier = verifier
         self._roster_digest = roster.digest()
+        self._entropy = entropy
         self._minimum = minimum
-        self._credit_chunks = credit_chunks
-        self._pool_chunks = pool_chunks
+        self._allowed = credit
         self._rounds: dict[bytes, HeldRound] = {}
         self._last: dict[str, LastRound] = {}
         self._pulse = Pulse()
@@ -111,6 +123,11 @@ class Holding:
         """Return the ids of the rounds whose shares are still kept."""
         return tuple(self._rounds)
 
+    def box_key(self, cid: bytes) -> BoxKey | None:
+        """Return what opens the shares of a round, None unless it is open here."""
+        held = self._rounds.get(cid)
+        return None if held is None else held.box_key
+
     def next_wake_s(self) -> float | None:
         """Return when to call `advance`, None while there is no long work."""
         return self._pulse.next_s if any(h.summing for h in self._rounds.values()) else None
@@ -132,7 +149,7 @@ class Holding:
         role = self._roster.role(sender)
         match message:
             case OpenRound() if role == "coordinator":
-                return self._on_open(sender, message.config)
+                return self._on_open(sender, message)
             case ShareChunk() if role == "trainer":
                 return self._on_chunk(sender, message)
             case Propose() if role == "coordinator":
@@ -151,14 +168,19 @@ class Holding:
 
     # --- open and close ---------------------------------------------------------------
 
-    def _on_open(self, sender: str, config: RoundConfig) -> list[Effect]:
+    def _on_open(self, sender: str, message: OpenRound) -> list[Effect]:
+        config = message.config
         cid = config.cid()
         if cid in self._rounds:
-            return self._tell_opened(self._rounds[cid])
+            return self._open_again(sender, self._rounds[cid], message)
         if config.roster != self._roster_digest or config.holders != len(self._roster.holders):
             raise PeerViolation(sender, "opened a round for another roster")
         if config.minimum < self._minimum:
             return self._refuse(sender, cid, "open", f"minimum below ours of {self._minimum}")
+        if config.sealing not in suites():
+            return self._refuse(sender, cid, "open", f"{config.sealing} is not to be had here")
+        if (fault := key_fault(config, message.sealing_key)) is not None:
+            raise PeerViolation(sender, f"opened a round with {fault}")
         last = self._last.get(config.job)
         if last is not None and config.number <= last.number:
             reason = f"round {last.number} was opened here already"
@@ -166,17 +188,26 @@ class Holding:
         effects: list[Effect] = []
         for held in [h for h in self._rounds.values() if h.config.job == config.job]:
             effects += self._drop(held)  # rounds of a job follow each other; the older is over
-        held = self._rounds[cid] = HeldRound(config)
+        seed = BoxSeed(entropy=self._entropy(ENTROPY_BYTES))
+        held = HeldRound(config, message.sealing_key, seed.key(config.sealing))
+        self._rounds[cid] = held
         return [
             *effects,
             self._mark_last(config.job, config.number, cid),
-            held.record("config", HeldConfig(config=config)),
+            held.record("config", HeldConfig(config=config, sealing_key=held.sealing_key)),
+            held.record("key", HeldKey(seed=seed)),
             *self._tell_opened(held),
         ]
 
+    def _open_again(self, sender: str, held: HeldRound, message: OpenRound) -> list[Effect]:
+        if message.sealing_key != held.sealing_key:
+            raise PeerViolation(sender, "opened a round with two keys")
+        return self._tell_opened(held)
+
     def _tell_opened(self, held: HeldRound) -> list[Effect]:
         coordinator = self._roster.coordinator
-        effects: list[Effect] = [Send(coordinator, RoundOpened(cid=held.cid))]
+        opened = RoundOpened(cid=held.cid, sealing_key=held.box_key.sealing_key)
+        effects: list[Effect] = [Send(coordinator, opened)]
         effects += [
             Send(coordinator, Excluded(cid=held.cid, trainer=trainer, reason=reason))
             for trainer, reason in held.excluded.items()
@@ -276,7 +307,7 @@ class Holding:
 
     def _credit(self) -> int:
         uploads = sum(len(held.partial) for held in self._rounds.values())
-        return fair_share(self._pool_chunks, uploads, most=self._credit_chunks)
+        return fair_share(self._allowed.pool, uploads, most=self._allowed.chunks)
 
     def checked(self, stream: str, *, ok: bool) -> list[Effect]:
         """Take the result of a `CheckStream`: complete, or not what the trainer announced."""
@@ -375,7 +406,7 @@ class Holding:
 
     def _answer(self, held: HeldRound, chosen: tuple[Contribution, ...]) -> list[Effect]:
         if held.answer is not None:
-            return [Answer(held.config, held.answer)]
+            return [Answer(held.config, held.answer, held.sealing_key)]
         if held.answered_set is not None:
             return []  # the sum is on its way
         held.answered_set = chosen
@@ -398,7 +429,10 @@ class Holding:
             return [Erase(header.cid.hex())]
         held.answer = header
         record = HeldAnswer(chosen=held.answered_set, header=header)
-        return [held.record("answer", record), Answer(held.config, header)]
+        return [
+            held.record("answer", record),
+            Answer(held.config, header, held.sealing_key),
+        ]
 
     def _refuse(self, to: str, cid: bytes, what: str, reason: str) -> list[Effect]:
         refused = Refusal(actor=self._name, peer=to, what=what, reason=reason)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
+from functools import cache
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -47,12 +48,14 @@ PrivateKey: TypeAlias = MLKEM768X25519PrivateKey | X25519PrivateKey
 
 PUBLIC_BYTES = {HYBRID: 1216, CLASSICAL: 32}
 OVERHEAD_BYTES = {HYBRID: 1120 + 16, CLASSICAL: 32 + 16}
+MAX_OVERHEAD_BYTES = max(OVERHEAD_BYTES.values())
 _MLKEM_BYTES = 1184
 _P = 2**255 - 19
 # Any private key tells a public key of small order: their shared secret is zero.
 _PROBE = X25519PrivateKey.from_private_bytes(bytes(range(32)))
 
 
+@cache
 def suites() -> tuple[SuiteName, ...]:
     """Return what the installed library can do, the best first."""
     try:
@@ -150,6 +153,19 @@ class BoxKey:
 
     def __reduce__(self) -> tuple[object, ...]:
         raise TypeError("a private key is not pickled")
+
+
+class BoxSeed(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the key pair of one round is made of; for its owner's journal only, and silent."""
+
+    entropy: Annotated[bytes, msgspec.Meta(min_length=ENTROPY_BYTES, max_length=ENTROPY_BYTES)]
+
+    def key(self, suite: SuiteName) -> BoxKey:
+        """Return the key pair, the same each time. Raises `Misuse` for a suite we lack."""
+        return BoxKey.from_entropy(suite, self.entropy)
+
+    def __repr__(self) -> str:
+        return "BoxSeed()"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

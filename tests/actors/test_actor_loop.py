@@ -7,12 +7,22 @@ import hashlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from fakes.ports import FakeClock, FakeJournal, FakeSpool, InlineOffload, Writes, yield_turns
-from fakes.round_parts import COORDINATOR, ROSTER, config_of
-from fakes.signatures import IdealSignatures, signature_of, signed
+from fakes.ports import (
+    FakeClock,
+    FakeJournal,
+    FakeSpool,
+    Writes,
+    ports_of,
+    yield_turns,
+)
+from fakes.round_parts import COORDINATOR, ROSTER, config_of, header_of
+from fakes.round_parts import opened as opened_by
+from fakes.signatures import signature_of, signed
+from msgspec import structs
 
 from actors.actor import Actor, Decide, Ports
 from actors.ports import Lane, LinkLost, StorageFailed
@@ -32,7 +42,16 @@ from protocols.effects import (
     Upload,
 )
 from protocols.errors import Misuse, PeerViolation
-from protocols.messages import Goodbye, Hello, Unsupported, Welcome, Wire, read, received
+from protocols.messages import (
+    Goodbye,
+    Hello,
+    ShareChunk,
+    Unsupported,
+    Welcome,
+    Wire,
+    read,
+    received,
+)
 from protocols.reports import Incompatible, PeerFault
 from protocols.secagg.chunks import chunk_count
 
@@ -121,17 +140,7 @@ class Scene:
 
     def reconnect(self, probe: Probe) -> None:
         """Let a probe go on with a new link, as a transport that mends itself would."""
-        ports = probe.ports
-        link = self.bus.connect("holder-1")
-        probe.ports = Ports(
-            link,
-            ports.clock,
-            ports.journal,
-            ports.spool,
-            ports.offload,
-            ports.monitor,
-            ports.signatures,
-        )
+        probe.ports = replace(probe.ports, transport=self.bus.connect("holder-1"))
 
     async def tell(self, message: Any, sender: str = "ann") -> None:
         await self.tell_bytes(signed("test", sender, message), sender)
@@ -144,17 +153,7 @@ class Scene:
 
     def build(self) -> Probe:
         transport = self.bus.connect("holder-1")
-        return Probe(
-            Ports(
-                transport,
-                FakeClock(),
-                self.journal,
-                self.spool,
-                InlineOffload(),
-                self,
-                IdealSignatures("holder-1"),
-            )
-        )
+        return Probe(ports_of(transport, journal=self.journal, spool=self.spool, monitor=self))
 
     @asynccontextmanager
     async def playing(self, probe: Probe) -> AsyncIterator[asyncio.Task[None]]:
@@ -172,7 +171,7 @@ class Scene:
 
 
 WELCOME = Welcome(job="sum", number=1)
-HELLO = Hello(role="trainer", software="", suites=(), fields=())
+HELLO = Hello(role="trainer", software="", suites=(), fields=(), sealing=())
 WELCOME = Welcome(job="sum", number=1)
 
 
@@ -566,9 +565,7 @@ async def test_an_actor_that_ends_leaves_no_task_behind() -> None:
     scene = Scene()
     probe = scene.build()
     probe.work["x"] = asyncio.Event().wait
-    config = config_of()
-    upload = Upload(config, None, "x", (0,))  # type: ignore[arg-type]
-    probe.at_start = [upload, Send("ann", WELCOME)]
+    probe.at_start = [upload_to("x"), Send("ann", WELCOME)]
 
     async with scene.playing(probe):
         pass
@@ -592,7 +589,9 @@ async def test_a_transport_that_breaks_ends_the_actor() -> None:
 
 
 def upload_to(name: str) -> Upload:
-    return Upload(config_of(), None, name, (0,))  # type: ignore[arg-type]
+    (one,) = opened_by("holder-1")
+    one = structs.replace(one, holder=name)
+    return Upload(config_of(), None, one, (0,))  # type: ignore[arg-type]
 
 
 async def test_what_work_returns_is_decided_on_in_the_loop() -> None:
@@ -729,7 +728,7 @@ async def test_a_stream_is_sent_whole_in_order_and_again_after_a_lost_link() -> 
     assert isinstance(clock, FakeClock)
     scene.bus.disconnect("holder-1")
 
-    def wrap(index: int, payload: bytes) -> Any:
+    async def wrap(index: int, payload: bytes) -> Any:
         return Welcome(job="sum", number=index * 10_000 + len(payload))
 
     sending = asyncio.create_task(probe.send_stream(config_of(), "s/upload/ann", "ann", wrap))
@@ -758,3 +757,31 @@ async def test_reports_reach_the_monitor_after_the_records() -> None:
 
         assert during == []
         assert scene.events == ["an event"]
+
+
+async def test_between_long_messages_others_get_their_turn() -> None:
+    scene = Scene()
+    probe, turns = scene.build(), []
+    decided: list[int] = []
+    decide = probe.decide
+
+    def noting(sender: str, message: Wire, signature: bytes) -> list[Effect]:
+        decided.append(len(turns))
+        return decide(sender, message, signature)
+
+    async def others() -> None:
+        while True:
+            turns.append(None)
+            await asyncio.sleep(0)
+
+    probe.decide = noting  # type: ignore[method-assign]
+    long = ShareChunk(header=header_of(config_of(), "ann"), index=0, payload=bytes(2**16))
+    for _ in range(4):
+        await scene.tell(long)
+    beside = asyncio.create_task(others())
+    async with scene.playing(probe):
+        pass
+    beside.cancel()
+
+    assert len(decided) == 4
+    assert len(set(decided)) == 4, "decided on several long messages in one turn"

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import pytest
 from fakes.actor_rig import Stage, in_virtual_time
-from fakes.ports import FakeClock, FakeJournal, FakeSpool, InlineOffload, yield_turns
-from fakes.signatures import IdealSignatures
+from fakes.ports import FakeClock, ports_of, yield_turns
+from fakes.round_parts import said_open
 
-from actors.actor import Ports
 from actors.coordinator import Coordinator
 from actors.hearing import Hearing
 from actors.ports import Blobs, Transport
 from protocols.effects import Effect, Report
-from protocols.messages import Announce, RoundOpened
+from protocols.messages import Announce
 from protocols.reports import Progress, RoundAbandoned, Step
 
 
@@ -72,15 +71,7 @@ class Head:
         self.transport = Stalling(self.stage.bus.connect(name))
         self.blobs = Noting(self.stage.bus.blobs(name))
         self.clock = FakeClock()
-        ports = Ports(
-            self.transport,
-            self.clock,
-            FakeJournal(),
-            FakeSpool(),
-            InlineOffload(),
-            self.stage,
-            IdealSignatures(name),
-        )
+        ports = ports_of(self.transport, clock=self.clock, monitor=self.stage)
         self.actor = Coordinator(
             self.stage.roster,
             ports,
@@ -95,8 +86,8 @@ class Head:
     def opened(self, *holders: str) -> list[Effect]:
         gathering = self.actor._machine._round
         assert gathering is not None
-        message = RoundOpened(cid=gathering.cid)
-        return [e for holder in holders for e in self.actor.decide(holder, message, b"")]
+        opened = [(name, said_open(gathering.config, name)) for name in holders]
+        return [e for holder, message in opened for e in self.actor.decide(holder, message, b"")]
 
     def step(self) -> Step:
         gathering = self.actor._machine._round

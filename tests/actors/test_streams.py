@@ -7,11 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import pytest
-from fakes.ports import FakeClock, FakeJournal, FakeSpool, InlineOffload, yield_turns
+from fakes.ports import FakeClock, FakeSpool, ports_of, yield_turns
 from fakes.round_parts import ROSTER, config_of
-from fakes.signatures import IdealSignatures
 
-from actors.actor import Actor, Ports
+from actors.actor import Actor
 from actors.ports import Delivery, Lane, LinkLost, PortError, StorageFailed
 from protocols.effects import Effect
 from protocols.messages import Welcome, Wire, read
@@ -74,22 +73,14 @@ class Scene:
         self.config = config
         self.link, self.clock, self.spool = SlowLink(), FakeClock(), FakeSpool()
         self.spool.chunks["s"] = dict.fromkeys(range(chunk_count(config)), b"x")
-        ports = Ports(
-            self.link,
-            self.clock,
-            FakeJournal(),
-            self.spool,
-            InlineOffload(),
-            self,
-            IdealSignatures("ann"),
-        )
+        ports = ports_of(self.link, clock=self.clock, spool=self.spool, monitor=self)
         self.sender = Sender("ann", ROSTER, ports)
 
     def emit(self, event: Any) -> None:
         raise AssertionError
 
     def sending(self, indices: Sequence[int] | None = None) -> asyncio.Task[None]:
-        def wrap(index: int, _payload: bytes) -> Welcome:
+        async def wrap(index: int, _payload: bytes) -> Welcome:
             return Welcome(job="sum", number=index)
 
         work = self.sender.send_stream(self.config, "s", "holder-1", wrap, indices)

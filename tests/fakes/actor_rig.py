@@ -18,27 +18,41 @@ from typing import Any, TypeVar
 import numpy as np
 from fakes.ports import FakeJournal, FakeSpool, InlineOffload, SeededEntropy, Writes, yield_turns
 from fakes.signatures import IdealSignatures
+from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from actors.actor import Actor, Ports
 from actors.coordinator import Assignment, Coordinator
-from actors.ports import StorageFailed, WorkFailed
+from actors.ports import Sealing, StorageFailed, WorkFailed
 from actors.shareholder import ShareHolder
 from actors.supervision import RestartPolicy, Supervisor
 from actors.trainer import Trainer, TrainerPorts
+from infra.hpke_sealing import HpkeSealing
 from infra.memory_bus import MemoryBus
 from infra.memory_queue import Sent
 from protocols import messages as m
 from protocols.codec import parse
 from protocols.learning.job import Opened, Verdict
 from protocols.learning.state import State
-from protocols.records import Contributed, HeldAnswer, HeldShare, HeldVote, RoundRecord, RunRecord
+from protocols.records import (
+    Contributed,
+    HeldAnswer,
+    HeldConfig,
+    HeldKey,
+    HeldShare,
+    HeldVote,
+    RoundRecord,
+    RunRecord,
+)
 from protocols.reports import RoundComplete
 from protocols.round_config import Roster, majority
 from protocols.secagg.chunks import answer_stream, share_stream
 from protocols.secagg.coordinating import Plan
 from protocols.secagg.patience import Timing
+from protocols.secagg.sealed import binding_of
 from protocols.secagg.sets import contribution_digest, set_digest
+from protocols.trust.errors import Untrusted
+from protocols.trust.sealing import BoxKey, suites
 
 R = TypeVar("R")
 
@@ -234,6 +248,7 @@ class Stage:
             quorum=majority(5),
             minimum=3,
             chunk_bytes=1024,
+            sealing=suites()[0],
             abandoned_rounds=2,
             timing=TIMING,
         )
@@ -247,6 +262,7 @@ class Stage:
         self.workers = {name: OwnerWorker(i) for i, name in enumerate(self.roster.trainers)}
         self.checkpoints = MemoryCheckpoints()
         self.entropy = SeededEntropy()
+        self.sealing: Sealing = HpkeSealing()
         self.clock = LoopClock()
         self.events: list[Any] = []
         self.messages: list[tuple[Sent, m.Message]] = []
@@ -301,13 +317,15 @@ class Stage:
         home = self.homes[name]
         transport = self.bus.connect(name)
         ports = Ports(
-            transport,
-            self.clock,
-            home.journal,
-            home.spool,
-            InlineOffload(),
-            self,
-            IdealSignatures(name),
+            transport=transport,
+            clock=self.clock,
+            journal=home.journal,
+            spool=home.spool,
+            offload=InlineOffload(),
+            monitor=self,
+            signatures=IdealSignatures(name),
+            entropy=self.entropy,
+            sealing=self.sealing,
         )
         try:
             yield self._actor(name, ports)
@@ -327,7 +345,7 @@ class Stage:
             case "holder":
                 return ShareHolder(name, self.roster, ports)
             case _:
-                own = TrainerPorts(self.bus.blobs(name), self.entropy, self.workers[name])
+                own = TrainerPorts(self.bus.blobs(name), self.workers[name])
                 return Trainer(name, self.roster, ports, own)
 
     # --- the witness ------------------------------------------------------------------
@@ -339,7 +357,7 @@ class Stage:
         assert sender == sent.sender
         self.messages.append((sent, message))
         try:
-            self._durable(sender, message)
+            self._durable(sender, self._unsealed(sent, message))
         except AssertionError as fault:
             # Raised here it would only end the sender's task; `check` raises it.
             self.faults.append(fault)
@@ -356,11 +374,34 @@ class Stage:
             case _:
                 self._told_by_trainer(sender, message)
 
+    def _unsealed(self, sent: Sent, message: m.Message) -> m.Message:
+        """Open a chunk as its recipient does: with a key that is in that one's journal by now."""
+        if not isinstance(message, m.ShareChunk | m.AnswerChunk):
+            return message
+        info = binding_of(self.roster.federation, sent.sender, sent.recipient, message)
+        (key,) = {k.sealing_key: k for k in self.keys(sent.recipient, message.header.cid)}.values()
+        try:
+            return replace(message, payload=self.sealing.open(key, info, message.payload))
+        except Untrusted:
+            raise AssertionError("sent a box that its recipient can't open") from None
+
+    def keys(self, name: str, cid: bytes) -> list[BoxKey]:
+        """Return every key that a holder, or the coordinator, ever recorded for a round."""
+        if name == self.roster.coordinator:
+            records = [r for r in self._rounds() if r.config.cid() == cid]
+            return [r.seed.key(r.config.sealing) for r in records]
+        journal = self.homes[name].journal
+        seeds = [parse(v, HeldKey).seed for v in journal.ever(f"round/{cid.hex()}/key")]
+        configs = [parse(v, HeldConfig) for v in journal.ever(f"round/{cid.hex()}/config")]
+        return [seed.key(configs[0].config.sealing) for seed in seeds]
+
     def _told_by_holder(self, sender: str, message: m.Message) -> None:
         journal, spool = self.homes[sender].journal, self.homes[sender].spool
         match message:
-            case m.RoundOpened(cid=cid):
+            case m.RoundOpened(cid=cid, sealing_key=key):
                 assert journal.ever(f"round/{cid.hex()}/config"), "opened before recorded"
+                recorded = [k.sealing_key for k in self.keys(sender, cid)]
+                assert recorded == [key], "told of a key before it was recorded"
             case m.Have(cid=cid, contributions=contributions):
                 for c in contributions:
                     self._held(sender, cid, c)
@@ -393,8 +434,8 @@ class Stage:
 
     def _told_by_coordinator(self, sender: str, message: m.Message) -> None:
         match message:
-            case m.Announce(config=config, holders=holders):
-                assert (config.cid(), holders) in {
+            case m.Announce(config=config, opened=opened):
+                assert (config.cid(), opened) in {
                     (r.config.cid(), r.announced) for r in self._rounds()
                 }, "announced before recorded"
             case m.Propose(cid=cid, chosen=chosen) | m.Release(cid=cid, chosen=chosen):

@@ -13,7 +13,9 @@ from fakes.round_parts import (
     answer_of,
     chunks_of,
     config_of,
+    entropy_of,
     only,
+    opening,
     set_of,
 )
 from fakes.signatures import ANYBODY, release_of
@@ -23,7 +25,6 @@ from protocols.errors import PeerViolation
 from protocols.messages import (
     CloseRound,
     Have,
-    OpenRound,
     Propose,
     Refused,
     RoundOpened,
@@ -46,7 +47,7 @@ class DrivenHolder:
         self.config = config_of(vote=vote, quorum=quorum)
         self.sets = [set_of(self.config, *names) for names in SETS]
         self.disk = Disk()
-        self.machine = Holding("holder-1", ROSTER, ANYBODY)
+        self.machine = Holding("holder-1", ROSTER, ANYBODY, entropy=entropy_of("holder-1"))
         self._inputs: dict[str, Callable[[int], list[Effect]]] = {
             "open": self._open,
             "shares": lambda _: self._share(BOTH),
@@ -57,7 +58,7 @@ class DrivenHolder:
             "summed": self._summed,
             "unable": lambda _: self.machine.unable(self.config.cid()),
             "close": self._close,
-            "newer": lambda _: self._told(OpenRound(config=config_of(number=2))),
+            "newer": lambda _: self._told(opening(config_of(number=2))),
             "restart": self._restart,
         }
 
@@ -98,7 +99,7 @@ class DrivenHolder:
 
     def _open(self, _: int) -> list[Effect]:
         fresh = self.state()[0] == "unopened"
-        effects = self._told(OpenRound(config=self.config))
+        effects = self._told(opening(self.config))
         if fresh:
             self.disk.keep(effects)
             for trainer in AT_ONCE:
@@ -131,7 +132,7 @@ class DrivenHolder:
         )
 
     def _restart(self, _: int) -> list[Effect]:
-        self.machine = Holding("holder-1", ROSTER, ANYBODY)
+        self.machine = Holding("holder-1", ROSTER, ANYBODY, entropy=entropy_of("holder-1"))
         self.machine.restore(self.disk.journal, self.disk.stored())
         return self.machine.start()
 

@@ -167,10 +167,10 @@ def holder_opens_a_number_again(patch: pytest.MonkeyPatch) -> None:
     """A holder opens any round that it does not keep now."""
     whole = Holding._on_open
 
-    def on_open(self: Holding, sender: str, config: RoundConfig) -> list[Effect]:
-        if config.cid() not in self._rounds:
-            self._last.pop(config.job, None)
-        return whole(self, sender, config)
+    def on_open(self: Holding, sender: str, message: OpenRound) -> list[Effect]:
+        if message.config.cid() not in self._rounds:
+            self._last.pop(message.config.job, None)
+        return whole(self, sender, message)
 
     patch.setattr(Holding, "_on_open", on_open)
 

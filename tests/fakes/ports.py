@@ -6,10 +6,13 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from heapq import heappop, heappush
 from random import Random
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
-from actors.ports import StorageFailed
+from actors.actor import Ports
+from actors.ports import StorageFailed, Transport
 from infra.file_spool import checked_chunk, checked_name
+from infra.hpke_sealing import HpkeSealing
+from infra.simulation.signatures import IdealSignatures
 from infra.sqlite_journal import MAX_VALUE_BYTES
 
 P = ParamSpec("P")
@@ -168,6 +171,20 @@ class InlineOffload:
         """Return `work(...)`."""
         await asyncio.sleep(0)
         return work(*args, **kwargs)
+
+
+def ports_of(transport: Transport, name: str = "holder-1", **changes: Any) -> Ports:
+    """Return the ports of an actor in memory, with these instead of some."""
+    usual: dict[str, Any] = {
+        "clock": FakeClock(),
+        "journal": FakeJournal(),
+        "spool": FakeSpool(),
+        "offload": InlineOffload(),
+        "signatures": IdealSignatures(name),
+        "entropy": SeededEntropy(),
+        "sealing": HpkeSealing(),
+    }
+    return Ports(transport=transport, **(usual | changes))
 
 
 async def yield_turns(turns: int = 20) -> None:

@@ -7,11 +7,14 @@ messages; `salt` gives a second, different contribution of the same trainer.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
+from infra.simulation.signatures import signature_of
+from protocols.codec import canonical
 from protocols.effects import Effect, Erase, Forget, Record, Send, StoreChunk
 from protocols.messages import (
     AnswerChunk,
@@ -20,13 +23,18 @@ from protocols.messages import (
     ContributionHeader,
     Hello,
     Message,
+    Opened,
+    OpenRound,
+    RoundOpened,
     ShareChunk,
 )
+from protocols.records import HeldConfig, HeldKey
 from protocols.round_config import Roster, RoundConfig, majority
 from protocols.secagg.chunks import chunk_count
 from protocols.secagg.patience import Timing
 from protocols.secagg.sets import contribution_digest, set_digest
 from protocols.secagg.suites import SUITES
+from protocols.trust.sealing import CLASSICAL, BoxSeed, SealingKey, SuiteName, suites
 
 E = TypeVar("E")
 
@@ -58,6 +66,7 @@ def config_of(**changes: Any) -> RoundConfig:
         "minimum": 3,
         "chunk_bytes": 1024,
         "beat_ms": 1000,
+        "sealing": CLASSICAL,
         "state": bytes(32),
         "roster": ROSTER.digest(),
     }
@@ -124,8 +133,71 @@ def answer_of(
 
 def hello(role: Literal["trainer", "holder"], **changes: Any) -> Hello:
     """Return the greeting of an actor that can do what the rounds here need."""
-    usual: dict[str, Any] = {"software": "", "suites": ("shamir",), "fields": ("p31", "p61")}
+    usual: dict[str, Any] = {
+        "software": "",
+        "suites": ("shamir",),
+        "fields": ("p31", "p61"),
+        "sealing": suites(),
+    }
     return Hello(role=role, **(usual | changes))
+
+
+# --- keys -----------------------------------------------------------------------------
+
+
+def seed_of(name: str, salt: int = 0) -> BoxSeed:
+    """Return what makes somebody's key; `salt` gives another one."""
+    return BoxSeed(entropy=hashlib.sha256(f"seed of {name} {salt}".encode()).digest())
+
+
+def key_of(name: str, salt: int = 0) -> SealingKey:
+    """Return somebody's key to seal to, the same in all rounds of these tests."""
+    return _key(name, salt, CLASSICAL)
+
+
+@cache
+def _key(name: str, salt: int, suite: SuiteName) -> SealingKey:
+    return seed_of(name, salt).key(suite).sealing_key
+
+
+def opening(config: RoundConfig, salt: int = 0) -> OpenRound:
+    """Return the coordinator's request to open a round."""
+    return OpenRound(config=config, sealing_key=_key(COORDINATOR, salt, config.sealing))
+
+
+def said_open(config: RoundConfig, holder: str, salt: int = 0) -> RoundOpened:
+    """Return what a holder says that has opened a round."""
+    return RoundOpened(cid=config.cid(), sealing_key=_key(holder, salt, config.sealing))
+
+
+def opened(*holders: str, config: RoundConfig | None = None, salt: int = 0) -> tuple[Opened, ...]:
+    """Return what is announced of these holders, with their signatures."""
+    found = config or config_of()
+    said = ((name, said_open(found, name, salt)) for name in holders)
+    return tuple(
+        Opened(
+            holder=name,
+            sealing_key=message.sealing_key,
+            signature=signature_of(ROSTER.federation, name, message),
+        )
+        for name, message in said
+    )
+
+
+def open_records(config: RoundConfig, holder: str = "holder-1") -> dict[str, bytes]:
+    """Return what a holder has in its journal of a round that it has just opened."""
+    held = HeldConfig(config=config, sealing_key=key_of(COORDINATOR))
+    prefix = f"round/{config.cid().hex()}"
+    return {
+        f"{prefix}/config": canonical(held),
+        f"{prefix}/key": canonical(HeldKey(seed=seed_of(holder))),
+    }
+
+
+def entropy_of(*names: str) -> Callable[[int], bytes]:
+    """Return entropy that makes the keys of `key_of`, one after the other, the last for ever."""
+    seeds = [seed_of(name).entropy for name in names]
+    return lambda count: (seeds.pop(0) if len(seeds) > 1 else seeds[0])[:count]
 
 
 # --- looking at decisions -------------------------------------------------------------

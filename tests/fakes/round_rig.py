@@ -38,10 +38,12 @@ from protocols.round_config import Roster, RoundConfig, majority
 from protocols.secagg.chunks import answer_stream, chosen_streams, chunk_count, upload_stream
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.coordinating import Coordinating, JobStep, Plan
+from protocols.secagg.credit import Credit
 from protocols.secagg.holding import Holding
 from protocols.secagg.patience import Timing
 from protocols.secagg.sets import set_digest
 from protocols.secagg.suites import SUITES
+from protocols.trust.sealing import CLASSICAL
 
 TIMING = Timing(grace_s=2.0, patience_s=30.0, round_s=300.0, resend_s=5.0)
 Machine = Coordinating | Holding | Contributing
@@ -106,10 +108,16 @@ class Rig:
     def _build(self, name: str) -> Machine:
         match self.roster.role(name):
             case "coordinator":
-                return Coordinating(self.roster, self.plan())
+                return Coordinating(self.roster, self.plan(), entropy=self.random.randbytes)
             case "holder":
-                credit, pool = self.shape.credit_chunks, self.shape.pool_chunks
-                return Holding(name, self.roster, ANYBODY, credit_chunks=credit, pool_chunks=pool)
+                credit = Credit(self.shape.credit_chunks, self.shape.pool_chunks)
+                return Holding(
+                    name,
+                    self.roster,
+                    ANYBODY,
+                    entropy=self.random.randbytes,
+                    credit=credit,
+                )
             case _:
                 return Contributing(name, self.roster, ANYBODY)
 
@@ -125,6 +133,7 @@ class Rig:
             quorum=majority(shape.holders),
             minimum=shape.minimum,
             chunk_bytes=shape.chunk_bytes,
+            sealing=CLASSICAL,
             abandoned_rounds=shape.abandoned_rounds,
             timing=TIMING,
         )

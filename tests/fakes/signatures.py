@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from infra.simulation.signatures import IdealSignatures, signature_of, signed
-from protocols.messages import Contribution, Endorsement, Release, Vote
+from protocols.messages import Contribution, Endorsement, Release, Vote, Wire
+from protocols.round_config import Roster
 from protocols.secagg.sets import set_digest
 
-__all__ = ["ANYBODY", "IdealSignatures", "release_of", "signature_of", "signed"]
+__all__ = ["ANYBODY", "IdealSignatures", "by_member", "release_of", "signature_of", "signed"]
 
 ANYBODY = IdealSignatures("anybody")  # for machines, which only check signatures
+
+
+def by_member(roster: Roster, sender: str, message: Wire) -> bytes:
+    """Return what a member signs when it says this; strangers sign nothing."""
+    if roster.role(sender) is None:
+        return b""
+    return signature_of(roster.federation, sender, message)
 
 
 def release_of(

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from typing import TypeVar
+
+from msgspec.structs import replace
 
 from actors.ports import Lane
 from infra.simulation.checks import Checks
@@ -12,6 +15,8 @@ from infra.simulation.ghost import Ghost, Rule
 from infra.simulation.hosts import HostClock, Life
 from infra.simulation.job import roster_of
 from infra.simulation.loop import SimLoop
+from infra.simulation.sealing import SimSealing
+from infra.simulation.signatures import signature_of
 from protocols.codec import canonical, seal
 from protocols.messages import (
     AnswerChunk,
@@ -19,7 +24,9 @@ from protocols.messages import (
     Contribution,
     ContributionHeader,
     Message,
+    Opened,
     OpenRound,
+    RoundOpened,
     ShareChunk,
     Vote,
 )
@@ -27,12 +34,15 @@ from protocols.records import (
     Contributed,
     HeldAnswer,
     HeldConfig,
+    HeldKey,
     HeldVote,
     RoundRecord,
     RunRecord,
 )
 from protocols.round_config import RoundConfig
+from protocols.secagg.sealed import binding_of
 from protocols.secagg.sets import contribution_digest, set_digest
+from protocols.trust.sealing import CLASSICAL, BoxSeed, SealingKey
 
 SIZE = Size(holders=3, trainers=4, threshold=2, minimum=3, training_s=0.5)
 ROSTER = roster_of(SIZE)
@@ -51,10 +61,33 @@ CONFIG = RoundConfig(
     minimum=3,
     chunk_bytes=1024,
     beat_ms=1000,
+    sealing=CLASSICAL,
     state=bytes(32),
     roster=ROSTER.digest(),
 )
 CID = CONFIG.cid()
+SEALING = SimSealing("scene", 0)
+Chunk = TypeVar("Chunk", ShareChunk, AnswerChunk)
+
+
+def seed_of(name: str) -> BoxSeed:
+    """Return what makes the key of a party of the scene."""
+    return BoxSeed(entropy=hashlib.sha256(name.encode()).digest())
+
+
+def key_of(name: str) -> SealingKey:
+    """Return what is sealed to for a party of the scene."""
+    return seed_of(name).key(CLASSICAL).sealing_key
+
+
+def opened_by(name: str) -> Opened:
+    """Return what a holder of the scene said when it opened the round."""
+    said = RoundOpened(cid=CID, sealing_key=key_of(name))
+    signature = signature_of(ROSTER.federation, name, said)
+    return Opened(holder=name, sealing_key=said.sealing_key, signature=signature)
+
+
+OPENED = tuple(opened_by(name) for name in ROSTER.holders)
 RUN = RunRecord(
     number=7,
     state=bytes(32),
@@ -83,9 +116,10 @@ class Scene:
         found = []
         for trainer in trainers:
             header = header_of(trainer, salt)
-            record = Contributed(config=CONFIG, holders=ROSTER.holders, header=header, open=True)
+            record = Contributed(config=CONFIG, opened=OPENED, header=header, open=True)
             self.write(trainer, "job/known", record)
-            self.say(trainer, ShareChunk(header=header, index=0, payload=payload_of(0)), "h1")
+            chunk = ShareChunk(header=header, index=0, payload=payload_of(0))
+            self.say(trainer, sealed(trainer, chunk, "h1"), "h1")
             found.append(Contribution(trainer=trainer, digest=contribution_digest(header)))
         return tuple(found)
 
@@ -107,18 +141,26 @@ class Scene:
         """Let the coordinator begin the round, and h1 open it."""
         self.write("coordinator", "run", RUN)
         self.write("coordinator", "round", round_record())
-        self.say("coordinator", OpenRound(config=CONFIG), "h1")
-        self.write("h1", f"round/{CID.hex()}/config", HeldConfig(config=CONFIG))
+        self.say("coordinator", opening("coordinator"), "h1")
+        self.hold("h1")
+
+    def hold(self, holder: str) -> None:
+        """Let a holder record the round and its key."""
+        held = HeldConfig(config=CONFIG, sealing_key=key_of("coordinator"))
+        self.write(holder, f"round/{CID.hex()}/config", held)
+        self.write(holder, f"round/{CID.hex()}/key", HeldKey(seed=seed_of(holder)))
 
     def vote(self, *holders: str, chosen: tuple[Contribution, ...] | None = None) -> None:
         """Let holders record and send a vote."""
         chosen = self.chosen if chosen is None else chosen
         for holder in holders:
-            self.write(holder, f"round/{CID.hex()}/config", HeldConfig(config=CONFIG))
+            self.hold(holder)
             self.write(holder, f"round/{CID.hex()}/vote", HeldVote(chosen=chosen))
             self.say(holder, Vote(cid=CID, set_digest=set_digest(CID, chosen)))
 
-    def answer(self, chosen: tuple[Contribution, ...] | None = None, salt: int = 0) -> None:
+    def answer(
+        self, chosen: tuple[Contribution, ...] | None = None, salt: int = 0, key: str = ""
+    ) -> None:
         """Let h1 record and send an answer."""
         chosen = self.chosen if chosen is None else chosen
         header = AnswerHeader(
@@ -129,7 +171,8 @@ class Scene:
         )
         record = HeldAnswer(chosen=chosen, header=header)
         self.write("h1", f"round/{CID.hex()}/answer", record)
-        self.say("h1", AnswerChunk(header=header, index=0, payload=bytes(32)))
+        chunk = AnswerChunk(header=header, index=0, payload=bytes(32))
+        self.say("h1", sealed("h1", chunk, "coordinator", key))
 
     def broken(self) -> set[Rule]:
         return {violation.rule for violation in self.ghost.violations}
@@ -149,4 +192,18 @@ def header_of(trainer: str, salt: int = 0) -> ContributionHeader:
 
 
 def round_record(chosen: tuple[Contribution, ...] = ()) -> RoundRecord:
-    return RoundRecord(config=CONFIG, announced=ROSTER.holders, chosen=chosen)
+    seed = seed_of("coordinator")
+    return RoundRecord(config=CONFIG, seed=seed, announced=OPENED, chosen=chosen)
+
+
+def sealed(sender: str, chunk: Chunk, to: str, key: str = "") -> Chunk:
+    """Return a chunk in a box for `to`, or one that opens with another's key."""
+    info = binding_of(ROSTER.federation, sender, to, chunk)
+    return replace(chunk, payload=SEALING.seal(key_of(key or to), info, chunk.payload))
+
+
+def opening(name: str) -> OpenRound | RoundOpened:
+    """Return how the coordinator, or a holder, opens the round."""
+    if name == ROSTER.coordinator:
+        return OpenRound(config=CONFIG, sealing_key=key_of(name))
+    return RoundOpened(cid=CID, sealing_key=key_of(name))

@@ -5,11 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import Enum
 
-from fakes.round_parts import COORDINATOR, TIMING, answer_of, config_of, contribution
+from fakes.round_parts import (
+    COORDINATOR,
+    TIMING,
+    answer_of,
+    config_of,
+    contribution,
+    opening,
+    said_open,
+)
 
 from infra.chaos.odds import Setting
 from protocols.effects import CheckStream, Effect
-from protocols.messages import Accepted, Contribution, Have, RoundOpened, Vote, Wire
+from protocols.messages import Accepted, Contribution, Have, Vote, Wire
 from protocols.reports import Step
 from protocols.round_config import Roster
 from protocols.secagg.gathering import Gathering
@@ -62,7 +70,11 @@ class _Played:
         )
         self.now_s = 0.0
         self.gathering = Gathering(
-            self.config, roster, TIMING, expected=(*holders, *owners), now_s=0.0
+            opening(self.config),
+            roster,
+            TIMING,
+            expected=(*holders, *owners),
+            now_s=0.0,
         )
         self.fates = dict(zip(holders, fates, strict=True))
         self.there = [name for name, here in zip(owners, trainers, strict=True) if here]
@@ -94,7 +106,7 @@ class _Played:
 
     def open(self) -> None:
         for holder in self._still_there(Step.OPENING):
-            self._hear(holder, RoundOpened(cid=self.config.cid()))
+            self._hear(holder, said_open(self.config, holder))
         if self.gathering.step is Step.OPENING:
             self._wait()
 

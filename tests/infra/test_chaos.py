@@ -15,6 +15,8 @@ from fakes.round_parts import (
     answer_of,
     chunks_of,
     config_of,
+    opened,
+    opening,
     set_of,
 )
 
@@ -75,7 +77,7 @@ def test_pattern_that_matches_nothing_is_explained(pattern: str) -> None:
 
 CONFIG = config_of(number=4)
 CID = CONFIG.cid()
-OPENING = Sighting(COORDINATOR, "holder-1", m.OpenRound(config=CONFIG))
+OPENING = Sighting(COORDINATOR, "holder-1", opening(CONFIG))
 
 
 def watch() -> Watch:
@@ -99,7 +101,7 @@ def test_messages_are_told_by_their_round() -> None:
 @pytest.mark.parametrize(
     ("moment", "sender", "recipient", "message"),
     [
-        (Moment.ANNOUNCE, COORDINATOR, "ann", m.Announce(config=CONFIG, holders=HOLDERS)),
+        (Moment.ANNOUNCE, COORDINATOR, "ann", m.Announce(config=CONFIG, opened=opened(*HOLDERS))),
         (Moment.COMPUTE, "ann", COORDINATOR, m.Accepted(cid=CID)),
         (Moment.UPLOAD, "ann", "holder-2", chunks_of(CONFIG, "ann", "holder-2")[0]),
         (Moment.RECEIPT, "holder-2", "ann", m.Have(cid=CID, contributions=set_of(CONFIG, "ann"))),
@@ -142,9 +144,7 @@ def test_second_version_of_a_round_is_counted() -> None:
     seen.number_of(OPENING)
     assert seen.rivals[4] == 1
 
-    seen.number_of(
-        Sighting(COORDINATOR, "holder-1", m.OpenRound(config=config_of(number=4, state=b"x" * 32)))
-    )
+    seen.number_of(Sighting(COORDINATOR, "holder-1", opening(config_of(number=4, state=b"x" * 32))))
 
     assert seen.rivals[4] == 2
 

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from infra import casting
+from infra.casting import plan_of
 from infra.config import ConfigError, FedAvgSettings, LogisticSettings, load_job
+from protocols.trust.sealing import CLASSICAL, HYBRID, suites
 
 FEDAVG = """
 [job]
@@ -127,6 +130,7 @@ def test_every_key_of_the_file_reaches_the_job(folder: Path) -> None:
     fraction_bits = 20
     largest_weight = 5000
     clip = 2
+    sealing = "x25519"
     [limits]
     patience_s = 1
     round_s = 2.5
@@ -143,8 +147,23 @@ def test_every_key_of_the_file_reaches_the_job(folder: Path) -> None:
     assert (job.learning.batch_size, job.learning.seed) == (8, 7)
     assert job.federation.vote is False
     assert (job.secure_sum.fraction_bits, job.secure_sum.clip) == (20, 2.0)
+    assert plan_of(job).sealing == "x25519"
     assert (job.limits.patience_s, job.limits.round_s) == (1.0, 2.5)
     assert (job.limits.memory_mb, job.limits.abandoned_rounds) == (512, 2)
+
+
+def test_rounds_are_sealed_as_the_job_says_and_else_as_well_as_can_be(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    best = load_job(written(folder, FEDAVG))
+    hybrid = load_job(written(folder, f'{FEDAVG}\n[secure_sum]\nsealing = "{HYBRID}"\n'))
+    assert plan_of(best).sealing == suites()[0]
+
+    monkeypatch.setattr(casting, "suites", lambda: (CLASSICAL,))
+
+    assert plan_of(best).sealing == CLASSICAL
+    with pytest.raises(ConfigError, match=f'lacks {HYBRID}: set it to "{CLASSICAL}"'):
+        plan_of(hybrid)
 
 
 def test_relative_paths_begin_at_the_job_file_wherever_we_stand(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fakes.actor_rig import in_virtual_time
 from fakes.noted_stage import Scene
-from fakes.round_parts import COORDINATOR, HOLDERS, ROSTER, TRAINERS, config_of
+from fakes.round_parts import COORDINATOR, HOLDERS, ROSTER, TRAINERS, config_of, opening
 from typer.testing import CliRunner
 
 from infra.chaos import gallery
@@ -247,9 +247,7 @@ class Told:
         self.struck: list[tuple[float, str]] = []
         watch = Watch(ROSTER, threshold=3)
         self.director = Director(PEOPLE, faults, watch, self._strike)
-        self.director.see(
-            Sighting(COORDINATOR, HOLDERS[0], m.OpenRound(config=config_of(number=4)))
-        )
+        self.director.see(Sighting(COORDINATOR, HOLDERS[0], opening(config_of(number=4))))
 
     def _strike(self, fault: Fault) -> None:
         self.struck.append((asyncio.get_running_loop().time(), fault.target))

@@ -9,6 +9,7 @@ import sys
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from random import Random
 
 import pytest
 from fakes.ports import yield_turns
@@ -371,6 +372,32 @@ async def test_deleted_value_is_in_no_file_once_commit_returned(tmp_path: Path) 
     await journal.commit([("key", None)])
 
     assert not is_in_a_file(secret[:22], tmp_path)
+    await journal.close()
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_key_of_a_round_is_in_a_file_once_its_round_is_forgotten(
+    tmp_path: Path, seed: int
+) -> None:
+    draw = Random(seed)
+    journal = await SqliteJournal.open(tmp_path / "journal.db")
+    secrets: list[bytes] = []
+    for _ in range(4):
+        round_id, secret = draw.randbytes(32).hex(), draw.randbytes(32)
+        secrets.append(secret)
+        known = {f"round/{round_id}/key": b"key" + secret, "round": b"round" + secret}
+        await journal.commit([*known.items(), ("last/job", draw.randbytes(60))])
+        for number in range(draw.randint(1, 40)):
+            # Pages split and values move, and the coordinator writes its record again and again.
+            key = f"round/{round_id}/share/{number:02}"
+            known[key] = draw.randbytes(draw.randint(60, 900))
+            known["round"] = draw.randbytes(draw.randint(1, 6000)) + secret
+            await journal.commit([(key, known[key]), ("round", known["round"])])
+        assert is_in_a_file(secret, tmp_path)
+
+        await journal.commit([(key, None) for key in known])
+
+        assert not [one for one in secrets if is_in_a_file(one[:12], tmp_path)]
     await journal.close()
 
 

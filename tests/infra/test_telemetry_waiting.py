@@ -15,6 +15,8 @@ from fakes.round_parts import (
     TRAINERS,
     config_of,
     contribution,
+    opening,
+    said_open,
     set_of,
 )
 from fakes.telemetry_parts import News, State, subject
@@ -23,7 +25,7 @@ from infra.telemetry.phrases import duration, names
 from infra.telemetry.snapshot import Reading, Snapshot
 from infra.telemetry.status import Life, StatusBoard
 from infra.telemetry.waiting import why
-from protocols.messages import Accepted, Have, RoundOpened, Vote, Wire
+from protocols.messages import Accepted, Have, Vote, Wire
 from protocols.reports import OwnerTrouble, PeerJoined, RoundBegan, Step
 from protocols.secagg.gathering import Gathering
 from protocols.secagg.sets import set_digest
@@ -38,14 +40,14 @@ class Round:
 
     def __init__(self) -> None:
         everybody = (*HOLDERS, *TRAINERS)
-        self.gathering = Gathering(CONFIG, ROSTER, TIMING, expected=everybody, now_s=0.0)
+        self.gathering = Gathering(opening(CONFIG), ROSTER, TIMING, expected=everybody, now_s=0.0)
 
     def hear(self, sender: str, message: Wire) -> None:
         self.gathering.receive(0.0, sender, message)
 
     def opened(self, *holders: str) -> None:
         for name in holders:
-            self.hear(name, RoundOpened(cid=CID))
+            self.hear(name, said_open(CONFIG, name))
 
     def have(self, trainers: tuple[str, ...], holders: tuple[str, ...] = HOLDERS) -> None:
         for name in trainers:

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from fakes.ports import FakeSpool
 
 from actors.ports import Lane
 from infra.memory_queue import Sent
-from infra.witness import Witness
+from infra.witness import WatchedSpool, Witness
 from protocols.round_config import Roster
 from protocols.secagg.field import P31, P61
 
@@ -50,3 +51,36 @@ def test_a_message_without_any_vector_is_not_counted() -> None:
 
     assert not witness.cleartext_by_recipient
     assert witness.bytes_by_role == {"trainer": 10_000}
+
+
+# --- shares ---------------------------------------------------------------------------
+
+SHARE = np.random.default_rng(2).bytes(1000)
+
+
+async def test_a_share_sent_in_clear_is_seen_whoever_sends_it() -> None:
+    for sender, keeper, stream in (
+        ("ann", "ann", "00/upload/holder-1"),
+        ("holder-2", "ann", "00/upload/holder-1"),
+        ("holder-1", "holder-1", "00/answer/holder-1"),
+    ):
+        witness = Witness(ROSTER, fraction_bits=16)
+        spool = WatchedSpool(keeper, FakeSpool(), witness)
+        await spool.put(stream, 0, SHARE)
+        assert await spool.get(stream, 0) == SHARE
+
+        witness.observe(message(sender, b"header" + SHARE))
+        witness.observe(message(sender, b"header" + SHARE[::-1]))
+
+        assert witness.shares_watched == 1
+        assert witness.shares_by_recipient == {"holder-1": 1}
+
+
+async def test_what_others_sent_and_what_follows_is_not_watched() -> None:
+    witness = Witness(ROSTER, fraction_bits=16)
+    spool = WatchedSpool("holder-1", FakeSpool(), witness)
+
+    await spool.put("00/share/ann", 0, SHARE)
+    await spool.put("00/answer/holder-1", 1, SHARE)
+
+    assert witness.shares_watched == 0

@@ -35,7 +35,13 @@ from protocols.codec import (
 from protocols.errors import OtherVersion, PeerViolation
 from protocols.messages import Message, Wire, read
 from protocols.round_config import NAME_PATTERN, RoundConfig, majority
+from protocols.trust.sealing import HYBRID, OVERHEAD_BYTES, BoxKey
 
+KEY = BoxKey.from_entropy("x25519", bytes(range(32))).sealing_key
+OPENED = tuple(
+    messages.Opened(holder=name, sealing_key=KEY, signature=bytes(64))
+    for name in ("holder-1", "holder-2")
+)
 NAMES = st.from_regex(NAME_PATTERN)
 KINDS: list[type[Message]] = list(get_args(Wire))
 RECORDS = [
@@ -65,6 +71,7 @@ def configs(draw: st.DrawFn) -> RoundConfig:
         minimum=draw(st.integers(3, trainers)),
         chunk_bytes=draw(st.integers(1024, 4 * 2**20)),
         beat_ms=draw(st.integers(10, 3_600_000)),
+        sealing=draw(st.sampled_from(["mlkem768-x25519", "x25519"])),
         state=draw(st.binary(min_size=32, max_size=32)),
         roster=draw(st.binary(min_size=32, max_size=32)),
     )
@@ -126,7 +133,7 @@ def refused(data: bytes) -> bool:
 
 def sealed_examples() -> list[bytes]:
     """One message of each kind, the same in every run."""
-    config = messages.OpenRound(config=config_of())
+    config = messages.OpenRound(config=config_of(), sealing_key=KEY)
     cid, digest = b"c" * 32, b"d" * 32
     one = messages.Contribution(trainer="ann", digest=digest)
     header = messages.ContributionHeader(
@@ -141,8 +148,8 @@ def sealed_examples() -> list[bytes]:
         messages.Unsupported(versions=(1, 7)),
         messages.Welcome(job="sum", number=3),
         config,
-        messages.RoundOpened(cid=cid),
-        messages.Announce(config=config.config, holders=("holder-1", "holder-2")),
+        messages.RoundOpened(cid=cid, sealing_key=KEY),
+        messages.Announce(config=config.config, opened=OPENED),
         messages.Accepted(cid=cid),
         messages.Declined(cid=cid, kind="not finite"),
         messages.Working(cid=cid),
@@ -216,7 +223,7 @@ def test_every_journal_record_comes_back_as_it_was(
 @settings(max_examples=100, deadline=None)
 @given(config=configs())
 def test_equal_values_have_equal_bytes(config: RoundConfig) -> None:
-    message = messages.OpenRound(config=config)
+    message = messages.OpenRound(config=config, sealing_key=KEY)
     again = read(seal("ann", message))[1]
 
     assert canonical(again) == canonical(message)
@@ -287,9 +294,9 @@ def test_an_unknown_a_missing_or_a_mistyped_field_is_the_senders_fault(sealed: b
 @pytest.mark.parametrize(
     ("message", "field", "value"),
     [
-        (messages.RoundOpened(cid=b"c" * 32), "cid", b"c" * 31),
-        (messages.RoundOpened(cid=b"c" * 32), "cid", b"c" * 33),
-        (messages.RoundOpened(cid=b"c" * 32), "cid", "c" * 32),
+        (messages.RoundOpened(cid=b"c" * 32, sealing_key=KEY), "cid", b"c" * 31),
+        (messages.RoundOpened(cid=b"c" * 32, sealing_key=KEY), "cid", b"c" * 33),
+        (messages.RoundOpened(cid=b"c" * 32, sealing_key=KEY), "cid", "c" * 32),
         (messages.Welcome(job="sum", number=0), "number", -1),
         (messages.Welcome(job="sum", number=0), "number", 2**53),
         (messages.Welcome(job="sum", number=0), "number", 2**64 - 1),
@@ -657,3 +664,18 @@ def test_a_shape_that_does_not_fit_the_bytes_is_refused(shape: tuple[int, ...], 
 def test_arrays_of_other_types_do_not_travel(dtype: str) -> None:
     with pytest.raises(ValueError, match="dtype"):
         to_tensor(np.zeros(3, dtype=dtype))
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_largest_chunk_fits_in_its_box_and_no_byte_more(more: int) -> None:
+    header = messages.ContributionHeader(
+        cid=bytes(32), trainer="ann", share_bytes=1, share_digests=()
+    )
+    box = bytes(messages.MAX_CHUNK_BYTES + OVERHEAD_BYTES[HYBRID] + more)
+    chunk = messages.ShareChunk(header=header, index=0, payload=box)
+
+    if more:
+        with pytest.raises(PeerViolation):
+            read(seal("ann", chunk))
+    else:
+        assert read(seal("ann", chunk)) == ("ann", chunk)

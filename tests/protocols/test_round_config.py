@@ -28,6 +28,7 @@ USUAL: dict[str, Any] = {
     "minimum": 3,
     "chunk_bytes": 1024,
     "beat_ms": 1000,
+    "sealing": "mlkem768-x25519",
     "state": bytes(32),
     "roster": bytes(32),
 }
@@ -46,6 +47,7 @@ OTHER: dict[str, Any] = {
     "minimum": 4,
     "chunk_bytes": 1025,
     "beat_ms": 1001,
+    "sealing": "x25519",
     "state": b"\x01" + bytes(31),
     "roster": bytes(31) + b"\x01",
 }

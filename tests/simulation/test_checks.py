@@ -5,17 +5,22 @@ from __future__ import annotations
 import hashlib
 from dataclasses import replace
 
+import msgspec
 import numpy as np
 import pytest
 from fakes.signatures import release_of
 from fakes.simulated_scene import (
     CID,
     CONFIG,
-    ROSTER,
+    OPENED,
     Scene,
     header_of,
+    key_of,
+    opening,
     payload_of,
     round_record,
+    sealed,
+    seed_of,
 )
 
 from actors.ports import Lane
@@ -28,16 +33,17 @@ from protocols.messages import (
     AnswerHeader,
     CloseRound,
     Contribution,
+    Declined,
     Excluded,
     Have,
     Message,
-    OpenRound,
     Propose,
     RoundOpened,
     ShareChunk,
     Vote,
 )
 from protocols.records import (
+    HeldShare,
     LastRound,
 )
 from protocols.reports import (
@@ -50,8 +56,8 @@ from protocols.reports import (
 def test_an_honest_round_breaks_no_rule() -> None:
     scene = Scene()
     scene.open_round()
-    scene.say("h1", RoundOpened(cid=CID))
-    scene.say("coordinator", Announce(config=CONFIG, holders=ROSTER.holders), "t01")
+    scene.say("h1", opening("h1"))
+    scene.say("coordinator", Announce(config=CONFIG, opened=OPENED), "t01")
     scene.write("coordinator", "round", round_record(scene.chosen))
     scene.say("coordinator", Propose(cid=CID, chosen=scene.chosen), "h1")
     scene.vote("h1", "h2")
@@ -65,7 +71,7 @@ def test_an_honest_round_breaks_no_rule() -> None:
 # --- durable before announced ---------------------------------------------------------
 
 UNWRITTEN: list[tuple[str, Message]] = [
-    ("h1", RoundOpened(cid=CID)),
+    ("h1", opening("h1")),
     ("h1", Have(cid=CID, contributions=(Contribution(trainer="t01", digest=bytes(32)),))),
     ("h1", Excluded(cid=CID, trainer="t01", reason="two contributions")),
     ("h1", Vote(cid=CID, set_digest=bytes(32))),
@@ -80,8 +86,8 @@ UNWRITTEN: list[tuple[str, Message]] = [
         ),
     ),
     ("t04", ShareChunk(header=header_of("t04"), index=0, payload=payload_of(0))),
-    ("coordinator", OpenRound(config=CONFIG)),
-    ("coordinator", Announce(config=CONFIG, holders=ROSTER.holders)),
+    ("coordinator", opening("coordinator")),
+    ("coordinator", Announce(config=CONFIG, opened=OPENED)),
     ("coordinator", CloseRound(cid=CID, job="known", number=7, complete=False, reason="")),
 ]
 
@@ -101,7 +107,7 @@ def test_what_was_not_written_down_must_not_be_said(host: str, message: Message)
 @pytest.mark.parametrize(
     "message",
     [
-        OpenRound(config=CONFIG),
+        opening("coordinator"),
         CloseRound(cid=CID, job="known", number=7, complete=True, reason=""),
     ],
     ids=lambda message: type(message).__name__,
@@ -134,7 +140,7 @@ def test_other_holders_than_those_written_down_must_not_be_announced() -> None:
     scene = Scene()
     scene.open_round()
 
-    scene.say("coordinator", Announce(config=CONFIG, holders=ROSTER.holders[:2]), "t01")
+    scene.say("coordinator", Announce(config=CONFIG, opened=OPENED[:2]), "t01")
 
     assert scene.broken() == {Rule.DURABLE}
 
@@ -247,7 +253,8 @@ def test_a_part_that_is_told_of_and_was_not_taken_is_noticed() -> None:
 def test_a_share_that_goes_to_another_holder_is_noticed() -> None:
     scene = Scene()
 
-    scene.say("t01", ShareChunk(header=header_of("t01"), index=0, payload=payload_of(0)), "h2")
+    chunk = ShareChunk(header=header_of("t01"), index=0, payload=payload_of(0))
+    scene.say("t01", sealed("t01", chunk, "h2"), "h2")
 
     assert scene.broken() == {Rule.ADDRESSED}
 
@@ -268,7 +275,7 @@ def test_a_secret_in_a_message_or_a_journal_is_noticed(form: str, where: str) ->
     if where == "message":
         scene.say("t01", ShareChunk(header=header_of("t01"), index=1, payload=secret), "h1")
     else:
-        scene.checks.committed("t01", (("job/known", b"x" + secret),))
+        scene.checks.committed("t01", (("note", b"x" + secret),))
 
     assert scene.broken() == {Rule.SECRET}
 
@@ -288,6 +295,124 @@ def test_a_secret_in_a_log_is_noticed(form: str) -> None:
     assert scene.broken() == {Rule.SECRET}
 
 
+# --- boxes and keys -------------------------------------------------------------------
+
+CHUNK = ShareChunk(header=header_of("t01"), index=0, payload=payload_of(1))
+
+
+@pytest.mark.parametrize(
+    "how", ["in clear", "to another holder", "as another's", "of another chunk"]
+)
+def test_a_share_that_its_holder_could_not_open_is_noticed(how: str) -> None:
+    scene = Scene()
+    said = {
+        "in clear": CHUNK,
+        "to another holder": sealed("t01", CHUNK, "h2", key="h1"),
+        "as another's": sealed("t02", CHUNK, "h2"),
+        "of another chunk": msgspec.structs.replace(sealed("t01", CHUNK, "h2"), index=1),
+    }[how]
+    scene.say("t01", sealed("t01", CHUNK, "h2"), "h2")
+    assert scene.ghost.violations == []
+
+    scene.say("t01", said, "h2")
+
+    assert scene.broken() == {Rule.SECRET}
+
+
+def test_an_answer_that_is_not_sealed_to_the_coordinator_is_noticed() -> None:
+    scene = Scene()
+    scene.open_round()
+    scene.vote("h1", "h2")
+    scene.answer()
+    assert scene.ghost.violations == []
+
+    scene.answer(key="h2")
+
+    assert scene.broken() == {Rule.SECRET}
+
+
+@pytest.mark.parametrize("what", ["share", "answer", "upload"])
+def test_a_share_in_any_message_is_noticed_once_it_is_recorded(what: str) -> None:
+    scene, cid, piece = Scene(), CID.hex(), bytes(range(1, 33))
+    host = "t01" if what == "upload" else "h1"
+    stream = {
+        "upload": f"{cid}/upload/h1",
+        "share": f"{cid}/share/t01",
+        "answer": f"{cid}/answer/h1",
+    }[what]
+    scene.disks[host].chunks[stream] = {0: piece}
+    declined = Declined(cid=CID, kind=piece.decode())
+    scene.say(host, declined)
+    assert scene.ghost.violations == []
+
+    if what == "upload":
+        scene.contribute("t01")
+    elif what == "share":
+        scene.write("h1", f"round/{cid}/share/t01", HeldShare(header=CHUNK.header, complete=True))
+    else:
+        scene.vote("h1", "h2")
+        scene.answer()
+    scene.say(host, declined)
+
+    assert scene.broken() == {Rule.SECRET}
+
+
+def test_one_key_for_two_rounds_is_noticed() -> None:
+    scene, opened = Scene(), opening("h1")
+    scene.hold("h1")
+    scene.say("h1", opened)
+    scene.say("h1", opened)
+    assert scene.ghost.violations == []
+
+    scene.say("h1", RoundOpened(cid=bytes(32), sealing_key=key_of("h1")))
+
+    assert Rule.SECRET in scene.broken()
+
+
+@pytest.mark.parametrize("host", ["h1", "coordinator"])
+def test_a_key_that_is_not_in_the_journal_is_noticed(host: str) -> None:
+    scene = Scene()
+    scene.open_round()
+    scene.hold("h1")
+    scene.say(host, opening(host), "h1")
+    assert scene.ghost.violations == []
+
+    wrong = msgspec.structs.replace(opening(host), sealing_key=key_of("h3"))
+    scene.say(host, wrong, "h1")
+
+    assert scene.broken() == {Rule.DURABLE}
+
+
+@pytest.mark.parametrize("host", ["h1", "coordinator"])
+def test_what_makes_a_key_is_noticed_in_messages_and_logs_and_after_the_end(host: str) -> None:
+    for where in ("message", "log", "end"):
+        scene, seed = Scene(), seed_of(host).entropy
+        scene.checks.drew(host, seed)
+        scene.checks.boxes.left(host, {"last/known": b"x"})
+        scene.checks.logged(host, "a key was made")
+        assert scene.ghost.violations == []
+
+        if where == "message":
+            scene.say(host, Vote(cid=CID, set_digest=seed), "coordinator")
+        elif where == "log":
+            scene.checks.logged(host, f"a key was made of {seed.hex()}")
+        else:
+            scene.checks.boxes.left(host, {"key": b"x" + seed})
+
+        assert {Rule.GONE if where == "end" else Rule.SECRET} <= scene.broken()
+
+
+def test_who_lost_its_disk_may_meet_boxes_that_do_not_open() -> None:
+    reasons = ("a sealed box does not open", "opened the round with two keys", "a wrong shape")
+    for reason, fine in zip(reasons, (True, True, False), strict=True):
+        scene = Scene()
+        scene.ghost.forgetful["h1"] = None
+        scene.checks.told("h1", PeerFault(actor="h1", peer="t01", reason=reason))
+        assert (scene.broken() == set()) is fine
+        scene.checks.told("h2", PeerFault(actor="h2", peer="t01", reason=reason))
+        assert scene.broken() == {Rule.HONEST}
+
+
 # --- everybody ------------------------------------------------------------------------
 
 
@@ -305,7 +430,7 @@ def test_an_accusation_of_somebody_who_keeps_the_rules_is_noticed() -> None:
 def test_a_message_under_another_name_and_one_that_nobody_can_read_are_noticed() -> None:
     scene, life = Scene(), Life("h1", 1, HostClock(0.0))
 
-    scene.checks.sending(life, "coordinator", seal("h2", RoundOpened(cid=CID)), Lane.CONTROL)
+    scene.checks.sending(life, "coordinator", seal("h2", opening("h1")), Lane.CONTROL)
     scene.checks.sending(life, "coordinator", b"\xc1", Lane.CONTROL)
 
     assert [v.rule for v in scene.ghost.violations].count(Rule.HONEST) == 2
@@ -328,6 +453,6 @@ def test_shares_of_many_rounds_are_noticed() -> None:
     for number in range(3):
         scene.disks["h1"].chunks[f"{number:064}/share/t01"] = {0: b""}
 
-    scene.say("h1", RoundOpened(cid=CID))
+    scene.say("h1", opening("h1"))
 
     assert scene.broken() == {Rule.BOUNDED}

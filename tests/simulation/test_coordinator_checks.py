@@ -13,6 +13,7 @@ from fakes.simulated_scene import (
     ROSTER,
     RUN,
     Scene,
+    key_of,
     round_record,
 )
 
@@ -115,7 +116,7 @@ def test_a_number_for_two_rounds_is_noticed() -> None:
     scene.open_round()
 
     other = msgspec.structs.replace(CONFIG, state=b"1" * 32)
-    scene.say("coordinator", OpenRound(config=other), "h1")
+    scene.say("coordinator", OpenRound(config=other, sealing_key=key_of("other")), "h1")
 
     assert scene.broken() == {Rule.MONOTONE}
 

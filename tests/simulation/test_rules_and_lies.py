@@ -7,7 +7,7 @@ import hashlib
 import msgspec
 import pytest
 from fakes.signatures import release_of
-from fakes.simulated_scene import CID, CONFIG, ROSTER, Scene, header_of
+from fakes.simulated_scene import CID, CONFIG, OPENED, ROSTER, Scene, header_of, key_of, sealed
 
 from infra.simulation.ghost import Rule
 from protocols.codec import seal
@@ -23,7 +23,7 @@ from protocols.messages import (
     ShareChunk,
     Vote,
 )
-from protocols.records import Contributed, HeldAnswer, HeldConfig, HeldExclusion, HeldShare
+from protocols.records import Contributed, HeldAnswer, HeldExclusion, HeldShare
 from protocols.reports import PeerFault
 from protocols.secagg.sets import contribution_digest, set_digest
 
@@ -38,10 +38,13 @@ def answered(scene: Scene, holder: str, chosen: Chosen) -> None:
         answer_bytes=32,
         answer_digest=hashlib.sha256(holder.encode()).digest(),
     )
-    scene.write(holder, f"round/{CID.hex()}/config", HeldConfig(config=CONFIG))
+    scene.hold(holder)
     record = HeldAnswer(chosen=chosen, header=header)
     scene.write(holder, f"round/{CID.hex()}/answer", record)
-    scene.say(holder, AnswerChunk(header=header, index=0, payload=bytes(32)))
+    scene.say(
+        holder,
+        sealed(holder, AnswerChunk(header=header, index=0, payload=bytes(32)), "coordinator"),
+    )
 
 
 def release(scene: Scene, *voters: str) -> Release:
@@ -234,10 +237,11 @@ def test_a_trainer_in_two_rounds_of_one_number_is_noticed() -> None:
     scene = Scene()
     other = msgspec.structs.replace(CONFIG, beat_ms=CONFIG.beat_ms + 1)
     header = msgspec.structs.replace(header_of("t01"), cid=other.cid())
-    record = Contributed(config=other, holders=ROSTER.holders, header=header, open=True)
+    record = Contributed(config=other, opened=OPENED, header=header, open=True)
     scene.write("t01", "job/known", record)
 
-    scene.say("t01", ShareChunk(header=header, index=0, payload=bytes([0]) * 32), "h1")
+    chunk = ShareChunk(header=header, index=0, payload=bytes([0]) * 32)
+    scene.say("t01", sealed("t01", chunk, "h1"), "h1")
 
     assert scene.broken() == {Rule.ONE_CONTRIBUTION}
 
@@ -254,6 +258,10 @@ def test_only_the_coordinator_and_the_own_roster_bind_a_holder() -> None:
     ):
         scene = Scene()
 
-        scene.checks.acked("h1", seal(sender, OpenRound(config=config)), "OpenRound")
+        scene.checks.acked(
+            "h1",
+            seal(sender, OpenRound(config=config, sealing_key=key_of("coordinator"))),
+            "OpenRound",
+        )
 
         assert scene.broken() == (set() if fine else {Rule.DURABLE})

@@ -102,6 +102,7 @@ def config_of(field: str) -> RoundConfig:
         minimum=3,
         chunk_bytes=CHUNK_BYTES,
         beat_ms=1000,
+        sealing="x25519",
         state=hashlib.sha256(b"state").digest(),
         roster=hashlib.sha256(b"roster").digest(),
     )

@@ -20,9 +20,11 @@ from protocols.round_config import RoundConfig
 
 from .forged_sets import another
 from .lying import Lying
+from .tongue import made_up_key
 
 _PURSUED = 40  # times that a round of its own is pushed on
 _PUSH_S = 0.25
+_TRIES = 8
 
 
 class LiesAboutRounds(Lying):
@@ -59,11 +61,31 @@ class LiesAboutRounds(Lying):
         forged = _altered(config, self.tongue.bits(fault))
         holders = self.tongue.some(fault, roster.holders)
         trainers = self.tongue.some(fault, roster.trainers)
-        told = [self.tongue.say(fault.target, h, OpenRound(config=forged)) for h in holders]
-        announce = Announce(config=forged, holders=roster.holders)
-        told += [self.tongue.say(fault.target, t, announce) for t in trainers]
+        opening = _opening(forged, fault.target)
+        told = [self.tongue.say(fault.target, h, opening) for h in holders]
+        self._announce(fault, forged, holders, trainers, _TRIES)
         self._push_on(fault, forged, holders, _PURSUED)
         return any(told)
+
+    def _announce(
+        self,
+        fault: Fault,
+        forged: RoundConfig,
+        holders: list[str],
+        trainers: list[str],
+        tries: int,
+    ) -> None:
+        """Announce a round of its own once enough have opened it, or when that took too long."""
+        cid, roster = forged.cid(), self.tongue.roster
+        there = [name for name in holders if self.tongue.key_of(name, cid) is not None]
+        if len(there) < forged.threshold and tries > 1:
+            again = (fault, forged, holders, trainers, tries - 1)
+            self.tongue.crew.later(_PUSH_S, self._announce, *again)
+            return
+        named = there if len(there) >= forged.threshold else roster.holders
+        announce = Announce(config=forged, opened=self.tongue.opened_by(forged, named))
+        for trainer in trainers:
+            self.tongue.say(fault.target, trainer, announce)
 
     def _push_on(self, fault: Fault, forged: RoundConfig, holders: list[str], times: int) -> None:
         """Have a round of its own voted and released, as soon as there is enough."""
@@ -100,7 +122,7 @@ class LiesAboutRounds(Lying):
         for holder in self.tongue.some(fault, self.tongue.roster.holders):
             chosen = another(self.tongue.held(holder, cid), (), config.minimum, bits)
             told = self.tongue.say(fault.target, holder, close) or told
-            self.tongue.say(fault.target, holder, OpenRound(config=config))
+            self.tongue.say(fault.target, holder, self._opening(config))
             if chosen:
                 self.tongue.say(fault.target, holder, Propose(cid=cid, chosen=chosen))
         if bits & 2:
@@ -121,7 +143,8 @@ class LiesAboutRounds(Lying):
             if bits & 1
             else _altered(config, bits >> 1)
         )
-        announce = Announce(config=forged, holders=self.tongue.roster.holders)
+        opened = self.tongue.opened_by(forged, self.tongue.roster.holders)
+        announce = Announce(config=forged, opened=opened)
         told = [
             self.tongue.say(fault.target, trainer, announce)
             for trainer in self.tongue.some(fault, self.tongue.roster.trainers)
@@ -134,16 +157,27 @@ class LiesAboutRounds(Lying):
         config = self._config()
         if config is None:
             return False
-        message = OpenRound(config=forge(config))
+        message = _opening(forge(config), fault.target)
         told = [
             self.tongue.say(fault.target, holder, message)
             for holder in self.tongue.some(fault, self.tongue.roster.holders)
         ]
         return any(told)
 
+    def _opening(self, config: RoundConfig) -> OpenRound:
+        """Open a round as its coordinator did."""
+        name = self.tongue.roster.coordinator
+        key = self.tongue.key_of(name, config.cid()) or made_up_key(config, name)
+        return OpenRound(config=config, sealing_key=key)
+
     def _config(self) -> RoundConfig | None:
         record = self.tongue.round()
         return None if record is None else record.config
+
+
+def _opening(config: RoundConfig, name: str) -> OpenRound:
+    """Open a round of one's own."""
+    return OpenRound(config=config, sealing_key=made_up_key(config, name))
 
 
 def _altered(config: RoundConfig, bits: int) -> RoundConfig:

@@ -96,13 +96,13 @@ class LyingTrainers(Lying):
         return self._send(fault, header, payloads, name=name)
 
     def _garbage(self, fault: Fault) -> bool:
-        """Send a share of another shape, a chunk that no share has, or what are no residues."""
+        """Send a share of another shape, in clear, of no residues, or a chunk that no share has."""
         config = self._config()
         if config is None:
             return False
         _, payloads = self._made_up(fault, config, 0)
         header, index = _header(config, fault.target, payloads), 0
-        match self.tongue.bits(fault) % 5:
+        match self.tongue.bits(fault) % 6:
             case 0:
                 header = msgspec.structs.replace(header, share_bytes=header.share_bytes + _WORD)
             case 1:
@@ -112,10 +112,17 @@ class LyingTrainers(Lying):
             case 3:
                 digests = header.share_digests[:-1]
                 header = msgspec.structs.replace(header, share_digests=digests)
-            case _:
+            case 4:
                 payloads = [b"\xff" * len(payload) for payload in payloads]
                 header = _header(config, fault.target, payloads)
-        return self._send(fault, header, payloads, index=index)
+            case _:
+                return self._send_in_clear(fault, header, payloads)
+        return self._send(
+            fault,
+            header,
+            payloads,
+            index=index,
+        )
 
     def _old_share(self, fault: Fault) -> bool:
         """Send the shares of an earlier round again: as they were, and as if of this round."""
@@ -125,11 +132,14 @@ class LyingTrainers(Lying):
         old = self._memory.shares(fault.target, other_than=config.cid())
         told = False
         for holder, chunk in old.items():
-            told = self.tongue.say(fault.target, holder, chunk) or told
+            told = self.tongue.say(fault.target, holder, chunk, in_clear=True) or told
+            plain = self.tongue.unsealed(fault.target, holder, chunk)
+            if plain is None:
+                continue
             header = msgspec.structs.replace(chunk.header, cid=config.cid())
             fits = self._old_vector(fault.target, chunk.header, config)
             self._note(header, fits)
-            again = msgspec.structs.replace(chunk, header=header)
+            again = msgspec.structs.replace(plain, header=header)
             told = self.tongue.say(fault.target, holder, again) or told
         return told
 
@@ -192,6 +202,15 @@ class LyingTrainers(Lying):
             payload = payloads[holders.index(holder)]
             chunk = ShareChunk(header=header, index=index, payload=payload)
             told = self.tongue.say(fault.target, holder, chunk, name=name) or told
+        return told
+
+    def _send_in_clear(
+        self, fault: Fault, header: ContributionHeader, payloads: Sequence[bytes]
+    ) -> bool:
+        told, holders = False, self.tongue.roster.holders
+        for holder in self.tongue.some(fault, holders):
+            chunk = ShareChunk(header=header, index=0, payload=payloads[holders.index(holder)])
+            told = self.tongue.say(fault.target, holder, chunk, in_clear=True) or told
         return told
 
 

@@ -15,6 +15,7 @@ from protocols.records import RoundRecord
 
 from .forged_sets import another
 from .lying import Lying
+from .tongue import made_up_key
 
 
 class Usurpers(Lying):
@@ -35,7 +36,8 @@ class Usurpers(Lying):
                     told = self.tongue.say(fault.target, holder, message) or told
         for trainer in self.tongue.some(fault, roster.trainers):
             if trainer != fault.target:
-                announce = Announce(config=record.config, holders=roster.holders)
+                opened = self.tongue.opened_by(record.config, roster.holders)
+                announce = Announce(config=record.config, opened=opened)
                 told = self.tongue.say(fault.target, trainer, announce) or told
                 self.tongue.say(fault.target, trainer, _close(record))
         return told
@@ -43,7 +45,8 @@ class Usurpers(Lying):
     def _to_a_holder(self, record: RoundRecord, holder: str) -> list[Wire]:
         config, cid = record.config, record.config.cid()
         chosen = another(self.tongue.held(holder, cid), record.chosen, config.minimum, 0)
-        asked: list[Wire] = [OpenRound(config=config)]
+        key = made_up_key(config, holder)
+        asked: list[Wire] = [OpenRound(config=config, sealing_key=key)]
         if chosen:
             voters = self.tongue.roster.holders[: config.quorum]
             asked.append(Propose(cid=cid, chosen=chosen))

@@ -29,6 +29,7 @@ def round_of() -> Callable[..., RoundConfig]:
             "minimum": 3,
             "chunk_bytes": 1024,
             "beat_ms": 1000,
+            "sealing": "x25519",
             "state": bytes(32),
             "roster": bytes(32),
         }

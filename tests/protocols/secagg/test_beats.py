@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from fakes.round_parts import opened, said_open
 from fakes.round_rig import TIMING, Rig, Shape
 from fakes.signatures import ANYBODY
 
 from protocols.effects import Send
-from protocols.messages import Accepted, Announce, RoundOpened, Welcome, Working
+from protocols.messages import Accepted, Announce, Welcome, Working
 from protocols.reports import Step
 from protocols.round_config import RoundConfig
 from protocols.secagg.contributing import Contributing
@@ -21,7 +22,7 @@ def collecting() -> tuple[Rig, Gathering]:
     gathering = rig.coordinator._round
     assert gathering is not None
     for holder in rig.roster.holders:
-        gathering.receive(0.0, holder, RoundOpened(cid=gathering.cid))
+        gathering.receive(0.0, holder, said_open(gathering.config, holder))
     for trainer in rig.roster.trainers:
         gathering.receive(0.0, trainer, Accepted(cid=gathering.cid))
     assert gathering.step is Step.COLLECTING
@@ -64,7 +65,8 @@ def test_a_trainer_beats_while_it_computes_and_stops_when_it_declined(
     config = round_of(roster=rig.roster.digest(), trainers=5, beat_ms=2000)
     trainer = Contributing("trainer-01", rig.roster, ANYBODY)
     trainer.receive("coordinator", Welcome(job=config.job, number=1))
-    trainer.receive("coordinator", Announce(config=config, holders=rig.roster.holders))
+    holders = opened(*rig.roster.holders, config=config)
+    trainer.receive("coordinator", Announce(config=config, opened=holders))
 
     first_s = trainer.next_wake_s()
     beat = trainer.advance(50.0)

@@ -19,6 +19,8 @@ from fakes.round_parts import (
     hello,
     messages_of,
     only,
+    opened,
+    opening,
     sent,
     set_of,
 )
@@ -35,7 +37,6 @@ from protocols.messages import (
     Goodbye,
     Grant,
     Have,
-    OpenRound,
     Refused,
     Welcome,
     Wire,
@@ -72,7 +73,7 @@ class Owner:
     def announce(
         self, config: RoundConfig = CONFIG, holders: tuple[str, ...] = HOLDERS
     ) -> list[Effect]:
-        return self.hear(Announce(config=config, holders=holders))
+        return self.hear(Announce(config=config, opened=opened(*holders, config=config)))
 
     def prepare(self, config: RoundConfig = CONFIG, salt: int = 0) -> list[Effect]:
         return self.disk.keep(self.machine.prepared(header_of(config, "ann", salt)))
@@ -118,7 +119,7 @@ def refuse(what: str = "share") -> Refused:
 
 def test_an_announced_round_is_accepted_and_computed_for() -> None:
     owner = Owner()
-    announce = Announce(config=CONFIG, holders=HOLDERS)
+    announce = Announce(config=CONFIG, opened=opened(*HOLDERS))
 
     effects = owner.hear(announce)
 
@@ -272,7 +273,7 @@ def test_a_round_without_enough_holders_of_the_roster_is_a_violation(
 ) -> None:
     owner = Owner()
 
-    with pytest.raises(PeerViolation, match="holders of the roster"):
+    with pytest.raises(PeerViolation, match=r"have opened|strangers as holders|one holder twice"):
         owner.announce(holders=holders)
 
     assert owner.machine.live_rounds() == ()
@@ -311,9 +312,11 @@ def test_the_contribution_is_recorded_before_any_upload_begins() -> None:
     effects = owner.prepare()
 
     header = header_of(CONFIG, "ann")
-    assert only(effects, Upload) == [Upload(CONFIG, header, holder, (0,)) for holder in HOLDERS]
+    assert only(effects, Upload) == [Upload(CONFIG, header, one, (0,)) for one in opened(*HOLDERS)]
     assert first(effects, Record) < first(effects, Upload)
-    assert owner.recorded() == Contributed(config=CONFIG, holders=HOLDERS, header=header, open=True)
+    assert owner.recorded() == Contributed(
+        config=CONFIG, opened=opened(*HOLDERS), header=header, open=True
+    )
 
 
 def test_uploads_go_only_to_the_announced_holders() -> None:
@@ -482,7 +485,9 @@ def test_only_what_was_granted_is_sent_to_the_one_who_granted_it() -> None:
 
     effects = owner.grant("holder-2", (1, 2), (5, 1), config=LONG)
 
-    assert effects == [Upload(LONG, header_of(LONG, "ann"), "holder-2", (1, 2, 5))]
+    assert effects == [
+        Upload(LONG, header_of(LONG, "ann"), *opened("holder-2", config=LONG), (1, 2, 5))
+    ]
 
 
 def test_a_grant_that_comes_while_a_piece_is_under_way_is_sent_next() -> None:
@@ -492,7 +497,9 @@ def test_a_grant_that_comes_while_a_piece_is_under_way_is_sent_next() -> None:
     next_piece = owner.machine.uploaded(LONG.cid(), "holder-1")
 
     assert early == []
-    assert next_piece == [Upload(LONG, header_of(LONG, "ann"), "holder-1", (1, 2, 3, 4))]
+    assert next_piece == [
+        Upload(LONG, header_of(LONG, "ann"), *opened("holder-1", config=LONG), (1, 2, 3, 4))
+    ]
     assert owner.machine.uploaded(LONG.cid(), "holder-1") == []
 
 
@@ -698,7 +705,7 @@ def test_a_restarted_trainer_goes_on_with_the_identical_contribution() -> None:
     started = owner.crash()
 
     header = header_of(CONFIG, "ann")
-    assert only(started, Upload) == [Upload(CONFIG, header, holder, (0,)) for holder in HOLDERS]
+    assert only(started, Upload) == [Upload(CONFIG, header, one, (0,)) for one in opened(*HOLDERS)]
     owner.hear(Welcome(job="sum", number=1))
     assert owner.announce() == []
     with pytest.raises(PeerViolation, match="a second time, changed"):
@@ -733,16 +740,16 @@ def test_a_restarted_trainer_waits_for_the_welcome() -> None:
 @pytest.mark.parametrize(
     ("sender", "message"),
     [
-        ("mallory", Announce(config=CONFIG, holders=HOLDERS)),
-        ("holder-1", Announce(config=CONFIG, holders=HOLDERS)),
-        ("bob", Announce(config=CONFIG, holders=HOLDERS)),
+        ("mallory", Announce(config=CONFIG, opened=opened(*HOLDERS))),
+        ("holder-1", Announce(config=CONFIG, opened=opened(*HOLDERS))),
+        ("bob", Announce(config=CONFIG, opened=opened(*HOLDERS))),
         ("holder-1", Welcome(job="sum", number=9)),
         ("holder-1", CloseRound(cid=CID, job="sum", number=1, complete=True, reason="")),
         ("mallory", CloseRound(cid=CID, job="sum", number=1, complete=True, reason="")),
         (COORDINATOR, Have(cid=CID, contributions=set_of(CONFIG, "ann"))),
         ("bob", Have(cid=CID, contributions=set_of(CONFIG, "ann"))),
         ("mallory", Have(cid=CID, contributions=set_of(CONFIG, "ann"))),
-        (COORDINATOR, OpenRound(config=CONFIG)),
+        (COORDINATOR, opening(CONFIG)),
         ("bob", chunks_of(CONFIG, "bob")[0]),
         (COORDINATOR, Grant(cid=CID, spans=((1, 1),))),
         ("bob", Grant(cid=CID, spans=((1, 1),))),

@@ -15,14 +15,19 @@ from fakes.round_parts import (
     answer_of,
     config_of,
     contribution,
+    entropy_of,
     first,
     hello,
+    key_of,
     messages_of,
     only,
+    opened,
+    opening,
+    said_open,
     sent,
     set_of,
 )
-from fakes.signatures import release_of
+from fakes.signatures import by_member, release_of
 
 from protocols.codec import parse
 from protocols.effects import CheckStream, Effect, Erase, OpenSum, Record, Report, Send
@@ -74,6 +79,7 @@ def plan_of(**changes: Any) -> Plan:
         "quorum": 3,
         "minimum": 3,
         "chunk_bytes": 1024,
+        "sealing": "x25519",
         "abandoned_rounds": 3,
         "timing": TIMING,
     }
@@ -98,19 +104,20 @@ class Head:
         self.disk = Disk()
         self.plan = plan_of(**changes)
         self.now_s = 0.0
-        self.machine = Coordinating(ROSTER, self.plan)
+        self.machine = Coordinating(ROSTER, self.plan, entropy=entropy_of(COORDINATOR))
 
     def start(self) -> list[Effect]:
         initial = step_of(0) if self.machine.run is None else None
         return self.disk.keep(self.machine.start(self.now_s, initial))
 
     def crash(self) -> list[Effect]:
-        self.machine = Coordinating(ROSTER, self.plan)
+        self.machine = Coordinating(ROSTER, self.plan, entropy=entropy_of(COORDINATOR))
         self.machine.restore(self.disk.journal)
         return self.start()
 
     def hear(self, sender: str, message: Wire) -> list[Effect]:
-        return self.disk.keep(self.machine.receive(self.now_s, sender, message))
+        signature = by_member(ROSTER, sender, message)
+        return self.disk.keep(self.machine.receive(self.now_s, sender, message, signature))
 
     def at(self, now_s: float) -> list[Effect]:
         self.now_s = now_s
@@ -123,7 +130,7 @@ class Head:
         return gathering.config
 
     def opened(self, *holders: str) -> list[Effect]:
-        return [e for h in holders for e in self.hear(h, RoundOpened(cid=self.config.cid()))]
+        return [e for h in holders for e in self.hear(h, said_open(self.config, h))]
 
     def have(self, *trainers: str, holders: tuple[str, ...] = HOLDERS) -> list[Effect]:
         config = self.config
@@ -215,7 +222,7 @@ def test_what_holders_and_trainers_are_told_is_recorded_first_in_every_step() ->
     assert first(proposing, Record, key="round") < first(proposing, Propose)
     stored = head.stored()
     assert stored is not None
-    assert stored.announced == HOLDERS
+    assert stored.announced == opened(*HOLDERS, config=head.config)
     assert stored.chosen == set_of(head.config, *TRAINERS)
 
 
@@ -441,7 +448,8 @@ def test_a_restart_in_each_step_goes_on_with_the_same_round() -> None:
 
     assert head.config.cid() == cid
     assert {m.config.cid() for m in messages_of(opening, OpenRound)} == {cid}
-    assert {m.holders for m in messages_of(collecting, Announce)} == {HOLDERS[:4]}
+    announced = opened(*HOLDERS[:4], config=head.config)
+    assert {m.opened for m in messages_of(collecting, Announce)} == {announced}
     chosen = set_of(head.config, "ann", "bob", "cat")
     assert {m.chosen for m in messages_of(voting, Propose)} == {chosen}
     assert {m.chosen for m in messages_of(releasing, Propose)} == {chosen}
@@ -476,7 +484,9 @@ def test_a_round_that_was_overslept_is_not_abandoned_and_one_that_ended_is_not_t
     assert [event.deadline_s for event in events(told, Progress)] == [TIMING.patience_s]
     assert number == 1
     assert head.config.number == 2
-    assert Coordinating(ROSTER, plan_of()).overslept(1.0, 1.0) == []
+    assert (
+        Coordinating(ROSTER, plan_of(), entropy=entropy_of(COORDINATOR)).overslept(1.0, 1.0) == []
+    )
 
 
 def test_a_restart_with_new_limits_keeps_the_round_under_way_as_it_was_told() -> None:
@@ -516,11 +526,11 @@ def test_a_greeter_is_welcomed_to_the_current_round_and_caught_up() -> None:
 
     assert [m for _, m in sent(trainer)] == [
         Welcome(job="sum", number=2),
-        Announce(config=head.config, holders=HOLDERS),
+        Announce(config=head.config, opened=opened(*HOLDERS, config=head.config)),
     ]
     assert [m for _, m in sent(holder)] == [
         Welcome(job="sum", number=2),
-        OpenRound(config=head.config),
+        opening(head.config),
     ]
 
 
@@ -608,7 +618,8 @@ def test_nobody_waits_for_a_holder_that_said_goodbye() -> None:
 
     left = HolderLeft(number=1, holder="holder-5", step=Step.OPENING, reason="said goodbye")
     assert events(effects, HolderLeft) == [left]
-    assert {m.holders for m in messages_of(effects, Announce)} == {HOLDERS[:4]}
+    announced = opened(*HOLDERS[:4], config=head.config)
+    assert {m.opened for m in messages_of(effects, Announce)} == {announced}
 
 
 def test_what_one_did_before_its_goodbye_counts() -> None:
@@ -711,7 +722,7 @@ def test_an_abandoned_round_names_those_who_were_missing() -> None:
 def test_only_trainers_and_holders_are_listened_to(sender: str) -> None:
     head = started()
 
-    for message in (hello("trainer"), RoundOpened(cid=head.config.cid())):
+    for message in (hello("trainer"), said_open(head.config, "holder-1")):
         with pytest.raises(PeerViolation, match="not of this federation"):
             head.hear(sender, message)
 
@@ -720,8 +731,8 @@ def test_only_trainers_and_holders_are_listened_to(sender: str) -> None:
     "message",
     [
         Welcome(job="sum", number=1),
-        OpenRound(config=config_of()),
-        Announce(config=config_of(), holders=HOLDERS),
+        opening(config_of()),
+        Announce(config=config_of(), opened=opened(*HOLDERS)),
     ],
     ids=lambda message: type(message).__name__,
 )
@@ -734,7 +745,7 @@ def test_messages_of_another_round_are_late_and_harmless() -> None:
     head = started()
     other = config_of(number=7).cid()
 
-    assert head.hear("holder-1", RoundOpened(cid=other)) == []
+    assert head.hear("holder-1", RoundOpened(cid=other, sealing_key=key_of("holder-1"))) == []
     assert head.hear("ann", release_of(other, (), ())) == []
     stream = answer_stream(other, "holder-1")
     assert head.machine.checked(0.0, stream, ok=True) == []

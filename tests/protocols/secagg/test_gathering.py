@@ -18,10 +18,13 @@ from fakes.round_parts import (
     first,
     messages_of,
     only,
+    opened,
+    opening,
+    said_open,
     sent,
     set_of,
 )
-from fakes.signatures import release_of
+from fakes.signatures import by_member, release_of
 
 from protocols.effects import CheckStream, Effect, OpenSum, Report, StoreChunk
 from protocols.errors import PeerViolation
@@ -33,11 +36,11 @@ from protocols.messages import (
     Declined,
     Excluded,
     Have,
+    Opened,
     OpenRound,
     Propose,
     Refused,
     Release,
-    RoundOpened,
     Vote,
     Wire,
     Working,
@@ -61,17 +64,18 @@ class Table:
         self.config = config
         self.cid = config.cid()
         self.now_s = 0.0
-        self.round = Gathering(config, ROSTER, TIMING, expected=expected, now_s=0.0)
+        self.round = Gathering(opening(config), ROSTER, TIMING, expected=expected, now_s=0.0)
 
     def hear(self, sender: str, message: Wire) -> list[Effect]:
-        return self.round.receive(self.now_s, sender, message)
+        signature = by_member(ROSTER, sender, message)
+        return self.round.receive(self.now_s, sender, message, signature)
 
     def at(self, now_s: float) -> list[Effect]:
         self.now_s = now_s
         return self.round.advance(now_s)
 
     def opened(self, *holders: str) -> list[Effect]:
-        return [e for h in holders for e in self.hear(h, RoundOpened(cid=self.cid))]
+        return [e for h in holders for e in self.hear(h, said_open(self.round.config, h))]
 
     def accepted(self, *trainers: str) -> list[Effect]:
         return [e for t in trainers for e in self.hear(t, Accepted(cid=self.cid))]
@@ -124,7 +128,7 @@ def asked(effects: list[Effect], kind: type[Any]) -> list[str]:
 def test_a_round_begins_by_asking_all_holders_to_open_it() -> None:
     effects = Table().round.start()
 
-    assert sent(effects) == [(holder, OpenRound(config=CONFIG)) for holder in HOLDERS]
+    assert sent(effects) == [(holder, opening(CONFIG)) for holder in HOLDERS]
 
 
 def test_when_all_known_holders_opened_all_trainers_are_announced_to() -> None:
@@ -136,7 +140,7 @@ def test_when_all_known_holders_opened_all_trainers_are_announced_to() -> None:
 
     assert table.round.step is Step.COLLECTING
     assert table.round.announced == HOLDERS
-    announce = Announce(config=CONFIG, holders=HOLDERS)
+    announce = Announce(config=CONFIG, opened=opened(*HOLDERS))
     assert sent(effects) == [(trainer, announce) for trainer in TRAINERS]
 
 
@@ -750,7 +754,7 @@ def test_a_restarted_trainer_that_had_declined_may_take_part() -> None:
 # --- a coordinator that comes back ----------------------------------------------------
 
 
-def resumed(announced: tuple[str, ...], chosen: tuple[Any, ...], **changes: Any) -> Any:
+def resumed(announced: tuple[Opened, ...], chosen: tuple[Any, ...], **changes: Any) -> Any:
     table = Table(config=config_of(**changes))
     return table, table.round.resume(announced, chosen)
 
@@ -759,22 +763,24 @@ def test_resuming_before_anybody_was_announced_opens_again() -> None:
     table, effects = resumed((), ())
 
     assert table.round.step is Step.OPENING
-    assert sent(effects) == [(holder, OpenRound(config=CONFIG)) for holder in HOLDERS]
+    assert sent(effects) == [(holder, opening(CONFIG)) for holder in HOLDERS]
 
 
 def test_resuming_after_the_announcement_keeps_the_announced_holders() -> None:
-    table, effects = resumed(HOLDERS[:4], ())
+    table, effects = resumed(opened(*HOLDERS[:4]), ())
 
     assert table.round.step is Step.COLLECTING
     assert asked(effects, OpenRound) == list(HOLDERS)
-    assert messages_of(effects, Announce) == [Announce(config=CONFIG, holders=HOLDERS[:4])] * 5
+    assert (
+        messages_of(effects, Announce) == [Announce(config=CONFIG, opened=opened(*HOLDERS[:4]))] * 5
+    )
     for holder in HOLDERS[:4]:
         table.have(holder, *TRAINERS)
     assert table.round.chosen == ALL
 
 
 def test_resuming_after_the_choice_proposes_the_same_set_and_never_another() -> None:
-    table, effects = resumed(HOLDERS, ALL[:4])
+    table, effects = resumed(opened(*HOLDERS), ALL[:4])
 
     assert table.round.step is Step.VOTING
     assert messages_of(effects, Propose) == [Propose(cid=CID, chosen=ALL[:4])] * 5
@@ -787,7 +793,7 @@ def test_resuming_after_the_choice_proposes_the_same_set_and_never_another() -> 
 
 def test_resuming_a_round_of_one_phase_asks_for_the_answers() -> None:
     config = config_of(vote=False)
-    table, effects = resumed(HOLDERS, set_of(config, *TRAINERS), vote=False)
+    table, effects = resumed(opened(*HOLDERS), set_of(config, *TRAINERS), vote=False)
 
     assert table.round.step is Step.RELEASING
     assert asked(effects, Propose) == list(HOLDERS)
@@ -799,7 +805,7 @@ def test_resuming_a_round_of_one_phase_asks_for_the_answers() -> None:
 @pytest.mark.parametrize(
     ("sender", "message"),
     [
-        ("ann", RoundOpened(cid=CID)),
+        ("ann", said_open(CONFIG, "holder-1")),
         ("ann", Have(cid=CID, contributions=ALL)),
         ("ann", Vote(cid=CID, set_digest=set_digest(CID, ALL))),
         ("ann", answer_of(CONFIG, ALL)[0]),
@@ -808,9 +814,9 @@ def test_resuming_a_round_of_one_phase_asks_for_the_answers() -> None:
         ("holder-1", Declined(cid=CID, kind="")),
         ("holder-1", Propose(cid=CID, chosen=ALL)),
         ("holder-1", chunks_of(CONFIG, "ann")[0]),
-        ("mallory", RoundOpened(cid=CID)),
+        ("mallory", said_open(CONFIG, "holder-1")),
         ("mallory", Accepted(cid=CID)),
-        (COORDINATOR, RoundOpened(cid=CID)),
+        (COORDINATOR, said_open(CONFIG, "holder-1")),
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )

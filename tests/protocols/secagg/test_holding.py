@@ -15,11 +15,15 @@ from fakes.round_parts import (
     chunks_of,
     config_of,
     contribution,
+    entropy_of,
     first,
     header_of,
     hello,
+    key_of,
     messages_of,
     only,
+    opening,
+    said_open,
     sent,
     set_of,
     share,
@@ -50,7 +54,6 @@ from protocols.messages import (
     Goodbye,
     Grant,
     Have,
-    OpenRound,
     Propose,
     Refused,
     RoundOpened,
@@ -63,6 +66,7 @@ from protocols.messages import (
 from protocols.reports import Refusal, TookPart
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import answer_stream, share_stream
+from protocols.secagg.credit import Credit
 from protocols.secagg.holding import Holding
 from protocols.secagg.sets import set_digest
 
@@ -80,10 +84,11 @@ class Desk:
         self.name = name
         self.disk = Disk()
         self._options = options
-        self.machine = Holding(name, ROSTER, ANYBODY, **options)
+        self.machine = Holding(name, ROSTER, ANYBODY, entropy=entropy_of(name), **options)
 
     def crash(self) -> list[Effect]:
-        self.machine = Holding(self.name, ROSTER, ANYBODY, **self._options)
+        entropy = entropy_of(self.name)
+        self.machine = Holding(self.name, ROSTER, ANYBODY, entropy=entropy, **self._options)
         self.machine.restore(self.disk.journal, self.disk.stored())
         return self.disk.keep(self.machine.start())
 
@@ -95,7 +100,7 @@ class Desk:
         return self.disk.keep(self.machine.checked(stream, ok=ok))
 
     def open(self, config: RoundConfig = CONFIG) -> list[Effect]:
-        return self.hear(OpenRound(config=config))
+        return self.hear(opening(config))
 
     def hold(self, *trainers: str, config: RoundConfig = CONFIG) -> list[Effect]:
         effects: list[Effect] = []
@@ -146,10 +151,11 @@ def refusals(effects: list[Effect]) -> list[str]:
 def test_an_opened_round_is_recorded_with_its_number_before_it_is_told() -> None:
     effects = Desk().open()
 
-    records = {record.key for record in only(effects, Record)}
-    assert records == {"last/sum", f"round/{CONFIG.cid().hex()}/config"}
-    assert sent(effects) == [(COORDINATOR, RoundOpened(cid=CONFIG.cid()))]
+    records, prefix = {record.key for record in only(effects, Record)}, CONFIG.cid().hex()
+    assert records == {"last/sum", f"round/{prefix}/config", f"round/{prefix}/key"}
+    assert sent(effects) == [(COORDINATOR, said_open(CONFIG, "holder-1"))]
     assert first(effects, Record, key="config") < first(effects, RoundOpened)
+    assert first(effects, Record, key="key") < first(effects, RoundOpened)
 
 
 def test_opening_again_tells_again_and_records_nothing() -> None:
@@ -158,7 +164,7 @@ def test_opening_again_tells_again_and_records_nothing() -> None:
 
     effects = desk.open()
 
-    assert sent(effects) == [(COORDINATOR, RoundOpened(cid=CONFIG.cid()))]
+    assert sent(effects) == [(COORDINATOR, said_open(CONFIG, "holder-1"))]
     assert not only(effects, Record)
 
 
@@ -239,7 +245,7 @@ def test_the_next_round_of_a_job_drops_the_older_one_with_all_that_was_kept() ->
     assert CancelWork(cid) in effects
     assert desk.machine.live_rounds() == (newer.cid(),)
     assert desk.disk.streams == {}
-    assert desk.kept() == ["config"]
+    assert desk.kept() == ["config", "key"]
     assert refusals(desk.propose(ABC)) == ["the round is not open here"]
 
 
@@ -422,7 +428,7 @@ def test_a_share_of_the_wrong_shape_is_a_violation_and_nothing_is_kept(
     with pytest.raises(PeerViolation, match="wrong shape"):
         desk.hear(changed(good, **changes), "ann")
 
-    assert desk.kept() == ["config"]
+    assert desk.kept() == ["config", "key"]
     assert desk.disk.streams == {}
 
 
@@ -439,7 +445,7 @@ def test_two_contributions_of_one_trainer_exclude_it_and_erase_both(*, complete:
 
     assert first(effects, Record, key="excluded/ann") < first(effects, Excluded)
     assert [to for to, m in sent(effects) if isinstance(m, Excluded)] == [COORDINATOR]
-    assert desk.kept() == ["config", "excluded/ann"]
+    assert desk.kept() == ["config", "excluded/ann", "key"]
     assert desk.disk.streams == {}
     assert desk.check(CONFIG, "ann") == []
     assert refusals(desk.hear(one, "ann")) == ["excluded from the round"]
@@ -454,7 +460,7 @@ def test_a_share_without_the_announced_digest_excludes_its_trainer() -> None:
 
     assert [m.trainer for m in messages_of(effects, Excluded)] == ["ann"]
     assert not messages_of(effects, Have)
-    assert desk.kept() == ["config", "excluded/ann"]
+    assert desk.kept() == ["config", "excluded/ann", "key"]
     assert desk.disk.streams == {}
     assert refusals(desk.propose(ABC)) == ["3 of 3 contributions are not complete here"]
 
@@ -537,7 +543,7 @@ def test_a_restarted_holder_asks_at_once_for_what_is_missing() -> None:
 
 
 def test_the_pool_is_divided_among_the_uploads_under_way() -> None:
-    desk = Desk(credit_chunks=8, pool_chunks=12)
+    desk = Desk(credit=Credit(chunks=8, pool=12))
     desk.open(LONG)
 
     spans = [granted(desk.hear(chunks_of(LONG, name)[0], name)) for name in TRAINERS]
@@ -546,7 +552,7 @@ def test_the_pool_is_divided_among_the_uploads_under_way() -> None:
 
 
 def test_an_upload_that_is_complete_gives_its_part_of_the_pool_back() -> None:
-    desk = Desk(credit_chunks=8, pool_chunks=12)
+    desk = Desk(credit=Credit(chunks=8, pool=12))
     desk.open(LONG)
     desk.hold("ann", "bob", config=LONG)
 
@@ -817,7 +823,9 @@ def test_the_answer_is_recorded_before_it_leaves_and_repeated_as_it_was() -> Non
     restored = desk.release(ABC)
 
     assert first(answered, Record, key="answer") < first(answered, Answer)
-    assert [only(e, Answer) for e in (answered, again, restored)] == [[Answer(CONFIG, header)]] * 3
+    assert [only(e, Answer) for e in (answered, again, restored)] == [
+        [Answer(CONFIG, header, key_of(COORDINATOR))]
+    ] * 3
     assert not only(again + restored, SumShares)
 
 
@@ -909,9 +917,9 @@ def test_a_holder_says_that_it_is_summing_and_stops_when_it_is_done_or_unable() 
 @pytest.mark.parametrize(
     ("sender", "message"),
     [
-        ("mallory", OpenRound(config=CONFIG)),
-        ("ann", OpenRound(config=CONFIG)),
-        ("holder-2", OpenRound(config=CONFIG)),
+        ("mallory", opening(CONFIG)),
+        ("ann", opening(CONFIG)),
+        ("holder-2", opening(CONFIG)),
         ("holder-1", Propose(cid=CONFIG.cid(), chosen=ABC)),
         ("ann", Propose(cid=CONFIG.cid(), chosen=ABC)),
         ("mallory", release_of(CONFIG.cid(), ABC, VOTERS)),

@@ -17,7 +17,9 @@ from fakes.round_parts import (
     chunks_of,
     config_of,
     contribution,
+    entropy_of,
     only,
+    opening,
 )
 from fakes.signatures import ANYBODY, release_of
 from hypothesis import settings
@@ -31,7 +33,6 @@ from protocols.messages import (
     Contribution,
     Grant,
     Have,
-    OpenRound,
     Propose,
     RoundOpened,
     Vote,
@@ -58,7 +59,7 @@ class HolderHistory(RuleBasedStateMachine):
     def begin(self, vote: bool) -> None:
         self.vote = vote
         self.disk = Disk()
-        self.machine = Holding("holder-1", ROSTER, ANYBODY)
+        self.machine = Holding("holder-1", ROSTER, ANYBODY, entropy=entropy_of("holder-1"))
         self.history: list[tuple[str, Wire]] = []
         self.checks: dict[str, CheckStream] = {}
         self.sums: dict[bytes, SumShares] = {}
@@ -70,7 +71,7 @@ class HolderHistory(RuleBasedStateMachine):
         self.opened: dict[int, bytes] = {}
         self.ended: set[bytes] = set()
         # Most of what can go wrong needs a round in which there is something to choose from.
-        self.say(COORDINATOR, OpenRound(config=self.config(1)))
+        self.say(COORDINATOR, opening(self.config(1)))
         self._upload(self.config(1), TRAINERS[:4])
 
     # --- helpers ----------------------------------------------------------------------
@@ -181,7 +182,7 @@ class HolderHistory(RuleBasedStateMachine):
 
     @rule(number=NUMBERS, changed=RARELY, crash=RARELY)
     def open(self, number: int, changed: bool, crash: bool) -> None:
-        self.say(COORDINATOR, OpenRound(config=self.config(number, changed)), crash=crash)
+        self.say(COORDINATOR, opening(self.config(number, changed)), crash=crash)
 
     @precondition(lambda self: self.configs())
     @rule(data=st.data(), trainer=TRAINER, salt=SALT, index=st.integers(0, 1), crash=RARELY)
@@ -307,7 +308,7 @@ class HolderHistory(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        self.machine = Holding("holder-1", ROSTER, ANYBODY)
+        self.machine = Holding("holder-1", ROSTER, ANYBODY, entropy=entropy_of("holder-1"))
         self.machine.restore(self.disk.journal, self.disk.stored())
         self.checks, self.sums = {}, {}
         self.perform(self.machine.start())
@@ -333,7 +334,7 @@ class HolderHistory(RuleBasedStateMachine):
 
     @invariant()
     def a_restored_holder_knows_the_same_rounds(self) -> None:
-        again = Holding("holder-1", ROSTER, ANYBODY)
+        again = Holding("holder-1", ROSTER, ANYBODY, entropy=entropy_of("holder-1"))
         again.restore(self.disk.journal, self.disk.stored())
         assert set(again.live_rounds()) == set(self.machine.live_rounds())
 

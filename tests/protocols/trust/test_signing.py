@@ -8,7 +8,8 @@ from typing import Any, get_args
 
 import msgspec
 import pytest
-from fakes.round_parts import ROSTER, config_of
+from fakes.round_parts import ROSTER, config_of, key_of, opening
+from fakes.round_parts import opened as opened_by
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +23,6 @@ from protocols.messages import (
     ContributionHeader,
     Goodbye,
     Hello,
-    OpenRound,
     ShareChunk,
     Unsupported,
     Vote,
@@ -164,18 +164,19 @@ def of_each_type() -> list[Wire]:
     header = ContributionHeader(cid=CID, trainer="north", share_bytes=0, share_digests=())
     answer = AnswerHeader(cid=CID, set_digest=CID, answer_bytes=0, answer_digest=CID)
     special: list[Wire] = [
-        Hello(role="holder", software="", suites=(), fields=()),
+        Hello(role="holder", software="", suites=(), fields=(), sealing=()),
         Goodbye(),
         Unsupported(versions=(1,)),
         Welcome(job="job", number=1),
-        OpenRound(config=config),
-        Announce(config=config, holders=ROSTER.holders),
+        opening(config),
+        Announce(config=config, opened=opened_by(*ROSTER.holders)),
         ShareChunk(header=header, index=0, payload=b""),
         AnswerChunk(header=answer, index=0, payload=b""),
         CloseRound(cid=CID, job="job", number=1, complete=True, reason=""),
     ]
     filled = {
         "cid": CID,
+        "sealing_key": key_of("north"),
         "set_digest": CID,
         "kind": "",
         "spans": ((0, 1),),

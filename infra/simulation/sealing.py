@@ -1,0 +1,60 @@
+"""The `Sealing` of a simulated host: ideal boxes, the same in every run and on every machine."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from protocols.trust.errors import Untrusted
+from protocols.trust.framing import framed
+from protocols.trust.sealing import OVERHEAD_BYTES, BoxKey, SealingKey
+
+_TAG_BYTES = 32
+
+
+class SimSealing:
+    """Boxes as long as real ones: a nonce, what is hidden, and a tag of it, key and info.
+
+    They are ideal because everybody in the world keeps to the port: whoever has no `BoxKey` has
+    no other way to open one. Those who look on from outside have `look_into`.
+    """
+
+    def __init__(self, host: str, seed: int) -> None:
+        self._host = host.encode()
+        self._seed = seed.to_bytes(8, "big")
+        self._sealed = 0
+
+    def seal(self, key: SealingKey, info: bytes, content: bytes) -> bytes:
+        """Return a box that only the owner of `key` can open, and only with the same `info`."""
+        key.public()
+        self._sealed += 1
+        count = self._sealed.to_bytes(8, "big")
+        length = OVERHEAD_BYTES[key.suite] - _TAG_BYTES
+        nonce = hashlib.shake_256(framed("sim/nonce", 1, self._seed, self._host, count))
+        return _boxed(key, info, nonce.digest(length), content)
+
+    def open(self, key: BoxKey, info: bytes, box: bytes) -> bytes:
+        """Return what is in a box, or raise `Untrusted`."""
+        return look_into(key.sealing_key, info, box)
+
+
+def look_into(key: SealingKey, info: bytes, box: bytes) -> bytes:
+    """Return what is in a simulated box, from outside the world; raise `Untrusted` as `open`."""
+    length = OVERHEAD_BYTES[key.suite] - _TAG_BYTES
+    nonce, hidden = box[:length], box[length : max(length, len(box) - _TAG_BYTES)]
+    content = _hidden(key, info, nonce, hidden)
+    if not hmac.compare_digest(_boxed(key, info, nonce, content), box):
+        raise Untrusted("sealed", "a sealed box does not open: damaged, or not for us")
+    return content
+
+
+def _boxed(key: SealingKey, info: bytes, nonce: bytes, content: bytes) -> bytes:
+    tag = framed("sim/tag", 1, key.key, info, nonce, content)
+    return nonce + _hidden(key, info, nonce, content) + hashlib.sha256(tag).digest()
+
+
+def _hidden(key: SealingKey, info: bytes, nonce: bytes, content: bytes) -> bytes:
+    """Add what only these three give; once more, and it is taken away again."""
+    stream = hashlib.shake_256(framed("sim/stream", 1, key.key, info, nonce)).digest(len(content))
+    mixed = int.from_bytes(content, "big") ^ int.from_bytes(stream, "big")
+    return mixed.to_bytes(len(content), "big")

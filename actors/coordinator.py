@@ -53,7 +53,9 @@ class Coordinator(Actor):
         super().__init__(roster.coordinator, roster, ports)
         self._algorithm = assignment.algorithm
         self._machine = Coordinating(roster, assignment.plan, entropy=ports.entropy.bytes)
-        self._seals = Seals(self.name, roster.federation, ports.sealing, ports.offload)
+        self._seals = Seals(
+            self.name, roster.federation, ports.sealing, ports.signatures, ports.offload
+        )
         self._blobs = blobs
         self._checkpoints = checkpoints
         self._hearing = Hearing()

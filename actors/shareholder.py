@@ -35,7 +35,7 @@ class ShareHolder(Actor):
         super().__init__(name, roster, ports)
         self._software = software
         self._machine = Holding(name, roster, ports.signatures, entropy=ports.entropy.bytes)
-        self._seals = Seals(name, roster.federation, ports.sealing, ports.offload)
+        self._seals = Seals(name, roster.federation, ports.sealing, ports.signatures, ports.offload)
 
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
         """Rebuild the machine; drop stored chunks of rounds that are over."""

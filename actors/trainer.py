@@ -52,7 +52,7 @@ class Trainer(Actor):
         self._software = software
         self._machine = Contributing(name, roster, ports.signatures)
         self._own = own
-        self._seals = Seals(name, roster.federation, ports.sealing, ports.offload)
+        self._seals = Seals(name, roster.federation, ports.sealing, ports.signatures, ports.offload)
 
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
         """Rebuild the machine; drop spooled uploads that were never recorded, so never sent."""

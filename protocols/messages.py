@@ -26,6 +26,8 @@ Shorts = Annotated[tuple[Short, ...], msgspec.Meta(max_length=16)]
 Count = Annotated[int, msgspec.Meta(ge=1, le=MAX_CREDIT)]
 Payload = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES + MAX_OVERHEAD_BYTES)]
 Signature = Annotated[bytes, msgspec.Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
+# Left out by what machines make, and put in where it is sent; without it nobody takes a chunk.
+HeaderSignature = Annotated[bytes, msgspec.Meta(max_length=SIGNATURE_BYTES)]
 RoundNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
@@ -159,7 +161,8 @@ class ContributionHeader(Message, frozen=True):
 class ShareChunk(Message, frozen=True):
     """Trainer → one holder: a piece of that holder's share, with the header it belongs to.
 
-    The payload travels as a sealed box, which the holder opens before anything else.
+    The payload travels as a sealed box, which the holder opens before anything else. The header
+    is signed by itself, too, so that two of them are evidence without what they came with.
 
     Chunk 0 is also the offer of the whole share: it may be sent at any time, and again, and
     is answered with a `Grant` of what is missing, or with `Have`. The others wait for a grant.
@@ -168,6 +171,7 @@ class ShareChunk(Message, frozen=True):
     header: ContributionHeader
     index: Index
     payload: Payload
+    header_signature: HeaderSignature = b""
 
 
 Span = tuple[Index, Count]
@@ -264,11 +268,12 @@ class AnswerHeader(Message, frozen=True):
 
 
 class AnswerChunk(Message, frozen=True):
-    """Holder → coordinator: a piece of the holder's share of the sum, in a sealed box."""
+    """Holder → coordinator: a piece of the holder's share of the sum, as a `ShareChunk` travels."""
 
     header: AnswerHeader
     index: Index
     payload: Payload
+    header_signature: HeaderSignature = b""
 
 
 class CloseRound(Message, frozen=True):

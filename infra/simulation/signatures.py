@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 
 from protocols.codec import canonical, seal
-from protocols.messages import Wire
+from protocols.messages import AnswerHeader, ContributionHeader, Wire
 from protocols.trust.errors import Untrusted
 from protocols.trust.signing import Statement
 
@@ -38,6 +38,13 @@ def signature_of(federation: str, member: str, message: Wire) -> bytes:
     """Return what a member signs when it says this."""
     statement = Statement.of(federation, member, message, canonical(message))
     return _signature(member, statement.to_bytes())
+
+
+def header_signature(
+    federation: str, member: str, header: ContributionHeader | AnswerHeader
+) -> bytes:
+    """Return what a member signs of what is in its chunks."""
+    return _signature(member, Statement.of_header(federation, member, header).to_bytes())
 
 
 def signed(federation: str, member: str, message: Wire, *, name: str = "") -> bytes:

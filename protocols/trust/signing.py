@@ -11,6 +11,9 @@ fields:
 | type | the name of the message's type |
 | body | 32: SHA-256 of the bytes that travel |
 
+The headers in chunks of shares and answers are signed by themselves, too, as messages of the types
+`ContributionHeader` and `AnswerHeader` whose body is their canonical form.
+
 A signature therefore fits no other federation, round, sender, type, body or version of the
 protocol. Within a round the same message may come again, and means the same.
 """
@@ -28,7 +31,9 @@ from protocols.messages import (
     Accepted,
     Announce,
     AnswerChunk,
+    AnswerHeader,
     CloseRound,
+    ContributionHeader,
     Declined,
     Excluded,
     Goodbye,
@@ -106,6 +111,19 @@ class Statement:
             sender=sender,
             type_name=type(message).__name__,
             body_digest=body_digest,
+        )
+
+    @classmethod
+    def of_header(
+        cls, federation: str, sender: str, header: ContributionHeader | AnswerHeader
+    ) -> Statement:
+        """Return the statement about what is in chunks, whichever of them it comes with."""
+        return cls(
+            federation=federation,
+            round_id=header.cid,
+            sender=sender,
+            type_name=type(header).__name__,
+            body_digest=hashlib.sha256(canonical(header)).digest(),
         )
 
     def to_bytes(self) -> bytes:

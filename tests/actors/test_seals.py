@@ -10,9 +10,10 @@ from fakes.ports import InlineOffload, SeededEntropy, yield_turns
 from fakes.round_parts import answer_of, chunks_of, config_of, set_of
 from msgspec.structs import replace
 
-from actors.seals import Seals
+from actors.seals import Chunk, Seals
 from infra.hpke_sealing import HpkeSealing
 from infra.memory_queue import Sent
+from infra.simulation.signatures import IdealSignatures, header_signature
 from infra.system import ThreadOffload
 from protocols.errors import PeerViolation
 from protocols.messages import AnswerChunk, RoundOpened, ShareChunk
@@ -25,7 +26,12 @@ ANSWER = answer_of(CONFIG, set_of(CONFIG, "ann", "bob", "cat"))[0]
 
 
 def seals_of(name: str, federation: str = "test") -> Seals:
-    return Seals(name, federation, HpkeSealing(), InlineOffload())
+    return Seals(name, federation, HpkeSealing(), IdealSignatures(name), InlineOffload())
+
+
+def signed_by(sender: str, chunk: Chunk, federation: str = "test") -> Chunk:
+    signature = header_signature(federation, sender, chunk.header)
+    return replace(chunk, header_signature=signature)
 
 
 @pytest.fixture(params=suites())
@@ -37,13 +43,31 @@ async def test_only_the_recipient_sees_what_is_in_a_chunk(key: BoxKey) -> None:
     sealed = await seals_of("ann").sealed(SHARE, "holder-1", key.sealing_key)
 
     assert SHARE.payload[:16] not in sealed.payload
-    assert seals_of("holder-1").opened("ann", sealed, key) == SHARE
+    assert seals_of("holder-1").opened("ann", sealed, key) == signed_by("ann", SHARE)
 
 
 async def test_an_answer_opens_at_the_coordinator(key: BoxKey) -> None:
     sealed = await seals_of("holder-1").sealed(ANSWER, "coordinator", key.sealing_key)
 
-    assert seals_of("coordinator").opened("holder-1", sealed, key) == ANSWER
+    opened = seals_of("coordinator").opened("holder-1", sealed, key)
+    assert opened == signed_by("holder-1", ANSWER)
+
+
+async def test_a_header_that_its_sender_did_not_sign_opens_no_box(key: BoxKey) -> None:
+    sealed = await seals_of("ann").sealed(SHARE, "holder-1", key.sealing_key)
+    other = replace(SHARE.header, share_bytes=SHARE.header.share_bytes + 1)
+    holder = seals_of("holder-1")
+    holder.opened("ann", sealed, key)
+
+    for sender, chunk in (
+        ("ann", replace(sealed, header_signature=b"")),
+        ("ann", replace(sealed, header_signature=bytes(64))),
+        ("ann", replace(sealed, header=other)),
+        ("bob", sealed),
+    ):
+        with pytest.raises(PeerViolation, match="did not sign this ContributionHeader") as refused:
+            holder.opened(sender, chunk, key)
+        assert refused.value.peer == sender
 
 
 async def test_a_box_opens_as_nothing_but_what_it_was_sealed_as(key: BoxKey) -> None:
@@ -51,15 +75,17 @@ async def test_a_box_opens_as_nothing_but_what_it_was_sealed_as(key: BoxKey) -> 
     other_header = replace(SHARE.header, share_digests=SHARE.header.share_digests[::-1])
     holder = seals_of("holder-1")
     attempts = {
-        "in another's name": lambda: holder.opened("bob", sealed, key),
+        "in another's name": lambda: holder.opened("bob", signed_by("bob", sealed), key),
         "as another chunk": lambda: holder.opened("ann", replace(sealed, index=1), key),
         "of another contribution": lambda: holder.opened(
-            "ann", replace(sealed, header=other_header), key
+            "ann", signed_by("ann", replace(sealed, header=other_header)), key
         ),
         "by another holder": lambda: seals_of("holder-2").opened("ann", sealed, key),
-        "in another federation": lambda: seals_of("holder-1", "other").opened("ann", sealed, key),
+        "in another federation": lambda: seals_of("holder-1", "other").opened(
+            "ann", signed_by("ann", sealed, "other"), key
+        ),
         "damaged": lambda: holder.opened("ann", replace(sealed, payload=sealed.payload[1:]), key),
-        "in clear": lambda: holder.opened("ann", SHARE, key),
+        "in clear": lambda: holder.opened("ann", signed_by("ann", SHARE), key),
     }
 
     for what, attempt in attempts.items():
@@ -187,7 +213,7 @@ async def test_chunks_are_sealed_away_from_the_loop() -> None:
             return super().seal(key, info, content)
 
     offload = ThreadOffload(workers=1)
-    seals = Seals("ann", "test", Noting(), offload)
+    seals = Seals("ann", "test", Noting(), IdealSignatures("ann"), offload)
     box_key = BoxKey.from_entropy(suites()[0], bytes(32))
 
     await seals.sealed(LATER, "holder-1", box_key.sealing_key)

@@ -279,7 +279,7 @@ def test_an_opened_envelope_holds_no_copy_of_its_body() -> None:
 def test_an_unknown_a_missing_or_a_mistyped_field_is_the_senders_fault(sealed: bytes) -> None:
     _, message = read(sealed)
     plain = msgspec.to_builtins(message, builtin_types=(bytes,))
-    fields = [name for name in plain if name != "type"]
+    fields = [name for name in plain if name not in ("type", "header_signature")]  # as good as none
     wrong = [plain | {"extra": 1}]
     wrong += [{k: v for k, v in plain.items() if k != name} for name in (*fields, "type")]
     wrong += [plain | {name: msgpack.ExtType(5, b"")} for name in plain]

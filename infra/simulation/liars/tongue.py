@@ -14,7 +14,7 @@ from infra.simulation.draws import fraction
 from infra.simulation.faults import Fault
 from infra.simulation.queues import Parcel
 from infra.simulation.sealing import look_into
-from infra.simulation.signatures import signature_of, signed
+from infra.simulation.signatures import header_signature, signature_of, signed
 from infra.simulation.wording import said
 from protocols.codec import SIGNATURE_BYTES
 from protocols.messages import (
@@ -176,7 +176,11 @@ class Tongue:
             return message  # of a round that is not open there
         info = binding_of(self.roster.federation, sender, to, message)
         box = self._crew.world.hosts[sender].sealing.seal(key, info, message.payload)
-        return msgspec.structs.replace(message, payload=box)
+        return msgspec.structs.replace(
+            message,
+            payload=box,
+            header_signature=header_signature(self.roster.federation, sender, message.header),
+        )
 
     def _note(self, liar: str, to: str, message: Wire) -> None:
         ghost = self._crew.ghost

@@ -25,6 +25,7 @@ from fakes.round_parts import (
     set_of,
 )
 from fakes.signatures import ANYBODY
+from msgspec.structs import replace
 
 from protocols.codec import parse
 from protocols.effects import CancelWork, Effect, Erase, Prepare, Record, Report, Upload
@@ -254,6 +255,37 @@ def test_a_round_for_another_roster_is_a_violation(config: RoundConfig) -> None:
         owner.announce(config)
 
     assert owner.machine.live_rounds() == ()
+
+
+def test_a_round_that_a_holder_did_not_sign_is_a_violation_and_begins_nothing() -> None:
+    owner = Owner()
+    one, *others = opened(*HOLDERS)
+    elsewhere = opened("holder-1", config=config_of(number=9))[0]
+
+    for forged in (
+        replace(one, signature=bytes(64)),
+        replace(one, signature=b""),
+        replace(one, signature=others[0].signature),
+        replace(one, signature=elsewhere.signature),
+        replace(one, sealing_key=others[0].sealing_key),
+        replace(one, holder="holder-2", sealing_key=one.sealing_key),
+    ):
+        announced = (forged, *others[1:]) if forged.holder == "holder-2" else (forged, *others)
+        with pytest.raises(PeerViolation, match="did not sign"):
+            owner.hear(Announce(config=CONFIG, opened=announced))
+        assert owner.machine.live_rounds() == ()
+
+    assert only(owner.hear(Announce(config=CONFIG, opened=(one, *others))), Prepare)
+
+
+@pytest.mark.parametrize("quorum", [3, 4, 5])
+def test_a_trainer_wants_as_many_signatures_as_the_round_needs_holders(quorum: int) -> None:
+    config = config_of(quorum=quorum)
+
+    with pytest.raises(PeerViolation, match=f"{quorum - 1} of {quorum} holders have opened"):
+        Owner().announce(config, HOLDERS[: quorum - 1])
+
+    assert only(Owner().announce(config, HOLDERS[:quorum]), Prepare)
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,10 @@ class Actor(ABC):
         """Tell the machine the result of a `CheckStream`, if it asks for any."""
         raise Misuse(f"{self.name} checks no streams, and {stream} was: {ok}")
 
+    def chunk_sent(self, _stream: str, _to: str) -> Decide | None:
+        """Return what to decide now that one more chunk is in its recipient's queue."""
+        return None
+
     def asked_to_stop(self) -> list[Effect]:
         """Let the machine know that a clean end is wanted."""
         return []
@@ -351,6 +355,9 @@ class Actor(ABC):
             body = self._signed(chunk)
             while not await self._sent(to, body):
                 await self.ports.clock.sleep(_RETRY_S)
+            decide = self.chunk_sent(stream, to)
+            if decide is not None:
+                self._inbox.put(_Item(decide))
 
         width = max(1, min(_WINDOW_CHUNKS, _WINDOW_BYTES // config.chunk_bytes))
         await in_window(wanted, width, send)

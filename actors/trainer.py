@@ -72,6 +72,11 @@ class Trainer(Actor):
         """Let the machine say that it is at work."""
         return self._machine.advance(self.ports.clock.now_s())
 
+    def chunk_sent(self, stream: str, to: str) -> Decide | None:
+        """Let the machine know that an upload moves, where that is news."""
+        cid = bytes.fromhex(stream.split("/", maxsplit=1)[0])
+        return None if self._machine.moves(cid) else partial(self._machine.sent, cid, to)
+
     def asked_to_stop(self) -> list[Effect]:
         """Say goodbye, so that nobody waits."""
         return self._machine.leave()

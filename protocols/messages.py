@@ -137,7 +137,7 @@ class Declined(Message, frozen=True):
 
 
 class Working(Message, frozen=True):
-    """Trainer or holder → coordinator: still at it; the round is worth waiting for."""
+    """Trainer or holder → coordinator: still at it, and it moves; worth waiting for."""
 
     cid: Digest
 

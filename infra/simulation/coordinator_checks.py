@@ -92,13 +92,9 @@ class CoordinatorChecks:
         current = record is not None and record.config.cid() == cid
         if current and record is not None and record.chosen != message.chosen:
             ghost.violated(Rule.DURABLE, self._name, "proposed a set")
-        if isinstance(message, Release):
-            votes, lies = ghost.votes.get(cid, {}), ghost.lies
-            if any(
-                votes.get(vote.holder) != digest and not lies.voted(cid, vote.holder, digest)
-                for vote in message.votes
-            ):
-                ghost.violated(Rule.CERTIFICATE, self._name, "named voters that did not vote")
+        named = message.votes if isinstance(message, Release) else ()
+        if not all(ghost.voted(cid, vote.holder, digest) for vote in named):
+            ghost.violated(Rule.CERTIFICATE, self._name, "named voters that did not vote")
         while len(self._proposed) > _ROUNDS:
             del self._proposed[next(iter(self._proposed))]
 

@@ -70,7 +70,8 @@ class Ghost:
 
     `forgetful`: hosts whose disk lost something that was said to be durable; `odd`: hosts that
     were made to break rules, so that accusations of them are true; `keys`: by host and round, what
-    is sealed to it.
+    is sealed to it; `votes`: by round and holder, all sets that it voted for, as one that forgot
+    its first vote may vote again.
     """
 
     roster: Roster
@@ -81,7 +82,7 @@ class Ghost:
     odd: dict[str, None] = field(default_factory=dict)
     numbers: dict[bytes, int] = field(default_factory=dict)
     receipts: dict[bytes, dict[str, dict[str, None]]] = field(default_factory=dict)
-    votes: dict[bytes, dict[str, bytes]] = field(default_factory=dict)
+    votes: dict[bytes, dict[str, dict[bytes, None]]] = field(default_factory=dict)
     contributed: dict[bytes, dict[tuple[str, bytes], None]] = field(default_factory=dict)
     vectors: dict[tuple[str, bytes], NDArray[np.float64]] = field(default_factory=dict)
     complete: dict[int, tuple[str, ...]] = field(default_factory=dict)
@@ -98,6 +99,11 @@ class Ghost:
         """Take note that a rule was broken."""
         if len(self.violations) < _MOST:
             self.violations.append(Violation(rule, self.loop.now_s, host, text))
+
+    def voted(self, cid: bytes, holder: str, digest: bytes) -> bool:
+        """Return whether a vote of this holder for this set was sent, be it a lie."""
+        own = self.votes.get(cid, {}).get(holder, {})
+        return digest in own or self.lies.voted(cid, holder, digest)
 
     def durable(self, host: str, key: str, schema: type[T]) -> T | None:
         """Return a record that is on a host's disk now, None where there is none."""

@@ -134,9 +134,10 @@ class HolderChecks:
 
     def _on_vote(self, host: str, message: Vote) -> None:
         ghost, cid = self._ghost, message.cid
-        before = ghost.votes.setdefault(cid, {}).setdefault(host, message.set_digest)
-        if before != message.set_digest and not self._misled(host, cid):
+        known = ghost.votes.setdefault(cid, {}).setdefault(host, {})
+        if known and message.set_digest not in known and not self._misled(host, cid):
             ghost.violated(Rule.ONE_VOTE, host, "voted for a second set")
+        known[message.set_digest] = None
         if self._over(host, cid):
             return
         vote = ghost.durable(host, f"round/{cid.hex()}/vote", HeldVote)
@@ -179,8 +180,8 @@ class HolderChecks:
         ghost, cid = self._ghost, header.cid
         if set_digest(cid, chosen) != header.set_digest:
             ghost.violated(Rule.ONE_ANSWER, host, "answered for another set than it recorded")
-        voted = ghost.votes.get(cid, {}).get(host, header.set_digest)
-        if voted != header.set_digest and not self._misled(host, cid):
+        voted = ghost.votes.get(cid, {}).get(host)
+        if voted and header.set_digest not in voted and not self._misled(host, cid):
             ghost.violated(Rule.ONE_ANSWER, host, "answered for another set than it voted for")
         self._check_members(host, config, chosen, "answered")
         if config.vote:
@@ -202,11 +203,7 @@ class HolderChecks:
     def _check_votes(self, host: str, config: RoundConfig, header: AnswerHeader) -> None:
         """See that there were enough votes."""
         ghost, cid, digest = self._ghost, header.cid, header.set_digest
-        votes = ghost.votes.get(cid, {})
-        voters = sum(
-            votes.get(name) == digest or ghost.lies.voted(cid, name, digest)
-            for name in ghost.roster.holders
-        )
+        voters = sum(ghost.voted(cid, name, digest) for name in ghost.roster.holders)
         if voters < config.quorum:
             ghost.violated(Rule.CERTIFICATE, host, f"answered after {voters} votes")
 

@@ -51,19 +51,22 @@ class _Attempt:
     uploads: dict[str, Outgoing] = field(default_factory=dict)
     held: dict[str, None] = field(default_factory=dict)
     refused: dict[str, None] = field(default_factory=dict)
+    moved: bool = True  # a chunk went out since the last beat, or there was none yet
 
     def __post_init__(self) -> None:
         self.cid = self.config.cid()
 
     @property
     def at_work(self) -> bool:
-        """Computing, or with a piece of an upload on its way that was asked for.
+        """Computing, or uploading with something out since the last beat.
 
-        An offer to a holder that is dead is repeated for ever, and nobody should wait for it.
+        To a holder that is dead an offer is repeated for ever, and what its full queue does not
+        take is tried for ever: nobody should wait for that.
         """
         if self.header is None:
             return self.declined is None
-        return any(upload.busy and not upload.repeats for upload in self.uploads.values())
+        on_its_way = any(upload.busy and not upload.repeats for upload in self.uploads.values())
+        return self.moved and on_its_way
 
     @property
     def missing(self) -> list[str]:
@@ -143,6 +146,7 @@ class Contributing:
         for attempt in self._attempts.values():
             if attempt.at_work:
                 self._pulse.beaten(now_s, attempt.config)
+                attempt.moved = False
                 effects.append(Send(self._roster.coordinator, Working(cid=attempt.cid)))
         return effects
 
@@ -277,7 +281,7 @@ class Contributing:
         attempt = self._by_cid(header.cid)
         if attempt is None:
             return [Erase(header.cid.hex())]
-        attempt.header = header
+        attempt.header, attempt.moved = header, True
         record = self._record(attempt, header, still_open=True)
         return [record, *self._upload_missing(attempt, Outgoing.offer)]
 
@@ -285,6 +289,19 @@ class Contributing:
         """Take note that this owner can't contribute to the round, and say so."""
         attempt = self._by_cid(cid)
         return [] if attempt is None else [Erase(cid.hex()), *self._decline(attempt, kind)]
+
+    def moves(self, cid: bytes) -> bool:
+        """Return whether the next beat tells of this round's upload: `sent` adds nothing then."""
+        attempt = self._by_cid(cid)
+        return attempt is None or attempt.moved
+
+    def sent(self, cid: bytes, holder: str) -> list[Effect]:
+        """Take note that a chunk of the piece on its way is in one holder's queue."""
+        attempt = self._by_cid(cid)
+        upload = None if attempt is None else attempt.uploads.get(holder)
+        if attempt is not None and upload is not None and not upload.repeats:
+            attempt.moved = True
+        return []
 
     def uploaded(self, cid: bytes, holder: str) -> list[Effect]:
         """Take note that the chunks asked for are in one holder's queue; go on with the next."""

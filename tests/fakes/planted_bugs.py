@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterable, Mapping
 import pytest
 
 from actors.actor import Actor
+from infra.simulation.ghost import Ghost
 from protocols.effects import Effect, Send
 from protocols.messages import Vote
+from protocols.reports import Step
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.gathering import Gathering
 from protocols.secagg.holding import Holding
@@ -55,9 +57,56 @@ def redundant_work_counts(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Gathering, "_has_enough_of", lambda self, sender: False)
 
 
+def stuck_uploads_count(patch: pytest.MonkeyPatch) -> None:
+    """A trainer says that it works as long as it tries to upload, taken or not."""
+    whole = Contributing.advance
+
+    def advance(self: Contributing, now_s: float) -> list[Effect]:
+        effects = whole(self, now_s)
+        for attempt in self._attempts.values():
+            attempt.moved = True
+        return effects
+
+    patch.setattr(Contributing, "advance", advance)
+
+
+def work_that_helps_nobody_counts(patch: pytest.MonkeyPatch) -> None:
+    """Both of them: either rule alone ends the wait where redundant uploads are stuck."""
+    redundant_work_counts(patch)
+    stuck_uploads_count(patch)
+
+
+def first_votes_are_remembered_only(patch: pytest.MonkeyPatch) -> None:
+    """The rules know the first set only that a holder voted for in a round."""
+
+    def voted(self: Ghost, cid: bytes, holder: str, digest: bytes) -> bool:
+        first = next(iter(self.votes.get(cid, {}).get(holder, {})), None)
+        return first == digest or self.lies.voted(cid, holder, digest)
+
+    patch.setattr(Ghost, "voted", voted)
+
+
+def everybody_is_named_as_voter(patch: pytest.MonkeyPatch) -> None:
+    """A coordinator names all announced holders as voters once it has a quorum."""
+    whole = Gathering._resend
+
+    def resend(self: Gathering, names: Iterable[str]) -> list[Effect]:
+        votes = self._votes
+        if self.step is Step.RELEASING:
+            self._votes = dict.fromkeys(self.announced, bytes(64)) | votes
+        effects = whole(self, names)
+        self._votes = votes
+        return effects
+
+    patch.setattr(Gathering, "_resend", resend)
+
+
 # The file in `simulation/reproductions` that each of them led to.
 KEPT: dict[str, Plant] = {
     "trainer-contributes-again": trainer_forgets_its_contribution,
     "holder-opens-again": holder_forgets_its_last_round,
-    "work-for-a-dead-holder": redundant_work_counts,
+    "work-for-a-dead-holder": work_that_helps_nobody_counts,
+    "upload-to-a-full-queue": stuck_uploads_count,
+    "upload-to-a-full-queue-after-a-blackout": stuck_uploads_count,
+    "vote-after-an-old-backup": first_votes_are_remembered_only,
 }

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from fakes.planted_bugs import (
     KEPT,
+    everybody_is_named_as_voter,
     trainer_forgets_its_contribution,
     vote_leaves_before_it_is_written,
 )
@@ -49,6 +50,18 @@ def test_the_bug_that_led_to_a_file_would_be_found_by_it(
     replay = replayed(Reproduction.read(FOLDER / f"{name}.json"))
 
     assert replay.outcome == "fails"
+
+
+def test_a_coordinator_that_names_who_did_not_vote_is_noticed_where_another_voted_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    everybody_is_named_as_voter(monkeypatch)
+    kept = Reproduction.read(FOLDER / "vote-after-an-old-backup.json")
+
+    violations = run(kept.plan, kept.seed).violations
+
+    twice_s = float(kept.said.split()[0])
+    assert Rule.CERTIFICATE in {one.rule for one in violations if abs(one.at_s - twice_s) < 0.5}
 
 
 # --- from a failing seed to a story ---------------------------------------------------

@@ -7,7 +7,17 @@ import hashlib
 import msgspec
 import pytest
 from fakes.signatures import release_of
-from fakes.simulated_scene import CID, CONFIG, OPENED, ROSTER, Scene, header_of, key_of, sealed
+from fakes.simulated_scene import (
+    CID,
+    CONFIG,
+    OPENED,
+    ROSTER,
+    Scene,
+    header_of,
+    key_of,
+    round_record,
+    sealed,
+)
 
 from infra.simulation.ghost import Rule
 from protocols.codec import seal
@@ -84,7 +94,8 @@ def test_an_answer_for_another_set_than_the_vote_is_noticed_whatever_is_claimed(
     scene.open_round()
     scene.vote("h1")
     other = scene.contribute(*ROSTER.trainers)
-    scene.ghost.votes[CID] |= dict.fromkeys(("h2", "h3"), set_digest(CID, other))
+    voted = {set_digest(CID, other): None}
+    scene.ghost.votes[CID] |= dict.fromkeys(("h2", "h3"), voted)
 
     answered(scene, "h1", other)
 
@@ -106,6 +117,44 @@ def test_a_holder_that_forgot_may_vote_again_only_where_it_was_asked_for_another
     scene.vote("h1", chosen=other)
 
     assert scene.broken() == (set() if told else {Rule.ONE_VOTE})
+
+
+@pytest.mark.parametrize(
+    ("voters", "fine"),
+    [(("h2", "h3"), True), (("h1", "h2"), False), (("h2", "h3", "h1"), False)],
+    ids=["who voted for it, too", "who voted for another", "one among others"],
+)
+def test_who_voted_for_two_sets_may_be_named_for_both_and_others_for_their_own(
+    voters: tuple[str, ...], *, fine: bool
+) -> None:
+    scene = Scene()
+    scene.open_round()
+    other = scene.contribute(*ROSTER.trainers)
+    scene.ghost.forgetful["h3"] = None
+    scene.ghost.lies.note("coordinator", "h3", Propose(cid=CID, chosen=other))
+    scene.vote("h1", "h3", chosen=other)
+    scene.vote("h2", "h3")
+    assert scene.ghost.violations == []
+
+    scene.write("coordinator", "round", round_record(scene.chosen))
+    scene.say("coordinator", release(scene, *voters), "h2")
+
+    assert scene.broken() == (set() if fine else {Rule.CERTIFICATE})
+
+
+@pytest.mark.parametrize("forgot", [True, False])
+def test_both_votes_of_a_holder_that_forgot_count_in_a_quorum(*, forgot: bool) -> None:
+    scene = Scene()
+    scene.open_round()
+    other = scene.contribute(*ROSTER.trainers)
+    scene.ghost.forgetful["h3"] = None
+    scene.ghost.lies.note("coordinator", "h3", Propose(cid=CID, chosen=other))
+    scene.vote("h3", chosen=other)
+    scene.vote(*(("h2", "h3") if forgot else ("h2",)))
+
+    answered(scene, "h1", scene.chosen)
+
+    assert scene.broken() == (set() if forgot else {Rule.CERTIFICATE})
 
 
 def test_a_vote_for_a_set_that_nobody_may_open_is_noticed() -> None:

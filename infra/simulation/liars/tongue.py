@@ -80,12 +80,12 @@ class Tongue:
         """Return a certificate that names these: true signatures of those who voted so."""
         digest = set_digest(cid, chosen)
         vote, federation = Vote(cid=cid, set_digest=digest), self.roster.federation
-        votes, lies = self._crew.ghost.votes.get(cid, {}), self._crew.ghost.lies
+        ghost = self._crew.ghost
         return tuple(
             Endorsement(
                 holder=name,
                 signature=signature_of(federation, name, vote)
-                if votes.get(name) == digest or lies.voted(cid, name, digest)
+                if ghost.voted(cid, name, digest)
                 else bytes(SIGNATURE_BYTES),
             )
             for name in voters

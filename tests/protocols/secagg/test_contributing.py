@@ -721,6 +721,99 @@ def test_an_upload_that_was_refused_is_no_longer_work() -> None:
     assert owner.machine.advance(9.0) == []
 
 
+def beats(owner: Owner, at_s: float) -> bool:
+    """Let the time come to `at_s`; return whether the owner says that it is at work."""
+    due_s = owner.machine.next_wake_s()
+    due = due_s is not None and due_s <= at_s
+    return due and bool(messages_of(owner.machine.advance(at_s), Working))
+
+
+def test_a_long_computation_is_work_at_every_beat() -> None:
+    owner = Owner()
+    owner.announce()
+
+    assert all(beats(owner, 10.0 * turn) for turn in range(1, 6))
+
+
+def test_an_upload_of_which_nothing_goes_out_is_no_work_to_wait_for() -> None:
+    # Its holder may be dead and its queue full: then it is tried as long as the round lasts.
+    owner = uploading()
+
+    told = [beats(owner, 10.0 * turn) for turn in range(1, 5)]
+
+    assert told == [True, False, False, False]
+    assert owner.machine.next_wake_s() is None
+
+
+def test_a_slow_upload_is_work_as_long_as_chunks_of_it_go_out() -> None:
+    long = config_of(dimension=20 * CONFIG.dimension)
+    owner = uploading(long)
+    owner.sent_all(long)
+    assert only(owner.grant(HOLDERS[0], (1, 8), config=long), Upload)
+    assert beats(owner, 10.0)
+
+    for at_s in (50.0, 90.0, 130.0):
+        assert not beats(owner, at_s - 1.0)
+        owner.machine.sent(long.cid(), HOLDERS[0])
+        assert beats(owner, at_s)
+
+
+def test_what_goes_out_between_two_beats_is_told_with_the_next() -> None:
+    owner = uploading()
+    assert beats(owner, 10.0)
+
+    owner.machine.sent(CID, HOLDERS[0])
+    owner.machine.sent(CID, HOLDERS[1])
+
+    assert not beats(owner, 10.0 + CONFIG.beat_ms / 2000)
+    assert beats(owner, 10.0 + CONFIG.beat_ms / 1000)
+    assert owner.machine.next_wake_s() is None
+
+
+def test_a_dead_holder_does_not_silence_an_upload_that_moves_to_another() -> None:
+    owner = uploading()
+    assert beats(owner, 10.0)
+    owner.machine.uploaded(CID, HOLDERS[1])
+    owner.grant(HOLDERS[1], (1, 1))
+
+    owner.machine.sent(CID, HOLDERS[1])
+
+    assert beats(owner, 20.0)
+
+
+def test_an_offer_that_went_out_again_says_nothing_of_what_is_on_its_way_elsewhere() -> None:
+    owner = uploading()
+    for holder in HOLDERS[1:]:
+        owner.machine.uploaded(CID, holder)
+    assert beats(owner, 10.0)
+    owner.announce()
+    repeated = owner.announce()
+    assert [upload.holder for upload in only(repeated, Upload)] == list(HOLDERS[1:])
+
+    owner.machine.sent(CID, HOLDERS[1])
+
+    assert owner.machine.next_wake_s() is None
+
+
+def test_an_upload_that_is_taken_up_after_a_crash_is_work_again() -> None:
+    owner = uploading()
+    assert beats(owner, 10.0)
+
+    owner.crash()
+
+    assert beats(owner, 20.0)
+
+
+def test_a_chunk_of_no_upload_is_no_sign_of_work() -> None:
+    owner = uploading()
+    assert beats(owner, 10.0)
+
+    owner.machine.sent(b"c" * 32, HOLDERS[0])
+    owner.machine.sent(CID, "mallory")
+
+    assert owner.machine.next_wake_s() is None
+
+
 # --- back from the journal ------------------------------------------------------------
 
 

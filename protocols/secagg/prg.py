@@ -12,6 +12,7 @@ import numpy as np
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from numpy.typing import NDArray
 
 from protocols.errors import Misuse
 
@@ -58,26 +59,46 @@ def residues(field: PrimeField, seed: bytes, info: bytes, count: int) -> Residue
 
     Time O(count): AES at several GB/s.
     """
-    if len(seed) != SEED_BYTES:
-        raise Misuse(f"a seed has {SEED_BYTES} bytes, not {len(seed)}")
     if count < 0:
         raise Misuse("the count is negative")
+    return _collect(_words_of(field, key_stream(seed, info)), field.modulus, count)
+
+
+def key_stream(seed: bytes, info: bytes) -> Callable[[int], NDArray[np.uint8]]:
+    """Open a stream of pseudo-random bytes.
+
+    Args:
+        seed: 32 bytes.
+        info: from `stream_info`.
+
+    Returns:
+        A reader: each call returns the next so many bytes, in an array of its own.
+
+    Raises:
+        Misuse: the seed has another length.
+    """
+    if len(seed) != SEED_BYTES:
+        raise Misuse(f"a seed has {SEED_BYTES} bytes, not {len(seed)}")
     key = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=info).derive(seed)
-    return _collect(_words_of(field, key), field.modulus, count)
-
-
-def _words_of(field: PrimeField, key: bytes) -> Callable[[int], Residues]:
-    # Successive calls continue the stream.
     encryptor = Cipher(algorithms.AES256(key), modes.CTR(bytes(_BLOCK_BYTES))).encryptor()
 
-    def draw(count: int) -> Residues:
-        size = count * field.word_bytes
+    def read(size: int) -> NDArray[np.uint8]:
         # `update_into` may ask for room for one more block.
         stream = np.empty(size + _BLOCK_BYTES, dtype=np.uint8)
         for start in range(0, size, len(_ZEROS)):
             piece = memoryview(_ZEROS)[: size - start]
             encryptor.update_into(piece, stream.data[start:])
-        return stream[:size].view(field.dtype)
+        return stream[:size]
+
+    return read
+
+
+def _words_of(
+    field: PrimeField, read: Callable[[int], NDArray[np.uint8]]
+) -> Callable[[int], Residues]:
+    # Successive calls continue the stream.
+    def draw(count: int) -> Residues:
+        return read(count * field.word_bytes).view(field.dtype)
 
     return draw
 

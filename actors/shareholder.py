@@ -21,7 +21,7 @@ from protocols.secagg.suites import SUITES
 from .actor import Actor, Decide, Ports
 from .ports import StorageFailed
 from .seals import Seals
-from .software import SOFTWARE
+from .software import Setup
 
 log = logging.getLogger(__name__)
 
@@ -31,10 +31,12 @@ _AT_ONCE = 16  # shares that are read and added together
 class ShareHolder(Actor):
     """Runs `Holding`."""
 
-    def __init__(self, name: str, roster: Roster, ports: Ports, software: str = SOFTWARE) -> None:
+    def __init__(self, name: str, roster: Roster, ports: Ports, setup: Setup = Setup()) -> None:
         super().__init__(name, roster, ports)
-        self._software = software
-        self._machine = Holding(name, roster, ports.signatures, entropy=ports.entropy.bytes)
+        self._software = setup.software
+        self._machine = Holding(
+            name, roster, ports.signatures, terms=setup.terms, entropy=ports.entropy.bytes
+        )
         self._seals = Seals(name, roster.federation, ports.sealing, ports.signatures, ports.offload)
 
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:

@@ -1,8 +1,11 @@
-"""What runs here, as an actor tells others when it greets."""
+"""What runs here, as an actor tells others when it greets, and on which terms."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+
+from protocols.secagg.terms import Terms
 
 
 def _name() -> str:
@@ -13,3 +16,11 @@ def _name() -> str:
 
 
 SOFTWARE = _name()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setup:
+    """What an actor says that it runs, and what it demands of rounds."""
+
+    software: str = SOFTWARE
+    terms: Terms = Terms()

@@ -24,7 +24,7 @@ from protocols.secagg.suites import SUITES
 from .actor import Actor, Decide, Ports
 from .ports import Blobs, StorageFailed, Worker, WorkFailed
 from .seals import Seals
-from .software import SOFTWARE
+from .software import Setup
 
 log = logging.getLogger(__name__)
 
@@ -46,11 +46,11 @@ class Trainer(Actor):
         roster: Roster,
         ports: Ports,
         own: TrainerPorts,
-        software: str = SOFTWARE,
+        setup: Setup = Setup(),
     ) -> None:
         super().__init__(name, roster, ports)
-        self._software = software
-        self._machine = Contributing(name, roster, ports.signatures)
+        self._software = setup.software
+        self._machine = Contributing(name, roster, ports.signatures, terms=setup.terms)
         self._own = own
         self._seals = Seals(name, roster.federation, ports.sealing, ports.signatures, ports.offload)
 

@@ -20,6 +20,7 @@ from protocols.learning.state import State
 from protocols.round_config import majority
 from protocols.secagg.coordinating import Plan
 from protocols.secagg.patience import Timing
+from protocols.secagg.terms import Terms
 from protocols.trust.sealing import SuiteName, suites
 
 from .config import ConfigError, FedAvgSettings, Job, LogisticSettings, Owner, ProbeSettings
@@ -132,6 +133,13 @@ def plan_of(job: Job) -> Plan:
             resend_s=limits.resend_s,
         ),
     )
+
+
+def terms_of(job: Job) -> Terms:
+    """Return what an actor demands that has this job file."""
+    federation = job.federation
+    quorum = majority(federation.holders) if federation.vote else 0
+    return Terms(minimum=federation.minimum, threshold=federation.threshold, quorum=quorum)
 
 
 def _sealing(wanted: str) -> SuiteName:

@@ -12,6 +12,7 @@ from actors.actor import Actor, Ports
 from actors.coordinator import Coordinator
 from actors.ports import Lane, Transport, WorkFailed
 from actors.shareholder import ShareHolder
+from actors.software import Setup
 from actors.supervision import RestartPolicy, Supervisor
 from actors.trainer import Trainer, TrainerPorts
 from protocols.learning.state import State
@@ -25,7 +26,7 @@ from protocols.reports import (
     TookPart,
 )
 
-from .casting import assignment_of, work_spec
+from .casting import assignment_of, terms_of, work_spec
 from .checkpoints import FileCheckpoints
 from .heap import settle_heap
 from .homes import ActorHome
@@ -90,6 +91,7 @@ class ActorProcess:
         if home.role == "trainer":
             self._worker = ProcessWorker(work_spec(home.job, home.owner))
         self._credentials = home.credentials()
+        self._setup = Setup(terms=terms_of(home.job))
         self._initial = home.initial() if home.role == "coordinator" else State()
         self._supervisor = Supervisor(
             home.name,
@@ -215,7 +217,7 @@ class ActorProcess:
     async def _holder(self) -> AsyncIterator[Actor]:
         async with AsyncExitStack() as stack:
             ports, _ = await self._opened(stack)
-            yield ShareHolder(self.home.name, self._credentials.roster, ports)
+            yield ShareHolder(self.home.name, self._credentials.roster, ports, self._setup)
 
     @asynccontextmanager
     async def _trainer(self) -> AsyncIterator[Actor]:
@@ -228,7 +230,7 @@ class ActorProcess:
                 blobs=blobs_of(home, link, stack, self._models),
                 worker=worker,
             )
-            yield Trainer(home.name, self._credentials.roster, ports, own)
+            yield Trainer(home.name, self._credentials.roster, ports, own, self._setup)
 
     @asynccontextmanager
     async def _coordinator(self) -> AsyncIterator[Actor]:

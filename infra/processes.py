@@ -207,7 +207,7 @@ class ProcessFederation:
             raise ConfigError([f"broker: {problem}" for problem in error.problems]) from None
         initial = self.casting.assignment.initial
         trial = TrialIdentities(self._home / AUTHORITY)
-        Provisioning(stage.job, initial, access, trial, renew=True).write(self._home)
+        Provisioning(stage.job, initial, access, trial).write(self._home, renew=True)
 
     async def _ready(self) -> None:
         """Wait for the processes to be linked, so that the first round is not timed with them.

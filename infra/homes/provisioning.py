@@ -68,7 +68,6 @@ class Provisioning:
         access: Mapping[str, Access],
         identities: TrialIdentities | SharedRoster,
         *,
-        renew: bool = False,
         model: ModelWay | None = None,
     ) -> None:
         self._job = job
@@ -76,16 +75,17 @@ class Provisioning:
         self._access = access
         self._identities = identities
         self._authorities: tuple[bytes, ...] = ()
-        self._renew = renew
         self._model = model
         self._task: dict[str, Path] = {}
 
-    def write(self, out: Path) -> list[Provisioned]:
+    def write(self, out: Path, *, renew: bool = False) -> list[Provisioned]:
         """Write all homes, or none. Raises `ConfigError` naming every folder that is in the way."""
         roster = self._job.roster()
         names = (roster.coordinator, *roster.holders, *roster.trainers)
         problems = [*self._too_large(), *self._no_task()]
-        problems += [problem for name in names for problem in self._in_the_way(out / name)]
+        problems += [
+            problem for name in names for problem in self._in_the_way(out / name, renew=renew)
+        ]
         if problems:
             raise ConfigError(problems)
         with told_as_config_errors():
@@ -119,7 +119,7 @@ class Provisioning:
         except ConfigError as error:
             yield from error.problems
 
-    def _in_the_way(self, path: Path) -> Iterator[str]:
+    def _in_the_way(self, path: Path, *, renew: bool) -> Iterator[str]:
         try:
             there = {entry.name for entry in path.iterdir()}
         except FileNotFoundError:
@@ -128,10 +128,10 @@ class Provisioning:
             yield f"{path}: {error.strerror}; choose another folder with --out"
             return
         there -= {FOLDER, HOME_ROSTER}  # an identity may be there before anything else
-        ours = SETTINGS in there or (self._renew and JOURNAL in there)
+        ours = SETTINGS in there or (renew and JOURNAL in there)
         if there and not ours:
             yield f"{path}: not empty, and no home of ours; choose another folder with --out"
-        elif not self._renew and (lived := there.intersection(_LIVED)):
+        elif not renew and (lived := there.intersection(_LIVED)):
             yield (
                 f"{path}: an actor has lived here ({sorted(lived)[0]}); move the folder away or "
                 f"choose another with --out"

@@ -12,6 +12,7 @@ from actors.actor import Actor, Ports
 from actors.coordinator import Assignment, Coordinator
 from actors.ports import Lane
 from actors.shareholder import ShareHolder
+from actors.software import Setup
 from actors.supervision import GaveUp, RestartPolicy, Supervisor
 from actors.trainer import Trainer, TrainerPorts
 from protocols.reports import JobEnded
@@ -34,7 +35,7 @@ from .watch import Watch
 from .worker import Owner, SimWorker, States
 
 # What everybody says that it runs: the same, installed or not, in all versions.
-_SOFTWARE = "quorate x.y.z"
+_SETUP = Setup(software="quorate x.y.z")
 _POLICY = RestartPolicy(most=5, longest_s=5.0)
 _AGAIN_S = 10.0  # until a host's service manager starts what gave up
 
@@ -213,7 +214,7 @@ class World:
     async def _holder(self, host: Host, life: Life) -> AsyncIterator[Actor]:
         async with AsyncExitStack() as stack:
             ports = self._ports(host, life, stack)
-            yield ShareHolder(host.name, host.roster, ports, _SOFTWARE)
+            yield ShareHolder(host.name, host.roster, ports, _SETUP)
 
     @asynccontextmanager
     async def _trainer(self, host: Host, life: Life) -> AsyncIterator[Actor]:
@@ -224,7 +225,7 @@ class World:
                 blobs=SimBlobs(host.name, self.shelf),
                 worker=SimWorker(host.owner, self._states),
             )
-            yield Trainer(host.name, host.roster, self._ports(host, life, stack), own, _SOFTWARE)
+            yield Trainer(host.name, host.roster, self._ports(host, life, stack), own, _SETUP)
 
     @asynccontextmanager
     async def _coordinator(self, host: Host, life: Life) -> AsyncIterator[Actor]:

@@ -26,7 +26,7 @@ from protocols.messages import (
 )
 from protocols.records import Contributed
 from protocols.reports import Outcome, Refusal, TookPart
-from protocols.round_config import MINIMUM_FLOOR, Roster, RoundConfig
+from protocols.round_config import Roster, RoundConfig
 from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import suites
 from protocols.trust.signing import Verifier, require_said
@@ -37,6 +37,7 @@ from .greeting import greeting
 from .pulse import Pulse
 from .sealed import key_fault
 from .sets import contribution_digest
+from .terms import Terms
 
 
 @dataclass(slots=True)
@@ -91,13 +92,18 @@ class Contributing:
     """
 
     def __init__(
-        self, name: str, roster: Roster, verifier: Verifier, *, minimum: int = MINIMUM_FLOOR
+        self,
+        name: str,
+        roster: Roster,
+        verifier: Verifier,
+        *,
+        terms: Terms = Terms(),  # noqa: B008 - it is frozen
     ) -> None:
         self._name = name
         self._roster = roster
         self._verifier = verifier
         self._roster_digest = roster.digest()
-        self._minimum = minimum
+        self._terms = terms
         self._attempts: dict[str, _Attempt] = {}
         # Rounds of a job below its floor are over for us; unwelcomed, we can't know which are.
         self._floors: dict[str, int] = {}
@@ -223,8 +229,8 @@ class Contributing:
         self._require_usable(announce)
         effects = self._drop(attempt, "late") if attempt is not None else []
         attempt = self._attempts[config.job] = _Attempt(config, _by_holder(announce.opened))
-        if config.minimum < self._minimum:
-            return effects + self._decline(attempt, "minimum too small")
+        if (fault := self._terms.fault(config)) is not None:
+            return effects + self._decline(attempt, fault)
         if config.sealing not in suites():
             return effects + self._decline(attempt, f"{config.sealing} is not to be had here")
         coordinator = self._roster.coordinator

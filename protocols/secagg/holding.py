@@ -53,18 +53,19 @@ from protocols.records import (
     LastRound,
 )
 from protocols.reports import Refusal, TookPart
-from protocols.round_config import MINIMUM_FLOOR, Roster, RoundConfig
+from protocols.round_config import Roster, RoundConfig
 from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import ENTROPY_BYTES, BoxKey, BoxSeed, suites
 from protocols.trust.signing import Verifier, require_said
 
 from .chunks import answer_stream, chunk_count, shape_fault, share_stream
-from .credit import Credit, fair_share
+from .credit import fair_share
 from .greeting import greeting
 from .held_round import HeldRound, Partial, restore_rounds
 from .pulse import Pulse
 from .sealed import key_fault
 from .sets import contribution_digest, set_digest, set_fault
+from .terms import Terms
 
 
 class Holding:
@@ -84,16 +85,14 @@ class Holding:
         verifier: Verifier,
         *,
         entropy: Callable[[int], bytes],
-        minimum: int = MINIMUM_FLOOR,
-        credit: Credit = Credit(),  # noqa: B008 - it is frozen
+        terms: Terms = Terms(),  # noqa: B008 - it is frozen
     ) -> None:
         self._name = name
         self._roster = roster
         self._verifier = verifier
         self._roster_digest = roster.digest()
         self._entropy = entropy
-        self._minimum = minimum
-        self._allowed = credit
+        self._terms = terms
         self._rounds: dict[bytes, HeldRound] = {}
         self._last: dict[str, LastRound] = {}
         self._pulse = Pulse()
@@ -175,8 +174,8 @@ class Holding:
             return self._open_again(sender, self._rounds[cid], message)
         if config.roster != self._roster_digest or config.holders != len(self._roster.holders):
             raise PeerViolation(sender, "opened a round for another roster")
-        if config.minimum < self._minimum:
-            return self._refuse(sender, cid, "open", f"minimum below ours of {self._minimum}")
+        if (fault := self._terms.fault(config)) is not None:
+            return self._refuse(sender, cid, "open", fault)
         if config.sealing not in suites():
             return self._refuse(sender, cid, "open", f"{config.sealing} is not to be had here")
         if (fault := key_fault(config, message.sealing_key)) is not None:
@@ -307,7 +306,8 @@ class Holding:
 
     def _credit(self) -> int:
         uploads = sum(len(held.partial) for held in self._rounds.values())
-        return fair_share(self._allowed.pool, uploads, most=self._allowed.chunks)
+        credit = self._terms.credit
+        return fair_share(credit.pool, uploads, most=credit.chunks)
 
     def checked(self, stream: str, *, ok: bool) -> list[Effect]:
         """Take the result of a `CheckStream`: complete, or not what the trainer announced."""

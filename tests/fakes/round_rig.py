@@ -43,6 +43,7 @@ from protocols.secagg.holding import Holding
 from protocols.secagg.patience import Timing
 from protocols.secagg.sets import set_digest
 from protocols.secagg.suites import SUITES
+from protocols.secagg.terms import Terms
 from protocols.trust.sealing import CLASSICAL
 
 TIMING = Timing(grace_s=2.0, patience_s=30.0, round_s=300.0, resend_s=5.0)
@@ -116,7 +117,7 @@ class Rig:
                     self.roster,
                     ANYBODY,
                     entropy=self.random.randbytes,
-                    credit=credit,
+                    terms=Terms(credit=credit),
                 )
             case _:
                 return Contributing(name, self.roster, ANYBODY)

@@ -74,8 +74,8 @@ def provisioned(
     like = job if job.algorithm == "logistic" else job_in(tmp_path / "like")
     initial = asyncio.run(first_state(like))
     trial = TrialIdentities(tmp_path / "authority")
-    writing = Provisioning(job, initial, accounts_for_all(job, access), trial, renew=renew)
-    return writing.write(tmp_path / "out")
+    writing = Provisioning(job, initial, accounts_for_all(job, access), trial)
+    return writing.write(tmp_path / "out", renew=renew)
 
 
 def problems_of(path: Path, **wanted: str) -> str:

@@ -48,6 +48,7 @@ from protocols.reports import Refusal, TookPart
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import upload_stream
 from protocols.secagg.contributing import Contributing
+from protocols.secagg.terms import Terms
 
 CONFIG = config_of()
 CID = CONFIG.cid()
@@ -311,16 +312,35 @@ def test_a_round_without_enough_holders_of_the_roster_is_a_violation(
     assert owner.machine.live_rounds() == ()
 
 
+@pytest.mark.parametrize(
+    ("config", "kind"),
+    [
+        (config_of(minimum=3), "minimum below ours of 4"),
+        (config_of(minimum=4, threshold=2), "threshold below ours of 3"),
+        (config_of(minimum=4, threshold=3, quorum=3), "quorum below ours of 4"),
+        (config_of(minimum=4, threshold=3, vote=False), "no vote, and we want one"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_round_below_the_owners_own_terms_is_declined(config: RoundConfig, kind: str) -> None:
+    owner = Owner(terms=Terms(minimum=4, threshold=3, quorum=4))
+
+    effects = owner.announce(config)
+
+    assert [message.kind for message in messages_of(effects, Declined)] == [kind]
+    assert not only(effects, Prepare)
+
+
 def test_a_minimum_below_the_owners_own_is_declined_without_computing() -> None:
-    owner = Owner(minimum=4)
+    owner = Owner(terms=Terms(minimum=4))
 
     effects = owner.announce(config_of(minimum=3))
     again = owner.announce(config_of(minimum=3))
 
-    declined = Declined(cid=config_of(minimum=3).cid(), kind="minimum too small")
+    declined = Declined(cid=config_of(minimum=3).cid(), kind="minimum below ours of 4")
     assert sent(effects) == sent(again) == [(COORDINATOR, declined)]
     assert not only(effects + again, Prepare)
-    assert only(Owner(minimum=4).announce(config_of(minimum=4)), Prepare)
+    assert only(Owner(terms=Terms(minimum=4)).announce(config_of(minimum=4)), Prepare)
 
 
 def test_rounds_of_two_jobs_run_side_by_side() -> None:

@@ -69,6 +69,7 @@ from protocols.secagg.chunks import answer_stream, share_stream
 from protocols.secagg.credit import Credit
 from protocols.secagg.holding import Holding
 from protocols.secagg.sets import set_digest
+from protocols.secagg.terms import Terms
 
 CONFIG = config_of()
 ONE_PHASE = config_of(vote=False)
@@ -263,7 +264,7 @@ def test_a_round_for_another_roster_is_a_violation(config: RoundConfig) -> None:
 
 
 def test_a_minimum_below_the_holders_own_is_refused_and_one_at_it_is_not() -> None:
-    desk = Desk(minimum=4)
+    desk = Desk(terms=Terms(minimum=4))
 
     assert refusals(desk.open(config_of(minimum=3))) == ["minimum below ours of 4"]
     assert not refusals(desk.open(config_of(minimum=4)))
@@ -543,7 +544,7 @@ def test_a_restarted_holder_asks_at_once_for_what_is_missing() -> None:
 
 
 def test_the_pool_is_divided_among_the_uploads_under_way() -> None:
-    desk = Desk(credit=Credit(chunks=8, pool=12))
+    desk = Desk(terms=Terms(credit=Credit(chunks=8, pool=12)))
     desk.open(LONG)
 
     spans = [granted(desk.hear(chunks_of(LONG, name)[0], name)) for name in TRAINERS]
@@ -552,7 +553,7 @@ def test_the_pool_is_divided_among_the_uploads_under_way() -> None:
 
 
 def test_an_upload_that_is_complete_gives_its_part_of_the_pool_back() -> None:
-    desk = Desk(credit=Credit(chunks=8, pool=12))
+    desk = Desk(terms=Terms(credit=Credit(chunks=8, pool=12)))
     desk.open(LONG)
     desk.hold("ann", "bob", config=LONG)
 

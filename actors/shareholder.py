@@ -31,7 +31,13 @@ _AT_ONCE = 16  # shares that are read and added together
 class ShareHolder(Actor):
     """Runs `Holding`."""
 
-    def __init__(self, name: str, roster: Roster, ports: Ports, setup: Setup = Setup()) -> None:
+    def __init__(
+        self,
+        name: str,
+        roster: Roster,
+        ports: Ports,
+        setup: Setup = Setup(),  # noqa: B008 - it is frozen
+    ) -> None:
         super().__init__(name, roster, ports)
         self._software = setup.software
         self._machine = Holding(

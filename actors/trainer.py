@@ -46,7 +46,7 @@ class Trainer(Actor):
         roster: Roster,
         ports: Ports,
         own: TrainerPorts,
-        setup: Setup = Setup(),
+        setup: Setup = Setup(),  # noqa: B008 - it is frozen
     ) -> None:
         super().__init__(name, roster, ports)
         self._software = setup.software

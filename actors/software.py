@@ -23,4 +23,4 @@ class Setup:
     """What an actor says that it runs, and what it demands of rounds."""
 
     software: str = SOFTWARE
-    terms: Terms = Terms()
+    terms: Terms = Terms()  # noqa: RUF009 - it is frozen

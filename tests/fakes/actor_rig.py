@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from actors.actor import Actor, Ports
 from actors.coordinator import Assignment, Coordinator
-from actors.ports import Sealing, StorageFailed, WorkFailed
+from actors.ports import Sealing, StorageFailed, Transport, WorkFailed
 from actors.shareholder import ShareHolder
 from actors.supervision import RestartPolicy, Supervisor
 from actors.trainer import Trainer, TrainerPorts
@@ -312,10 +312,14 @@ class Stage:
         )
         return asyncio.create_task(supervisor.run())
 
+    def connect(self, name: str) -> Transport:
+        """Return an actor's link to the bus."""
+        return self.bus.connect(name)
+
     @asynccontextmanager
     async def build(self, name: str) -> AsyncIterator[Actor]:
         home = self.homes[name]
-        transport = self.bus.connect(name)
+        transport = self.connect(name)
         ports = Ports(
             transport=transport,
             clock=self.clock,

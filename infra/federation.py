@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.actor import Actor, Ports
-from actors.coordinator import Assignment, Coordinator
+from actors.coordinator import Assignment, Coordinator, CoordinatorPorts
 from actors.ports import Lane, Monitor, PortError, WorkFailed
 from actors.shareholder import ShareHolder
 from actors.supervision import GaveUp, RestartPolicy, Supervisor
@@ -257,8 +257,7 @@ class Federation:
                 casting.roster,
                 ports,
                 casting.assignment,
-                blobs=self.bus.blobs(name),
-                checkpoints=checkpoints,
+                CoordinatorPorts(self.bus.blobs(name), checkpoints, SystemEntropy()),
             )
             try:
                 yield coordinator

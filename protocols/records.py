@@ -59,7 +59,8 @@ class RunRecord(Value, frozen=True):
     """Coordinator, key `run`: where the job stands between two rounds.
 
     `closed` is the id of the last round that ended, empty before the first: everybody is told
-    of its end again after a restart, as a crash may have come before the telling.
+    of its end again after a restart, as a crash may have come before the telling. `liars` are
+    the holders that answered falsely in rounds whose sum was opened.
     """
 
     number: int
@@ -70,6 +71,7 @@ class RunRecord(Value, frozen=True):
     over: bool
     reason: str
     closed: bytes = b""
+    liars: tuple[Name, ...] = ()
 
 
 class RoundRecord(Value, frozen=True):

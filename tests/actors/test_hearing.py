@@ -7,7 +7,7 @@ from fakes.actor_rig import Stage, in_virtual_time
 from fakes.ports import FakeClock, FakeJournal, FakeSpool, InlineOffload, yield_turns
 
 from actors.actor import Ports
-from actors.coordinator import Coordinator
+from actors.coordinator import Coordinator, CoordinatorPorts
 from actors.hearing import Hearing
 from actors.ports import Blobs, Transport
 from protocols.effects import Effect, Report
@@ -78,8 +78,7 @@ class Head:
             self.stage.roster,
             ports,
             self.stage.assignment,
-            blobs=self.blobs,
-            checkpoints=self.stage.checkpoints,
+            CoordinatorPorts(self.blobs, self.stage.checkpoints, self.stage.entropy),
         )
 
     async def begin(self) -> None:

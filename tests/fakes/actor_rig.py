@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -20,7 +20,7 @@ from fakes.ports import FakeJournal, FakeSpool, InlineOffload, SeededEntropy, Wr
 from numpy.typing import NDArray
 
 from actors.actor import Actor, Ports
-from actors.coordinator import Assignment, Coordinator
+from actors.coordinator import Assignment, Coordinator, CoordinatorPorts
 from actors.ports import StorageFailed, WorkFailed
 from actors.shareholder import ShareHolder
 from actors.supervision import RestartPolicy, Supervisor
@@ -207,6 +207,19 @@ def vector_of(place: int, number: int) -> NDArray[np.float64]:
 # --- the stage ------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Committee:
+    """n, t and f, and who of the holders is not what it should be."""
+
+    holders: int = 5
+    threshold: int = 3
+    faults: int = 0
+    liars: Mapping[str, type[ShareHolder]] = field(default_factory=dict)
+
+
+USUAL = Committee()
+
+
 class Stage:
     def __init__(
         self,
@@ -215,11 +228,13 @@ class Stage:
         trainers: int = 4,
         vote: bool = True,
         duplicate: Callable[[Sent], bool] | None = None,
+        committee: Committee = USUAL,
     ) -> None:
+        self.committee = committee
         self.roster = Roster(
             federation="test",
             coordinator="coordinator",
-            holders=tuple(f"holder-{i}" for i in range(1, 6)),
+            holders=tuple(f"holder-{i}" for i in range(1, committee.holders + 1)),
             trainers=("ann", "bob", "cat", "dan", "eve")[:trainers],
         )
         self.names = (*self.roster.holders, *self.roster.trainers, self.roster.coordinator)
@@ -228,9 +243,10 @@ class Stage:
             suite="shamir",
             field="p61",
             fraction_bits=8,
-            threshold=3,
+            threshold=committee.threshold,
+            faults=committee.faults,
             vote=vote,
-            quorum=majority(5),
+            quorum=majority(committee.holders, committee.faults),
             minimum=3,
             chunk_bytes=1024,
             abandoned_rounds=2,
@@ -312,11 +328,10 @@ class Stage:
                     self.roster,
                     ports,
                     self.assignment,
-                    blobs=self.bus.blobs(name),
-                    checkpoints=self.checkpoints,
+                    CoordinatorPorts(self.bus.blobs(name), self.checkpoints, self.entropy),
                 )
             case "holder":
-                return ShareHolder(name, self.roster, ports)
+                return self.committee.liars.get(name, ShareHolder)(name, self.roster, ports)
             case _:
                 own = TrainerPorts(self.bus.blobs(name), self.entropy, self.workers[name])
                 return Trainer(name, self.roster, ports, own)

@@ -105,7 +105,7 @@ class Rig:
     def _build(self, name: str) -> Machine:
         match self.roster.role(name):
             case "coordinator":
-                return Coordinating(self.roster, self.plan())
+                return Coordinating(self.roster, self.plan(), entropy=bytes)
             case "holder":
                 credit, pool = self.shape.credit_chunks, self.shape.pool_chunks
                 return Holding(name, self.roster, credit_chunks=credit, pool_chunks=pool)

@@ -13,6 +13,7 @@ from protocols.messages import Accepted, Contribution, Have, RoundOpened, Vote, 
 from protocols.reports import Step
 from protocols.round_config import Roster
 from protocols.secagg.gathering import Gathering
+from protocols.secagg.patience import Patience
 from protocols.secagg.sets import set_digest
 
 
@@ -62,7 +63,11 @@ class _Played:
         )
         self.now_s = 0.0
         self.gathering = Gathering(
-            self.config, roster, TIMING, expected=(*holders, *owners), now_s=0.0
+            self.config,
+            roster,
+            Patience(TIMING, 0.0),
+            expected=(*holders, *owners),
+            entropy=bytes,
         )
         self.fates = dict(zip(holders, fates, strict=True))
         self.there = [name for name, here in zip(owners, trainers, strict=True) if here]

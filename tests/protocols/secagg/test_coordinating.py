@@ -98,14 +98,14 @@ class Head:
         self.disk = Disk()
         self.plan = plan_of(**changes)
         self.now_s = 0.0
-        self.machine = Coordinating(ROSTER, self.plan)
+        self.machine = Coordinating(ROSTER, self.plan, entropy=bytes)
 
     def start(self) -> list[Effect]:
         initial = step_of(0) if self.machine.run is None else None
         return self.disk.keep(self.machine.start(self.now_s, initial))
 
     def crash(self) -> list[Effect]:
-        self.machine = Coordinating(ROSTER, self.plan)
+        self.machine = Coordinating(ROSTER, self.plan, entropy=bytes)
         self.machine.restore(self.disk.journal)
         return self.start()
 
@@ -476,7 +476,7 @@ def test_a_round_that_was_overslept_is_not_abandoned_and_one_that_ended_is_not_t
     assert [event.deadline_s for event in events(told, Progress)] == [TIMING.patience_s]
     assert number == 1
     assert head.config.number == 2
-    assert Coordinating(ROSTER, plan_of()).overslept(1.0, 1.0) == []
+    assert Coordinating(ROSTER, plan_of(), entropy=bytes).overslept(1.0, 1.0) == []
 
 
 def test_a_restart_with_new_limits_keeps_the_round_under_way_as_it_was_told() -> None:

@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.effects import Effect, OpenSum
+from protocols.effects import Effect, JudgeAnswers, OpenSum
 from protocols.errors import Misuse
 from protocols.learning.job import Algorithm, JobFailed, Opened
 from protocols.learning.state import State
 from protocols.messages import AnswerChunk, Wire
 from protocols.reports import JobEnded
-from protocols.round_config import Roster
+from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.chunks import answer_stream, chunk_count
 from protocols.secagg.coordinating import Coordinating, JobStep, Plan
 from protocols.secagg.fixed_point import FixedPoint
 from protocols.secagg.suites import SUITES
+from protocols.secagg.vouching import Vouching
 
 from .actor import Actor, Decide, Ports
 from .hearing import Hearing
-from .ports import Blobs, Checkpoints
+from .ports import Blobs, Checkpoints, StorageFailed
 from .seals import Seals
 
 log = logging.getLogger(__name__)
@@ -38,6 +40,14 @@ class Assignment:
     initial: State
 
 
+@dataclass(frozen=True, slots=True)
+class CoordinatorPorts:
+    """What a coordinator needs besides `Ports`."""
+
+    blobs: Blobs
+    checkpoints: Checkpoints
+
+
 class Coordinator(Actor):
     """Runs `Coordinating`, and the algorithm's update on every opened sum."""
 
@@ -46,9 +56,7 @@ class Coordinator(Actor):
         roster: Roster,
         ports: Ports,
         assignment: Assignment,
-        *,
-        blobs: Blobs,
-        checkpoints: Checkpoints,
+        own: CoordinatorPorts,
     ) -> None:
         super().__init__(roster.coordinator, roster, ports)
         self._algorithm = assignment.algorithm
@@ -56,8 +64,8 @@ class Coordinator(Actor):
         self._seals = Seals(
             self.name, roster.federation, ports.sealing, ports.signatures, ports.offload
         )
-        self._blobs = blobs
-        self._checkpoints = checkpoints
+        self._blobs = own.blobs
+        self._checkpoints = own.checkpoints
         self._hearing = Hearing()
         self.state = assignment.initial
 
@@ -132,10 +140,27 @@ class Coordinator(Actor):
         return self._machine.stop()
 
     def perform(self, effect: Effect) -> None:
-        """Begin opening a sum."""
-        if not isinstance(effect, OpenSum):
-            raise Misuse(f"a coordinator can't perform {type(effect).__name__}")
-        self.begin(f"{effect.config.cid().hex()}/open", self._open(effect))
+        """Begin to judge answers, or to open a sum."""
+        match effect:
+            case JudgeAnswers():
+                self.begin(f"{effect.config.cid().hex()}/judge", self._judge(effect))
+            case OpenSum():
+                self.begin(f"{effect.config.cid().hex()}/open", self._open(effect))
+            case _:
+                raise Misuse(f"a coordinator can't perform {type(effect).__name__}")
+
+    async def _judge(self, effect: JudgeAnswers) -> Decide:
+        config, offload = effect.config, self.ports.offload
+        suite, chunks = SUITES[config.suite], chunk_count(config)
+        vouching = Vouching(effect.coin, self._places(effect.answers), chunks)
+        for index in range(chunks):
+            answers = await self._chunks_of(config, effect.answers, index)
+            values = await offload.run(suite.vouch, config, effect.coin, index, answers)
+            for place, combined in values.items():
+                vouching.receive(place, index, combined)
+        judgement = await offload.run(vouching.judgement, suite.committee(config))
+        cid, clock = config.cid(), self.ports.clock
+        return lambda: self._machine.judged(clock.now_s(), cid, judgement)
 
     async def _open(self, effect: OpenSum) -> Decide:
         total = await self._sum(effect)
@@ -154,17 +179,33 @@ class Coordinator(Actor):
         return lambda: self._machine.opened(self.ports.clock.now_s(), step)
 
     async def _sum(self, effect: OpenSum) -> NDArray[np.float64]:
-        config, cid = effect.config, effect.config.cid()
-        suite, pieces = SUITES[config.suite], []
+        config, offload, coin = effect.config, self.ports.offload, effect.coin
+        suite, pieces, at_zero = SUITES[config.suite], [], effect.at_zero
+        # The lowest places are what the suite opens from; of the others nothing is read.
+        openers = sorted(effect.answers, key=self.roster.holders.index)[: config.threshold]
+        found = (0,) * len(at_zero)
         for index in range(chunk_count(config)):
-            answers = {
-                self.roster.holders.index(name): await self.ports.spool.get(
-                    answer_stream(cid, name), index
+            answers = await self._chunks_of(config, openers, index)
+            opened = await offload.run(suite.open, config, answers)
+            pieces.append(opened)
+            if coin is not None:
+                found = coin.plus(
+                    found, await offload.run(suite.vouch_opened, config, coin, index, opened)
                 )
-                for name in effect.answers
-            }
-            pieces.append(await self.ports.offload.run(suite.open, config, answers))
+        if found != at_zero:
+            raise StorageFailed(f"{self.name}: answers changed on the disk after they were judged")
         return FixedPoint.of(config).decode(np.concatenate(pieces))
+
+    def _places(self, holders: Iterable[str]) -> list[int]:
+        return [self.roster.holders.index(name) for name in holders]
+
+    async def _chunks_of(
+        self, config: RoundConfig, holders: Iterable[str], index: int
+    ) -> dict[int, bytes]:
+        """Return one chunk of each answer, by place."""
+        cid, get = config.cid(), self.ports.spool.get
+        streams = {self.roster.holders.index(name): answer_stream(cid, name) for name in holders}
+        return {place: await get(stream, index) for place, stream in streams.items()}
 
     async def _keep(self, state: State, *, completed: int) -> JobStep:
         """Make a state durable, then public, and say where the job stands with it."""

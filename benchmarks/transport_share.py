@@ -77,6 +77,7 @@ class Load:
             holders=3,
             trainers=3,
             threshold=2,
+            faults=0,
             vote=True,
             quorum=2,
             minimum=3,

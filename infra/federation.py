@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.actor import Actor, Ports
-from actors.coordinator import Assignment, Coordinator
+from actors.coordinator import Assignment, Coordinator, CoordinatorPorts
 from actors.ports import Lane, Monitor, PortError, WorkFailed
 from actors.shareholder import ShareHolder
 from actors.supervision import GaveUp, RestartPolicy, Supervisor
@@ -270,8 +270,7 @@ class Federation:
                 self._roster(name),
                 ports,
                 casting.assignment,
-                blobs=self.bus.blobs(name),
-                checkpoints=checkpoints,
+                CoordinatorPorts(self.bus.blobs(name), checkpoints),
             )
             try:
                 yield coordinator

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from typing import Protocol
 
 from actors.actor import Actor, Ports
-from actors.coordinator import Coordinator
+from actors.coordinator import Coordinator, CoordinatorPorts
 from actors.ports import Lane, Transport, WorkFailed
 from actors.shareholder import ShareHolder
 from actors.software import Setup
@@ -241,6 +241,8 @@ class ActorProcess:
                 self._credentials.roster,
                 ports,
                 assignment_of(home.job, self._initial),
-                blobs=blobs_of(home, link, stack, self._models),
-                checkpoints=FileCheckpoints(home.checkpoints, self._offload),
+                CoordinatorPorts(
+                    blobs_of(home, link, stack, self._models),
+                    FileCheckpoints(home.checkpoints, self._offload),
+                ),
             )

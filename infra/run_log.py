@@ -12,6 +12,7 @@ import msgspec
 
 from protocols.reports import (
     ActorRestarted,
+    AnswersJudged,
     Event,
     HolderLeft,
     HolderReturned,
@@ -44,6 +45,8 @@ class _Past(msgspec.Struct, frozen=True, kw_only=True):
     holders: list[Absence]
     restarts: dict[str, int]
     faults: dict[str, int]
+    checked: dict[str, int] = {}
+    liars: dict[str, int] = {}
 
 
 @dataclass(slots=True)
@@ -61,6 +64,8 @@ class RunLog:
     metrics: dict[str, float] = field(default_factory=dict)
     restarts: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
+    checked: Counter[str] = field(default_factory=Counter)
+    liars: Counter[str] = field(default_factory=Counter)
     survivors: tuple[str, ...] = ()
     back: tuple[str, ...] = ()  # trainers that the latest sum has again
 
@@ -77,8 +82,16 @@ class RunLog:
                 self.restarts[event.actor] += 1
             case PeerFault():
                 self.faults[event.peer] += 1
+            case AnswersJudged():
+                return event.checked != "verified"
             case JobEnded():
                 self.completed = max(self.completed, event.completed)
+            case _:
+                return self._take_absence(event)
+        return True
+
+    def _take_absence(self, event: Event) -> bool:
+        match event:
             case TrainerLeft():
                 return _left(self.trainers, event.trainer, event.number, event.reason)
             case HolderLeft():
@@ -92,6 +105,8 @@ class RunLog:
 
     def _complete(self, event: RoundComplete) -> None:
         self.survivors = event.survivors
+        self.checked[event.checked] += 1
+        self.liars.update(event.liars)
         gone = {absence.name for absence in self.trainers if absence.returned is None}
         self.back = tuple(name for name in event.survivors if name in gone)
         for name in self.back:
@@ -105,6 +120,8 @@ class RunLog:
             holders=self.holders,
             restarts=dict(self.restarts),
             faults=dict(self.faults),
+            checked=dict(self.checked),
+            liars=dict(self.liars),
         )
         return msgspec.json.encode(past)
 
@@ -113,6 +130,7 @@ class RunLog:
         past = msgspec.json.decode(data, type=_Past)
         self.abandoned, self.trainers, self.holders = past.abandoned, past.trainers, past.holders
         self.restarts, self.faults = Counter(past.restarts), Counter(past.faults)
+        self.checked, self.liars = Counter(past.checked), Counter(past.liars)
 
     def facts(self) -> dict[str, Any]:
         """Return what a summary tells of the rounds, ready for JSON."""
@@ -124,6 +142,8 @@ class RunLog:
             "returned_holders": [asdict(a) for a in self.holders if a.returned is not None],
             "restarts": dict(self.restarts),
             "peer_faults": dict(self.faults),
+            "checked": dict(self.checked),
+            "lying_holders": dict(self.liars),
             "metrics": self.metrics,
         }
 

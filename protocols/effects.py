@@ -18,6 +18,7 @@ from .messages import (
     Opened,
 )
 from .round_config import RoundConfig
+from .secagg.coin import Coin
 from .trust.sealing import SealingKey
 
 
@@ -125,12 +126,26 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgeAnswers:
+    """Coordinator: hold these complete answers against each other; report the judgement."""
+
+    config: RoundConfig
+    answers: dict[str, AnswerHeader]
+    coin: Coin
+
+
+@dataclass(frozen=True, slots=True)
 class OpenSum:
-    """Coordinator: rebuild the sum from these holders' answers; report it."""
+    """Coordinator: rebuild the sum from t of these holders' answers; report it.
+
+    With a coin, the combinations of what was opened must be `at_zero`.
+    """
 
     config: RoundConfig
     answers: dict[str, AnswerHeader]
     chosen: tuple[Contribution, ...]
+    coin: Coin | None = None
+    at_zero: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +167,7 @@ Effect = (
     | Upload
     | SumShares
     | Answer
+    | JudgeAnswers
     | OpenSum
     | Report
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .messages import AnswerHeader, Contribution, ContributionHeader, Opened
 from .messages import Message as Value
-from .round_config import Digest, RoundConfig
+from .round_config import Digest, Name, RoundConfig
 from .trust.sealing import BoxSeed, SealingKey
 
 
@@ -67,7 +67,8 @@ class RunRecord(Value, frozen=True):
     """Coordinator, key `run`: where the job stands between two rounds.
 
     `closed` is the id of the last round that ended, empty before the first: everybody is told
-    of its end again after a restart, as a crash may have come before the telling.
+    of its end again after a restart, as a crash may have come before the telling. `liars` are
+    the holders that answered falsely in rounds whose sum was opened.
     """
 
     number: int
@@ -78,6 +79,7 @@ class RunRecord(Value, frozen=True):
     over: bool
     reason: str
     closed: bytes = b""
+    liars: tuple[Name, ...] = ()
 
 
 class RoundRecord(Value, frozen=True):

@@ -82,14 +82,35 @@ class HolderReturned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AnswersJudged:
+    """The answers of `answered` were held against each other; `checked` is what came of it.
+
+    All are right (`verified`); those of `liars` are false and the others right (`corrected`);
+    or some are false and nobody can be named (`detected`): then further answers are waited for.
+    """
+
+    job: str
+    number: int
+    checked: str
+    answered: tuple[str, ...]
+    liars: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoundComplete:
-    """The sum over `survivors` was opened from the answers of `answered`."""
+    """The sum over `survivors` was opened from the answers of `answered` without the `liars`.
+
+    If the answers were `verified` or `corrected`, the sum is right whatever up to f holders did;
+    `unverified`, it is as good as their word.
+    """
 
     job: str
     number: int
     survivors: tuple[str, ...]
     answered: tuple[str, ...]
     seconds: float
+    checked: str = "unverified"
+    liars: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,12 +134,16 @@ class StateUpdated:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobEnded:
-    """The job is over: `converged`, `max rounds`, `stopped`, or `failed` with the reason."""
+    """The job is over: `converged`, `max rounds`, `stopped`, or `failed` with the reason.
+
+    `liars` are the share-holders that answered falsely in some round.
+    """
 
     job: str
     outcome: str
     reason: str
     completed: int
+    liars: tuple[str, ...] = ()
 
 
 Outcome = Literal["contributed", "answered", "declined", "refused", "late", "closed"]
@@ -201,6 +226,7 @@ Event = (
     | TrainerReturned
     | HolderLeft
     | HolderReturned
+    | AnswersJudged
     | RoundComplete
     | RoundAbandoned
     | StateUpdated

@@ -56,7 +56,8 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     Attributes:
         dimension: length of the summed vector.
         fraction_bits: a real x travels as the integer round(x · 2^fraction_bits).
-        threshold: t, answers needed to open; fewer learn nothing.
+        threshold: t, shares that open a sum; fewer tell nothing.
+        faults: f, the most holders that may break any rule, lie or stay silent.
         vote: True for the two-phase release (vote, then answer).
         quorum: votes that make a certificate; with `vote` False it is not used.
         minimum: the smallest set that may be opened.
@@ -74,6 +75,7 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     holders: Annotated[int, msgspec.Meta(ge=1, le=64)]
     trainers: Annotated[int, msgspec.Meta(ge=1, le=100_000)]
     threshold: Annotated[int, msgspec.Meta(ge=1, le=64)]
+    faults: Annotated[int, msgspec.Meta(ge=0, le=64)]
     vote: bool
     quorum: Annotated[int, msgspec.Meta(ge=1, le=64)]
     minimum: Annotated[int, msgspec.Meta(ge=MINIMUM_FLOOR)]
@@ -84,13 +86,17 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     roster: Digest
 
     def __post_init__(self) -> None:
-        faults = threshold_faults(
-            holders=self.holders, threshold=self.threshold, quorum=self.quorum, vote=self.vote
+        wrong = threshold_faults(
+            holders=self.holders,
+            faults=self.faults,
+            threshold=self.threshold,
+            quorum=self.quorum,
+            vote=self.vote,
         )
         if self.minimum > self.trainers:
-            faults.append(f"minimum {self.minimum} is above the {self.trainers} trainers")
-        if faults:
-            raise ValueError("; ".join(faults))
+            wrong.append(f"minimum {self.minimum} is above the {self.trainers} trainers")
+        if wrong:
+            raise ValueError("; ".join(wrong))
 
     def cid(self) -> bytes:
         """Return the round's id: the SHA-256 of its canonical bytes."""
@@ -98,39 +104,90 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def holders_needed(self) -> int:
         """Return how many holders this round can't do without."""
-        return holders_needed(threshold=self.threshold, quorum=self.quorum, vote=self.vote)
+        return holders_needed(
+            threshold=self.threshold, faults=self.faults, quorum=self.quorum, vote=self.vote
+        )
+
+    def answers_needed(self) -> int:
+        """Return how many answers open a sum: among fewer, f false ones could pass for true."""
+        return self.threshold + self.faults
+
+    def answers_wanted(self) -> int:
+        """Return from how many answers all of f false ones are told apart."""
+        return self.threshold + 2 * self.faults
 
 
-def majority(holders: int) -> int:
-    """Return the smallest quorum two of which always share a holder."""
-    return holders // 2 + 1
+def majority(holders: int, faults: int = 0) -> int:
+    """Return the smallest quorum two of which always share a holder that breaks no rule."""
+    return (holders + faults) // 2 + 1
 
 
-def holders_needed(*, threshold: int, quorum: int, vote: bool) -> int:
+def holders_needed(*, threshold: int, faults: int, quorum: int, vote: bool) -> int:
     """Return how many holders a round can't do without, from its opening to its last answer."""
-    return max(threshold, quorum) if vote else threshold
+    answers = threshold + faults
+    return max(answers, quorum) if vote else answers
 
 
-def threshold_faults(*, holders: int, threshold: int, quorum: int, vote: bool) -> list[str]:
+def threshold_faults(
+    *, holders: int, faults: int, threshold: int, quorum: int, vote: bool
+) -> list[str]:
     """Name every way in which the thresholds make no sense; empty when they do.
 
-    Two sets of one round must never both open (secure-aggregation rule of the two-phase
-    release): with the vote, two quorums share a holder and a holder votes once; without it,
-    two groups of `threshold` holders must share one, so 2t > n.
+    With n holders, f faults, threshold t and quorum q (secure-aggregation design, 3.1):
+
+    * t > f and t >= 2, or the liars open everything by themselves;
+    * n >= t + 2 · f: with f holders silent, the answers of the others still show a false one;
+    * two sets of one round never both open. With the vote 2 · q > n + f: two quorums share a
+      holder that votes once. Without it 2 · t > n + f: two groups that open share one;
+    * with the vote n - f >= q: f silent holders can't keep a quorum from voting.
     """
-    faults = []
+    crowd = crowd_fault(holders, faults)
+    if crowd is not None:
+        return [crowd]
+    lied = f", of whom {faults} may lie," if faults else ""
+    wrong = []
     if threshold < 2:
-        faults.append(f"threshold {threshold} lets a single holder open everything; use 2 or more")
+        wrong.append(f"threshold {threshold} lets a single holder open everything; use 2 or more")
+    elif threshold <= faults:
+        wrong.append(
+            f"threshold {threshold} lets {faults} lying holders open everything; "
+            f"use {faults + 1} or more"
+        )
     if threshold > holders:
-        faults.append(f"threshold {threshold} is above the {holders} holders")
-    if not vote and 2 * threshold <= holders:
-        faults.append(
-            f"threshold {threshold} of {holders} holders without the vote step lets two "
-            f"different sums of one round open; use {majority(holders)} or more, or vote = true"
+        wrong.append(f"threshold {threshold} is above the {holders} holders")
+    elif threshold > holders - 2 * faults:
+        wrong.append(
+            f"threshold {threshold} with faults = {faults} needs {threshold + 2 * faults} holders, "
+            f"so that {faults} can be missing and false answers are still noticed, and there are "
+            f"{holders}; use {holders - 2 * faults} or less"
         )
-    if vote and not majority(holders) <= quorum <= holders:
-        faults.append(
-            f"quorum {quorum} of {holders} holders must lie between {majority(holders)} "
-            f"(any two quorums share a holder) and {holders}"
+    smallest, most = majority(holders, faults), holders - faults
+    if not vote and threshold < smallest:
+        wrong.append(
+            f"threshold {threshold} of {holders} holders{lied} without the vote step lets two "
+            f"different sums of one round open; use {smallest} or more, or vote = true"
         )
-    return faults
+    if vote and not smallest <= quorum <= most:
+        sure = f"{most} (as {faults} may be silent)" if faults else f"{most}"
+        wrong.append(
+            f"quorum {quorum} of {holders} holders must lie between {smallest} "
+            f"(any two quorums share a holder{' that is honest' if faults else ''}) and {sure}"
+        )
+    return wrong
+
+
+def crowd_fault(holders: int, faults: int) -> str | None:
+    """Say why so many of the holders can't be at fault, None if they can.
+
+    The others must be a quorum, two of which share an honest holder: n >= 3 · f + 1.
+    """
+    if faults >= 0 and (faults == 0 or 3 * faults + 1 <= holders):
+        return None
+    if faults < 0:
+        return f"faults {faults} is below 0; use 0 or more"
+    quorum = majority(holders, faults)
+    return (
+        f"faults {faults} of {holders} holders are too many: a quorum of {quorum} "
+        f"shares an honest holder with every other, and only {holders - faults} are sure to vote; "
+        f"use {max(0, holders - 1) // 3} or less, or {3 * faults + 1} holders or more"
+    )

@@ -27,6 +27,7 @@ class DrillJob:
     owners: tuple[str, ...] = ("north", "south", "east", "west")
     holders: int = 5
     threshold: int = 3
+    faults: int = 0
     minimum: int = 3
     vote: bool = True
     replicated: bool = False
@@ -50,6 +51,7 @@ class DrillJob:
                 "replicated": self.replicated,
                 "holders": self.holders,
                 "threshold": self.threshold,
+                "faults": self.faults,
                 "minimum": self.minimum,
                 "vote": self.vote,
             },

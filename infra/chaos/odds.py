@@ -29,23 +29,30 @@ class Setting:
     minimum: int
     owners: int
     patience_s: float
+    faults: int = 0
 
     @property
     def quorum(self) -> int:
         """The votes of a certificate."""
-        return majority(self.holders)
+        return majority(self.holders, self.faults)
 
     @property
     def needed(self) -> int:
         """How many holders a round can't do without."""
-        return holders_needed(threshold=self.threshold, quorum=self.quorum, vote=self.vote)
+        return holders_needed(
+            threshold=self.threshold, faults=self.faults, quorum=self.quorum, vote=self.vote
+        )
 
     def allowed(self) -> bool:
         """Whether a job may have this setting."""
-        faults = threshold_faults(
-            holders=self.holders, threshold=self.threshold, quorum=self.quorum, vote=self.vote
+        wrong = threshold_faults(
+            holders=self.holders,
+            faults=self.faults,
+            threshold=self.threshold,
+            quorum=self.quorum,
+            vote=self.vote,
         )
-        return not faults and MINIMUM_FLOOR <= self.minimum <= self.owners
+        return not wrong and MINIMUM_FLOOR <= self.minimum <= self.owners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

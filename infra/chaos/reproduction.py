@@ -12,6 +12,7 @@ from infra.simulation.faults import ANYBODY, Plan
 from infra.simulation.ghost import Rule, Violation
 from infra.simulation.job import roster_of
 from infra.simulation.wording import wording
+from protocols.round_config import crowd_fault
 
 _FORMAT = 1
 _MOST_BYTES = 1 << 20
@@ -100,6 +101,8 @@ class Reproduction:
             return [*found, f"plan.size: {size.holders} holders and {size.trainers} trainers"]
         if not 1 <= size.threshold <= size.holders:
             found.append(f"plan.size: threshold {size.threshold} of {size.holders} holders")
+        if (crowd := crowd_fault(size.holders, size.faults)) is not None:
+            found.append(f"plan.size: {crowd}")
         if not 1 <= size.minimum <= size.trainers:
             found.append(f"plan.size: minimum {size.minimum} of {size.trainers} trainers")
         roster = roster_of(size)

@@ -19,6 +19,7 @@ from infra.rabbitmq.link import LinkChange, LinkState
 from infra.run_log import RunLog, as_json, plain
 from protocols.reports import (
     ActorRestarted,
+    AnswersJudged,
     Event,
     HolderLeft,
     HolderReturned,
@@ -276,6 +277,13 @@ def _trouble(event: OwnerTrouble) -> str:
     return f"{event.actor} (for its owner's eyes): {event.kind}: {event.text}"
 
 
+def _judged(event: AnswersJudged) -> tuple[str, str]:
+    if event.liars:
+        return "red", f"round {event.number}: false answers of {', '.join(event.liars)}, left out"
+    count = len(event.answered)
+    return "yellow", f"round {event.number}: of {count} answers some are false, waiting for more"
+
+
 _LINES: dict[type[Event], Callable[[Any], tuple[str, str]]] = {
     TrainerLeft: lambda e: (
         "yellow",
@@ -286,6 +294,7 @@ _LINES: dict[type[Event], Callable[[Any], tuple[str, str]]] = {
         f"round {e.number}: went on without {e.holder}, {e.reason} while {e.step.value}",
     ),
     HolderReturned: lambda e: ("green", f"round {e.number}: {e.holder} is back"),
+    AnswersJudged: _judged,
     RoundAbandoned: lambda e: ("red", f"round {e.number} abandoned: {e.reason}"),
     ActorRestarted: lambda e: ("red", f"{e.actor} crashed and was restarted: {e.reason}"),
     OwnerTrouble: lambda e: ("yellow", _trouble(e)),

@@ -54,6 +54,7 @@ def setting_of(job: Job) -> Setting:
     return Setting(
         holders=federation.holders,
         threshold=federation.threshold,
+        faults=federation.faults,
         vote=federation.vote,
         minimum=federation.minimum,
         owners=len(job.owners),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from infra.rabbitmq.address import AddressError, BrokerAddress
-from protocols.round_config import MINIMUM_FLOOR, majority, threshold_faults
+from protocols.round_config import MINIMUM_FLOOR, crowd_fault, majority, threshold_faults
 from protocols.secagg.field import FIELDS
 from protocols.secagg.fixed_point import FixedPoint
 
@@ -27,11 +27,19 @@ def cross_faults(known: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _thresholds(holders: int, threshold: int, vote: bool) -> list[str]:
-    faults = threshold_faults(
-        holders=holders, threshold=threshold, quorum=majority(holders), vote=vote
+def _crowd(holders: int, faults: int) -> list[str]:
+    fault = crowd_fault(holders, faults)
+    return [] if fault is None else [f"federation.faults: {fault}"]
+
+
+def _thresholds(holders: int, faults: int, threshold: int, vote: bool) -> list[str]:
+    if crowd_fault(holders, faults) is not None:
+        return []  # no threshold suits them
+    quorum = majority(holders, faults)
+    found = threshold_faults(
+        holders=holders, faults=faults, threshold=threshold, quorum=quorum, vote=vote
     )
-    return [f"federation.threshold: {with_cure(fault, holders)}" for fault in faults]
+    return [f"federation.threshold: {with_cure(text, holders)}" for text in found]
 
 
 def with_cure(fault: str, holders: int) -> str:
@@ -93,7 +101,11 @@ def _headroom(
 
 
 _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
-    (("federation.holders", "federation.threshold", "federation.vote"), _thresholds),
+    (("federation.holders", "federation.faults"), _crowd),
+    (
+        ("federation.holders", "federation.faults", "federation.threshold", "federation.vote"),
+        _thresholds,
+    ),
     (("federation.broker", "federation.insecure"), _encrypted),
     (("federation.minimum", "owner.count"), _enough_owners),
     (("owner.names",), _unique_names),

@@ -215,6 +215,7 @@ class Federation(Section):
     replicated: bool = Field(False, examples=["true"])
     holders: int = Field(ge=1, le=MAX_HOLDERS, examples=[5])
     threshold: int = Field(examples=[3])  # bounded by the rule between holders and threshold
+    faults: int = Field(0, ge=0, le=MAX_HOLDERS, examples=[1])
     vote: bool = Field(True, examples=["true"])
     minimum: int = Field(
         ge=MINIMUM_FLOOR,

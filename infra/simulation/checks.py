@@ -70,6 +70,7 @@ class Checks:
             case "trainer":
                 self.trainers.sending(host, to, message, body)
             case _:
+                self.trainers.look_for_secrets(host, body, "a message")
                 self.coordinator.sending(message)
 
     def acked(self, host: str, body: bytes, kind: str) -> None:

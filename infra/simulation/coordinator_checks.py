@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from protocols.learning.job import Opened
@@ -14,7 +16,14 @@ from protocols.messages import (
     Wire,
 )
 from protocols.records import RoundRecord, RunRecord
-from protocols.reports import Event, JobEnded, RoundAbandoned, RoundBegan, RoundComplete
+from protocols.reports import (
+    AnswersJudged,
+    Event,
+    JobEnded,
+    RoundAbandoned,
+    RoundBegan,
+    RoundComplete,
+)
 from protocols.secagg.chunks import answer_stream, chunk_count
 from protocols.secagg.sets import set_digest
 
@@ -23,6 +32,19 @@ from .holder_checks import check_genuine
 from .watch import Writes
 
 _ROUNDS = 64
+_CHECKED = ("verified", "corrected")
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What the coordinator told of the answers of a round, and how many of them are false."""
+
+    checked: str
+    liars: tuple[str, ...]
+    false: int
+
+
+_UNJUDGED = _Judged("unverified", (), 0)
 
 
 class CoordinatorChecks:
@@ -35,6 +57,8 @@ class CoordinatorChecks:
         self._asked: dict[int, bytes] = {}
         self._closed: dict[bytes, bool] = {}
         self._opened: dict[bytes, bytes] = {}
+        self._judged: dict[int, _Judged] = {}
+        self._recorded: dict[int, RoundRecord] = {}
         self._run: RunRecord | None = None
 
     # --- messages ---------------------------------------------------------------------
@@ -134,7 +158,7 @@ class CoordinatorChecks:
             for stream, kept in chunks.items()
             if stream.startswith(f"{cid.hex()}/answer/")
         )
-        if answers < config.threshold:
+        if answers < config.answers_needed():
             ghost.violated(Rule.THRESHOLD, self._name, f"opened a sum from {answers} answers")
         honest = self._check_sum(record, opened)
         digest = set_digest(cid, record.chosen)
@@ -147,13 +171,13 @@ class CoordinatorChecks:
     def _check_sum(self, record: RoundRecord, opened: Opened) -> bool:
         """Compare a sum with what is in its set, lying trainers' own vectors too.
 
-        A wrong answer that was taken and shares that fit no vector can't be noticed yet; they
-        free this one sum from the rule.
+        More false answers than the round allows for free this one sum from the rule, and so do
+        shares that fit no vector, as nobody can notice them yet.
         """
         cid, ghost = record.config.cid(), self._ghost
         made_up, real = ghost.lies.contributions.get(cid, {}), ghost.contributed.get(cid, {})
         digests = {one.trainer: one.digest for one in record.chosen}
-        spoilt, honest = self._answered_falsely(cid), True
+        spoilt, honest = self._answered_falsely(record), True
         total = np.zeros_like(opened.total)
         for name in opened.survivors:
             key = (name, digests.get(name, b""))
@@ -174,19 +198,73 @@ class CoordinatorChecks:
             ghost.violated(Rule.EXACT, self._name, text)
         return honest and not spoilt
 
-    def _answered_falsely(self, cid: bytes) -> bool:
-        """Return whether a lying holder's answer is among those that the sum was opened from."""
+    # --- false answers ----------------------------------------------------------------
+
+    def _answered_falsely(self, record: RoundRecord) -> bool:
+        """Return whether more false answers were judged, or taken unjudged, than may be."""
+        config = record.config
+        if config.faults == 0:
+            return bool(self._false(config.cid()))
+        judged = self._judged.get(config.number)
+        if judged is None or judged.checked not in _CHECKED:
+            self._ghost.violated(Rule.NAMED, self._name, "opened a sum without a judgement")
+            return False
+        return judged.false > config.faults
+
+    def _false(self, cid: bytes) -> list[str]:
+        """Name the holders whose answer, as it was taken, is a lie."""
         kept = self._ghost.disks[self._name].chunks
-        return any(
-            kept.get(answer_stream(cid, holder), {}).get(0) in payloads
+        return [
+            holder
             for holder, payloads in self._ghost.lies.answers.get(cid, {}).items()
-        )
+            if kept.get(answer_stream(cid, holder), {}).get(0) in payloads
+        ]
+
+    def _on_judged(self, event: AnswersJudged) -> None:
+        """See that up to f false answers are all named, and no true one ever is.
+
+        Shares that fit no vector make honest holders look like liars: nothing can be said then.
+        """
+        # The judgement may have ended the round: another one is on the disk by now.
+        record = self._recorded.get(event.number)
+        if record is None:
+            self._ghost.violated(Rule.ENDINGS, self._name, "judged the answers of no round")
+            return
+        config, made_up = record.config, self._ghost.lies.contributions.get(record.config.cid(), {})
+        false = [name for name in self._false(config.cid()) if name in event.answered]
+        self._judged[event.number] = _Judged(event.checked, event.liars, len(false))
+        while len(self._judged) > _ROUNDS:
+            del self._judged[next(iter(self._judged))]
+        loose = any(made_up.get((c.trainer, c.digest), ()) is None for c in record.chosen)
+        if loose or len(false) > config.faults:
+            return
+        innocent = [name for name in event.liars if name not in false]
+        if innocent or (event.checked == "detected" and not false):
+            text = f"doubted the true answers of {' '.join(innocent) or 'all'}"
+            self._ghost.violated(Rule.HONEST, self._name, text)
+        if event.checked in _CHECKED and {*false} - {*event.liars}:
+            self._ghost.violated(Rule.NAMED, self._name, f"believed {' '.join(false)}")
+
+    def _on_complete(self, event: RoundComplete) -> None:
+        ghost = self._ghost
+        known = ghost.complete.setdefault(event.number, event.survivors)
+        if known != event.survivors or event.number in ghost.abandoned:
+            ghost.violated(Rule.ENDINGS, self._name, f"round {event.number} ended twice")
+        judged = self._judged.get(event.number, _UNJUDGED)
+        if (event.checked, event.liars) != (judged.checked, judged.liars):
+            text = f"told of {event.checked} answers that were {judged.checked}"
+            ghost.violated(Rule.NAMED, self._name, text)
 
     # --- records and events -----------------------------------------------------------
 
     def committed(self, writes: Writes) -> None:
         """Look at what has just become durable."""
         written = dict(writes)
+        if (value := written.get("round")) is not None:
+            record = self._ghost.parsed(value, RoundRecord)
+            self._recorded[record.config.number] = record
+            while len(self._recorded) > _ROUNDS:
+                del self._recorded[next(iter(self._recorded))]
         data = written.get("run")
         if data is None:
             return
@@ -213,10 +291,10 @@ class CoordinatorChecks:
             case RoundBegan():
                 if event.number != self._number():
                     ghost.violated(Rule.MONOTONE, self._name, f"told of round {event.number}")
+            case AnswersJudged():
+                self._on_judged(event)
             case RoundComplete():
-                known = ghost.complete.setdefault(event.number, event.survivors)
-                if known != event.survivors or event.number in ghost.abandoned:
-                    ghost.violated(Rule.ENDINGS, self._name, f"round {event.number} ended twice")
+                self._on_complete(event)
             case RoundAbandoned():
                 ghost.abandoned[event.number] = event.reason
                 if event.number in ghost.complete:

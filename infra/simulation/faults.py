@@ -75,6 +75,7 @@ class Kind(Enum):
     LIE_EMPTY_VOTE = "lie: vote without the shares"
     LIE_GARBAGE_ANSWER = "lie: garbage for an answer"
     LIE_WRONG_ANSWER = "lie: wrong answer"
+    LIE_ONE_VALUE = "lie: answer with one wrong value"
     LIE_TWO_ANSWERS = "lie: two answers"
     LIE_RECEIPT = "lie: receipt for nothing"
     LIE_ACCUSATION = "lie: innocent accused"
@@ -166,12 +167,17 @@ class Size:
     vote: bool = True
     queue_messages: int = 2000
     training_s: float = 4.0
+    faults: int = 0
 
     @property
     def needed(self) -> int:
         """How many holders a round can't do without."""
-        quorum = majority(self.holders)
-        return holders_needed(threshold=self.threshold, quorum=quorum, vote=self.vote)
+        return holders_needed(
+            threshold=self.threshold,
+            faults=self.faults,
+            quorum=majority(self.holders, self.faults),
+            vote=self.vote,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,7 @@ class Rule(Enum):
     ENDINGS = "a round has one ending, and it is true"
     BOUNDED = "queues and stores are bounded"
     GONE = "after the end of a round its shares are gone"
+    NAMED = "whose answer is false is named"
     HONEST = "nobody who keeps the rules is accused"
     QUIET = "nothing dies unnoticed or of itself"
     ALIVE = "with a healed core, rounds complete"

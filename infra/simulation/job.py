@@ -39,8 +39,9 @@ def assignment_of(size: Size, probe: Probe) -> Assignment:
         field="p61",
         fraction_bits=8,
         threshold=size.threshold,
+        faults=size.faults,
         vote=size.vote,
-        quorum=majority(size.holders),
+        quorum=majority(size.holders, size.faults),
         minimum=size.minimum,
         chunk_bytes=1024,
         # Every library has it, so a seed tells one history on all machines.

@@ -131,12 +131,19 @@ def _aimed_anew(aim: Aim | None, new: dict[str, str]) -> Aim | None:
 
 def _smaller(size: Size, name: str) -> Size | None:
     if roster_of(size).role(name) == "holder":
-        holders, most = size.holders - 1, majority(size.holders - 1)
-        threshold = min(size.threshold, most) if size.vote else most
-        return replace(size, holders=holders, threshold=threshold) if holders >= _LEAST else None
+        return _with_holders(size, size.holders - 1) if size.holders > _LEAST else None
     trainers = size.trainers - 1
     minimum = min(size.minimum, max(_LEAST, trainers - 2))
     return replace(size, trainers=trainers, minimum=minimum) if trainers >= _LEAST else None
+
+
+def _with_holders(size: Size, holders: int) -> Size:
+    """Keep what can be kept of threshold and faults."""
+    most_faults = (holders - 1) // (3 if size.vote else 5)
+    faults = min(size.faults, most_faults)
+    most = majority(holders, faults)
+    threshold = min(size.threshold, most, holders - 2 * faults) if size.vote else most
+    return replace(size, holders=holders, faults=faults, threshold=threshold)
 
 
 def _renamed(before: tuple[str, ...], after: tuple[str, ...], gone: str) -> dict[str, str]:

@@ -11,7 +11,9 @@ import numpy as np
 
 from actors.ports import Lane
 from protocols.round_config import RoundConfig
+from protocols.secagg.coin import Coin
 from protocols.secagg.coordinating import Coordinating
+from protocols.secagg.field import FIELDS
 from protocols.secagg.suites import SUITES
 from protocols.trust.sealing import CLASSICAL
 
@@ -236,6 +238,7 @@ def warm_up() -> None:
     config = RoundConfig(
         **{name: getattr(assignment.plan, name) for name in ("job", "fraction_bits", "threshold")},
         **{name: getattr(assignment.plan, name) for name in ("vote", "quorum", "minimum")},
+        faults=assignment.plan.faults,
         number=1,
         suite="shamir",
         field="p61",
@@ -253,7 +256,10 @@ def warm_up() -> None:
     total = suite.add(config, None, shares[0])
     total = suite.add(config, total, shares[0])
     suite.answer(config, total)
-    suite.open(config, dict(enumerate(shares)))
+    opened = suite.open(config, dict(enumerate(shares)))
+    coin = Coin(field=FIELDS["p61"], seed=bytes(32), context=b"warm")
+    suite.vouch(config, coin, 0, dict(enumerate(shares)))
+    suite.vouch_opened(config, coin, 0, opened)
     Coordinating(roster, assignment.plan, entropy=bytes)
     _warm.append(True)
 

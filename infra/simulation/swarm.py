@@ -89,18 +89,19 @@ _TOLD = (0.2, 1.0)  # the share of those who might be told a lie
 _LIE_AT_ONCE = 0.2  # of all lies; the others wait for a moment
 _HEALED_S = 240.0
 _LYING_SEEDS = 1 / 3
+_ALLOWING_SEEDS = 1 / 3
 _PARTIES = ("coordinator", "holder", "trainer")
 
 
 def plan_of(seed: int, *, faulty_s: float = 60.0, size: Size | None = None) -> Plan:
     """Return the plan that belongs to a seed; with a `size` of one's own if it is given."""
-    size = _size(stream(seed, "size")) if size is None else size
+    size = _with_liars(_size(stream(seed, "size")), seed) if size is None else size
     roster = roster_of(size)
     core = _core(stream(seed, "core"), roster, size)
     return Plan(
         size=size,
         rates=_rates(stream(seed, "rates")),
-        faults=_faults(seed, roster, core, faulty_s),
+        faults=_faults(seed, size, core, faulty_s),
         faulty_s=faulty_s,
         healed_s=_HEALED_S,
         core=core,
@@ -118,6 +119,24 @@ def _size(draw: Random) -> Size:
         vote=vote,
         queue_messages=draw.choice((24, 200, 2000)),
         training_s=draw.choice((0.2, 2.0, 5.0)),
+    )
+
+
+def _with_liars(size: Size, seed: int) -> Size:
+    """Let rounds allow for lying holders in a third of the seeds: two in some, else one."""
+    draw = stream(seed, "committee")
+    if draw.random() >= _ALLOWING_SEEDS:
+        return size
+    faults = 2 if draw.random() < 0.25 else 1
+    holders = max(size.holders, 3 * faults + 1)
+    vote = size.vote or holders <= 5 * faults
+    least = faults + 1 if vote else majority(holders, faults)
+    return replace(
+        size,
+        holders=holders,
+        faults=faults,
+        vote=vote,
+        threshold=draw.randint(least, holders - 2 * faults),
     )
 
 
@@ -147,8 +166,9 @@ def _rates(draw: Random) -> Rates:
     )
 
 
-def _faults(seed: int, roster: Roster, core: Sequence[str], faulty_s: float) -> tuple[Fault, ...]:
-    faults = _lies(seed, roster, faulty_s)
+def _faults(seed: int, size: Size, core: Sequence[str], faulty_s: float) -> tuple[Fault, ...]:
+    roster = roster_of(size)
+    faults = _lies(seed, roster, size, faulty_s)
     for kind in Kind:
         if kind in MOMENTS:
             continue
@@ -161,15 +181,18 @@ def _faults(seed: int, roster: Roster, core: Sequence[str], faulty_s: float) -> 
     return tuple(sorted(faults, key=lambda fault: fault.at_s))
 
 
-def _lies(seed: int, roster: Roster, faulty_s: float) -> list[Fault]:
-    """Let one, two or all three roles lie in a third of the seeds, each in half of its ways."""
+def _lies(seed: int, roster: Roster, size: Size, faulty_s: float) -> list[Fault]:
+    """Let one, two or all three roles lie in a third of the seeds, each in half of its ways.
+
+    Where the round allows for lying holders there are no more of them.
+    """
     draw = stream(seed, "liars")
     if draw.random() >= _LYING_SEEDS:
         return []
     parties = draw.sample(_PARTIES, draw.randint(1, len(_PARTIES)))
     liars = {
         "coordinator": [roster.coordinator],
-        "holder": draw.sample(roster.holders, draw.randint(1, 2)),
+        "holder": draw.sample(roster.holders, min(draw.randint(1, 2), size.faults or 2)),
         "trainer": draw.sample(roster.trainers, draw.randint(1, 2)),
     }
     liars["anybody"] = [name for party in ("holder", "trainer") for name in liars[party]]

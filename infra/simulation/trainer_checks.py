@@ -34,8 +34,10 @@ class TrainerChecks:
         self._ghost = ghost
         self._boxes = boxes
         self._scale = 2**fraction_bits
-        self._needles: dict[str, list[bytes]] = {name: [] for name in ghost.roster.trainers}
-        self._drawn: dict[str, list[bytes]] = {name: [] for name in ghost.roster.trainers}
+        # Coordinators draw secrets too: the coins that answers are judged under.
+        names = (ghost.roster.coordinator, *ghost.roster.holders, *ghost.roster.trainers)
+        self._needles: dict[str, list[bytes]] = {name: [] for name in names}
+        self._drawn: dict[str, list[bytes]] = {name: [] for name in names}
         self._values: dict[str, list[str]] = {}
         self._digests: dict[str, tuple[ContributionHeader, bytes]] = {}
         self._numbers: dict[tuple[str, int], bytes] = {}
@@ -43,7 +45,7 @@ class TrainerChecks:
 
     def sending(self, host: str, to: str, message: Wire, body: bytes) -> None:
         """Look at a message before it leaves."""
-        self._look_for_secrets(host, body, "a message")
+        self.look_for_secrets(host, body, "a message")
         if not isinstance(message, ShareChunk):
             return
         ghost, header = self._ghost, message.header
@@ -114,7 +116,7 @@ class TrainerChecks:
         """Look at what has just become durable."""
         for _, value in writes:
             if value is not None:
-                self._look_for_secrets(host, value, "the journal")
+                self.look_for_secrets(host, value, "the journal")
 
     def told(self, host: str, event: TookPart) -> None:
         """Hear how a trainer's own part in a round ended."""
@@ -159,7 +161,8 @@ class TrainerChecks:
         needles.append(needle)
         del needles[:-_NEEDLES]
 
-    def _look_for_secrets(self, host: str, text: bytes, where: str) -> None:
+    def look_for_secrets(self, host: str, text: bytes, where: str) -> None:
+        """See that nothing that only this host may know is in what leaves it, or is kept."""
         for needle in self._needles[host]:
             if needle in text:
                 self._ghost.violated(Rule.SECRET, host, f"{where} holds what only it may know")

@@ -85,6 +85,7 @@ _RULES = {
     Rule.ENDINGS: "Everybody must hear the same ending of a round, and it must be true.",
     Rule.BOUNDED: "No queue and no store may grow beyond its limit.",
     Rule.GONE: "When a round is over, nothing of it may be left on a disk.",
+    Rule.NAMED: "Up to f false answers are told from the true ones, and left out.",
     Rule.HONEST: "Faults of the world must not look like lies of somebody.",
     Rule.QUIET: "A task that dies must be noticed, and an actor may die of the world only.",
     Rule.ALIVE: "With enough healthy hosts rounds must complete again.",
@@ -159,9 +160,10 @@ def cast(plan: Plan) -> list[str]:
     """Say who takes part in a plan, and under what weather, a line each."""
     size = plan.size
     votes = "with votes" if size.vote else "without votes"
+    lying = f", {size.faults} of the holders may lie" if size.faults else ""
     lines = [
         f"coordinator, holders h1 to h{size.holders}, trainers t01 to t{size.trainers:02}",
-        f"threshold {size.threshold}, minimum {size.minimum}, {votes}; training takes "
+        f"threshold {size.threshold}, minimum {size.minimum}, {votes}{lying}; training takes "
         f"{size.training_s:g} s",
         f"messages: {_weather(plan.rates)}",
         f"faults for {plan.faulty_s:g} s: {len(plan.faults)} planned",

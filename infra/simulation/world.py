@@ -9,7 +9,7 @@ from contextvars import copy_context
 from dataclasses import dataclass, field
 
 from actors.actor import Actor, Ports
-from actors.coordinator import Assignment, Coordinator
+from actors.coordinator import Assignment, Coordinator, CoordinatorPorts
 from actors.ports import Lane
 from actors.shareholder import ShareHolder
 from actors.software import Setup
@@ -234,8 +234,7 @@ class World:
                 host.roster,
                 self._ports(host, life, stack),
                 self.assignment,
-                blobs=SimBlobs(host.name, self.shelf),
-                checkpoints=host.checkpoints,
+                CoordinatorPorts(SimBlobs(host.name, self.shelf), host.checkpoints),
             )
             try:
                 yield coordinator

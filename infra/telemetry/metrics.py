@@ -10,6 +10,7 @@ from prometheus_client.process_collector import ProcessCollector
 
 from protocols.reports import (
     ActorRestarted,
+    AnswersJudged,
     Event,
     HolderLeft,
     HolderReturned,
@@ -96,6 +97,9 @@ class Metrics:
                     self._troubles.inc()
             case ActorRestarted():
                 self._restarts.inc()
+            case AnswersJudged():
+                self._judged.labels(event.checked).inc()
+                self._false_answers.inc(len(event.liars))
             case _:
                 pass  # of no number
 
@@ -154,4 +158,8 @@ class Metrics:
         self._troubles = self._counter(
             "owner_troubles", "Rounds declined for the owner's code or data"
         )
+        self._judged = self._counter("answers_judged", "Judgements of answers", "checked")
+        for checked in ("verified", "corrected", "detected"):
+            self._judged.labels(checked)
+        self._false_answers = self._counter("false_answers", "Answers found to be false")
         self._restarts = self._counter("actor_restarts", "Crashes that were survived")

@@ -30,11 +30,17 @@ class Rules(msgspec.Struct, frozen=True, kw_only=True):
     grace_s: float
     patience_s: float
     round_s: float
+    faults: int = 0
+
+    @property
+    def answers(self) -> int:
+        """Return how many answers open a sum."""
+        return self.threshold + self.faults
 
     @property
     def need(self) -> int:
         """Return how many holders a round can't do without."""
-        return max(self.threshold, self.quorum) if self.vote else self.threshold
+        return max(self.answers, self.quorum) if self.vote else self.answers
 
 
 class Link(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,6 +13,7 @@ from actors.ports import Clock
 from infra.http_blobs import BlobTraffic
 from protocols.reports import (
     ActorRestarted,
+    AnswersJudged,
     Event,
     Incompatible,
     JobEnded,
@@ -168,6 +169,11 @@ class StatusBoard:
             case Incompatible():
                 versions = ", ".join(str(version) for version in event.versions)
                 self._trouble(f"{event.peer} speaks other versions of the protocol: {versions}")
+            case AnswersJudged() if event.liars:
+                names = ", ".join(event.liars)
+                self._trouble(f"round {event.number}: false answers of {names}, left out")
+            case AnswersJudged(checked="detected"):
+                self._trouble(f"round {event.number}: some answers are false, waiting for more")
             case OwnerTrouble():
                 self._trouble(f"{event.kind}: {event.text}", private=True)
             case _:
@@ -250,6 +256,7 @@ def _rules(subject: Subject) -> Rules:
         holders=len(roster.holders),
         trainers=len(roster.trainers),
         threshold=plan.threshold,
+        faults=plan.faults,
         quorum=plan.quorum,
         minimum=plan.minimum,
         vote=plan.vote,

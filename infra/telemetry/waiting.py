@@ -130,7 +130,7 @@ def _fate(state: Snapshot, now: Round) -> str:
             return _fate_of_collecting(rules, now, present=rules.trainers - away)
         case "voting":
             return _abandoned(now, rules.quorum, "votes")
-    return _abandoned(now, rules.threshold, "answers")
+    return _abandoned(now, rules.answers, "answers")
 
 
 def _fate_of_opening(rules: Rules, now: Round) -> str:

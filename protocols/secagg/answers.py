@@ -19,10 +19,15 @@ class _Parts:
 
 
 class Answers:
-    """Shares of the sum over one set; `complete` holds the headers of those that are checked."""
+    """Shares of the sum over one set.
+
+    `complete` holds the headers of those that are what their header says, `failed` names the
+    holders whose last one was not.
+    """
 
     def __init__(self, config: RoundConfig) -> None:
         self.complete: dict[str, AnswerHeader] = {}
+        self.failed: dict[str, None] = {}
         self._config = config
         self._cid = config.cid()
         self._parts: dict[str, _Parts] = {}
@@ -55,7 +60,11 @@ class Answers:
     def checked(self, holder: str, *, ok: bool) -> bool:
         """Take the result of a `CheckStream`; say whether one more answer is complete."""
         parts = self._parts.pop(holder, None)
-        if parts is None or not ok:
+        if parts is None:
             return False
+        if not ok:
+            self.failed[holder] = None
+            return False
+        self.failed.pop(holder, None)
         self.complete[holder] = parts.header
         return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -39,7 +39,9 @@ from protocols.trust.sealing import ENTROPY_BYTES, BoxKey, BoxSeed, SuiteName
 from .attendance import Attendance
 from .gathering import Gathering
 from .greeting import lacking
-from .patience import Timing
+from .judging import Judgement
+from .patience import Patience, Timing
+from .trial import Entropy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,7 @@ class Plan:
     sealing: SuiteName
     abandoned_rounds: int
     timing: Timing
+    faults: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +80,7 @@ class Coordinating:
     Answers come in opened, with the `box_key` of their round; it is made of `entropy`.
     """
 
-    def __init__(self, roster: Roster, plan: Plan, *, entropy: Callable[[int], bytes]) -> None:
+    def __init__(self, roster: Roster, plan: Plan, *, entropy: Entropy) -> None:
         self.ended: JobEnded | None = None
         self._roster = roster
         self._plan = plan
@@ -147,7 +150,15 @@ class Coordinating:
             over=step.over,
             reason=step.reason,
             closed=b"" if self._round is None else self._round.cid,
+            liars=self._liars(),
         )
+
+    def _liars(self) -> tuple[str, ...]:
+        """Name the holders that answered falsely, in this round or before."""
+        verdict = None if self._round is None else self._round.verdict
+        now = () if verdict is None else verdict.liars
+        before = () if self._run is None else self._run.liars
+        return tuple(name for name in self._roster.holders if name in (*before, *now))
 
     def _current(self) -> tuple[RunRecord, Gathering]:
         if self._run is None or self._round is None:
@@ -172,9 +183,9 @@ class Coordinating:
         return Gathering(
             OpenRound(config=config, sealing_key=self._box_key.sealing_key),
             self._roster,
-            self._plan.timing,
+            Patience(self._plan.timing, now_s),
             expected=self._attendance.present(),
-            now_s=now_s,
+            entropy=self._entropy,
         )
 
     def box_key(self, cid: bytes) -> BoxKey | None:
@@ -195,6 +206,7 @@ class Coordinating:
             holders=len(self._roster.holders),
             trainers=len(self._roster.trainers),
             threshold=plan.threshold,
+            faults=plan.faults,
             vote=plan.vote,
             quorum=plan.quorum,
             minimum=plan.minimum,
@@ -302,6 +314,12 @@ class Coordinating:
             return []
         return self._after(now_s, self._round.checked(now_s, holder, ok=ok))
 
+    def judged(self, now_s: float, cid: bytes, judgement: Judgement) -> list[Effect]:
+        """Take the result of a `JudgeAnswers`."""
+        if self._round is None or self._round.cid != cid:
+            return []
+        return self._after(now_s, self._round.judged(now_s, judgement))
+
     def _after(self, now_s: float, effects: list[Effect]) -> list[Effect]:
         """Put what must be durable first, and go on when the round has ended."""
         _, gathering = self._current()
@@ -367,15 +385,17 @@ class Coordinating:
     def opened(self, now_s: float, step: JobStep) -> list[Effect]:
         """Take the job's next state, durable by now, and close the round."""
         run, gathering = self._current()
-        config = gathering.config
+        config, verdict = gathering.config, gathering.verdict
         completed = run.completed + 1
         self._run = self._record_of(step, number=run.number + 1, completed=completed)
         complete = RoundComplete(
             job=config.job,
             number=config.number,
             survivors=tuple(c.trainer for c in gathering.chosen),
-            answered=gathering.answered,
+            answered=gathering.answered if verdict is None else verdict.answered,
             seconds=now_s - gathering.began_s,
+            checked="unverified" if verdict is None else verdict.status.value,
+            liars=() if verdict is None else verdict.liars,
         )
         updated = StateUpdated(
             job=config.job, number=config.number, completed=completed, metrics=step.metrics
@@ -405,9 +425,13 @@ class Coordinating:
         return Record("run", canonical(self._run))
 
     def _end(self, outcome: str, reason: str = "") -> list[Effect]:
-        completed = 0 if self._run is None else self._run.completed
+        run = self._run
         self.ended = JobEnded(
-            job=self._plan.job, outcome=outcome, reason=reason, completed=completed
+            job=self._plan.job,
+            outcome=outcome,
+            reason=reason,
+            completed=0 if run is None else run.completed,
+            liars=() if run is None else run.liars,
         )
         return [Report(self.ended)]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from protocols.effects import Effect, OpenSum, Report, Send
-from protocols.errors import PeerViolation
+from protocols.errors import Misuse, PeerViolation
 from protocols.messages import (
     Accepted,
     AnswerChunk,
@@ -22,16 +22,18 @@ from protocols.messages import (
     Wire,
     Working,
 )
-from protocols.reports import Progress, Step
+from protocols.reports import AnswersJudged, Progress, Step
 from protocols.round_config import Roster
 from protocols.trust.sealing import SealingKey
 
 from .answers import Answers
 from .asking import request_of
 from .collected import Collected
-from .patience import Patience, Timing
+from .judging import Judgement, Status
+from .patience import Patience
 from .sealed import key_fault
 from .sets import set_digest
+from .trial import Entropy, Trial, Verdict
 
 _ASK_ALL = 2  # each so manieth time all holders are asked what they have
 
@@ -49,10 +51,10 @@ class Gathering:
         self,
         opening: OpenRound,
         roster: Roster,
-        timing: Timing,
+        patience: Patience,
         *,
         expected: Iterable[str],
-        now_s: float,
+        entropy: Entropy,
     ) -> None:
         self.config = config = opening.config
         self.cid = config.cid()
@@ -61,15 +63,22 @@ class Gathering:
         self.announced: tuple[str, ...] = ()
         self.chosen: tuple[Contribution, ...] = ()
         self.opened: dict[str, Opened] = {}
-        self.began_s = now_s
+        self.began_s = patience.made_s
         self._roster = roster
         self._opening = opening
         self._expected = dict.fromkeys(expected)
-        self._patience = Patience(timing, now_s)
+        self._patience = patience
         self._collected = Collected(roster.trainers, need=self.need())
         self._set_digest = b""
         self._votes: dict[str, bytes] = {}  # by holder: its signature
         self._answers = Answers(config)
+        self._trial = Trial(config, roster.holders, entropy)
+        self._gone: dict[str, None] = {}
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What is known of the answers that the sum is opened from; None before it is."""
+        return self._trial.verdict
 
     @property
     def answered(self) -> tuple[str, ...]:
@@ -103,18 +112,18 @@ class Gathering:
 
     def next_wake_s(self) -> float | None:
         """Return when `advance` is due even if nothing comes in; None when it never is."""
-        return None if self._over() else self._patience.wake_s()
+        return None if self._over() or self._trial.under_way else self._patience.wake_s()
 
     def _over(self) -> bool:
         return self.abandoned is not None or self.step is Step.UPDATING
 
     def advance(self, now_s: float) -> list[Effect]:
         """Let the time pass: end what has waited long enough, repeat what went unanswered."""
-        if self._over():
+        if self._over() or self._trial.under_way:
             return []
         step = self.step
         gone_on = self._go_on(now_s)
-        if self.step is not step or self.abandoned is not None:
+        if self.step is not step or self.abandoned is not None or self._trial.under_way:
             return gone_on
         if not self._patience.ask_again(now_s):
             return []
@@ -246,13 +255,64 @@ class Gathering:
         return []
 
     def _leave_releasing(self, now_s: float) -> list[Effect]:
+        if self._trial.under_way:
+            return []
         complete = self._answers.complete
-        if len(complete) >= self.config.threshold:
-            self._enter(Step.UPDATING, now_s)
-            return [OpenSum(self.config, dict(complete), self.chosen)]
-        if self._patience.exhausted(now_s):
-            return self._abandon(f"{len(complete)} of {self.config.threshold} answers came in")
+        enough = self._trial.wants(complete)
+        self._patience.has_enough(enough, now_s)
+        overdue = self._patience.exhausted(now_s)
+        if enough and (self._all_answered() or overdue or self._patience.over_grace(now_s)):
+            judge = self._trial.begin(complete, self._set_digest)
+            return self._open_sum(now_s) if judge is None else [judge]
+        if self._trial.doubted and (overdue or self._all_gave()):
+            return self._abandon(self._trial.doubt())
+        if overdue:
+            needed = self.config.answers_needed()
+            return self._abandon(f"{len(complete)} of {needed} answers came in")
         return []
+
+    def _all_answered(self) -> bool:
+        """Return whether all liars can be named, or nobody is left to be waited for."""
+        if len(self._answers.complete) >= self.config.answers_wanted():
+            return True
+        return self._all_gave(apart_from=self._answers.failed)
+
+    def _all_gave(self, apart_from: Iterable[str] = ()) -> bool:
+        done = {**dict.fromkeys(apart_from), **self._gone}
+        return all(name in done for name in self.waiting_for())
+
+    def judged(self, now_s: float, judgement: Judgement) -> list[Effect]:
+        """Take the result of a `JudgeAnswers`: open what fits, or wait for further answers."""
+        verdict = self._trial.take(judgement)
+        told = Report(
+            AnswersJudged(
+                job=self.config.job,
+                number=self.config.number,
+                checked=verdict.status.value,
+                answered=verdict.answered,
+                liars=verdict.liars,
+            )
+        )
+        if verdict.status is not Status.DETECTED:
+            return [told, *self._open_sum(now_s), Report(self.progress(now_s))]
+        # Nobody was waited for in the meantime.
+        self._patience.moved(now_s)
+        return [told, *self._resend(self.waiting_for()), *self._go_on(now_s)]
+
+    def _open_sum(self, now_s: float) -> list[Effect]:
+        verdict = self._trial.verdict
+        if verdict is None:
+            raise Misuse("a sum is opened from answers that nobody looked at")
+        self._enter(Step.UPDATING, now_s)
+        return [
+            OpenSum(
+                self.config,
+                verdict.fitting,
+                self.chosen,
+                coin=verdict.coin,
+                at_zero=verdict.at_zero,
+            )
+        ]
 
     def waiting_for(self) -> tuple[str, ...]:
         """Name who has not yet done what this step asks of them."""
@@ -327,7 +387,7 @@ class Gathering:
             case Step.VOTING:
                 return len(self._votes), self.config.quorum
             case Step.RELEASING | Step.UPDATING:
-                return len(self.answered), self.config.threshold
+                return len(self.answered), self.config.answers_needed()
 
     def _resend(self, names: Iterable[str]) -> list[Effect]:
         request = request_of(
@@ -341,6 +401,7 @@ class Gathering:
 
     def catch_up(self, name: str) -> list[Effect]:
         """Repeat to an actor that has just started whatever this step asks of it."""
+        self._gone.pop(name, None)
         if self.abandoned is not None:
             return []
         if self._roster.role(name) == "trainer":
@@ -352,6 +413,7 @@ class Gathering:
 
     def leave(self, name: str, now_s: float) -> list[Effect]:
         """Wait no longer for an actor that goes; what it has done already counts."""
+        self._gone[name] = None
         self._expected.pop(name, None)
         self._collected.accepted.pop(name, None)
         return [] if self._over() else self._go_on(now_s)

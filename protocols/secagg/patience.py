@@ -27,9 +27,13 @@ class Timing:
 
 
 class Patience:
-    """The clockwork of one step: when it began, last moved, was last asked, and had enough."""
+    """The clockwork of one step: when it began, last moved, was last asked, and had enough.
+
+    `made_s` is when it was made: the first step begins then.
+    """
 
     def __init__(self, timing: Timing, now_s: float) -> None:
+        self.made_s = now_s
         self._timing = timing
         self._enough_s: float | None = None
         self.enter(now_s)

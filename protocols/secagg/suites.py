@@ -13,7 +13,9 @@ from protocols.codec import Undecodable
 from protocols.errors import Misuse
 from protocols.round_config import RoundConfig
 
+from .coin import Coin, Values
 from .field import FIELDS, PrimeField, Residues
+from .judging import Committee
 from .kernels import KERNELS
 from .prg import residues, stream_info
 from .shamir import reconstruct, split
@@ -104,6 +106,32 @@ class Suite(Protocol):
         """
         ...
 
+    def committee(self, config: RoundConfig) -> Committee:
+        """Return what is to be known of the holders whose answers are held against each other."""
+        ...
+
+    def vouch(
+        self, config: RoundConfig, coin: Coin, chunk: int, answers: Mapping[int, bytes]
+    ) -> dict[int, Values]:
+        """Combine the same chunk of several answers under a coin, for `Vouching`.
+
+        Args:
+            config: of the round.
+            coin: drawn after all these answers were fixed.
+            chunk: number of the chunk, from 0.
+            answers: by the holder's place, one or more.
+
+        Raises:
+            Undecodable: an answer is not residues or of a wrong length; the text has its place.
+        """
+        ...
+
+    def vouch_opened(
+        self, config: RoundConfig, coin: Coin, chunk: int, opened: NDArray[np.int64]
+    ) -> Values:
+        """Combine the same chunk of an opened sum, to be compared with the judgement."""
+        ...
+
 
 class ShamirSuite:
     """Shamir shares of the vector itself (secure-aggregation design, section 2.1).
@@ -186,6 +214,24 @@ class ShamirSuite:
         field = _field(config)
         points = [place + 1 for place in places]
         return field.decode(reconstruct(field, points, np.stack(rows)))
+
+    def committee(self, config: RoundConfig) -> Committee:
+        """Return the round's threshold and how many of its holders may lie."""
+        return Committee(field=_field(config), threshold=config.threshold, faults=config.faults)
+
+    def vouch(
+        self, config: RoundConfig, coin: Coin, chunk: int, answers: Mapping[int, bytes]
+    ) -> dict[int, Values]:
+        """Return <rho, answer> by place."""
+        rows = [self._answer_of(config, place, answer) for place, answer in answers.items()]
+        return dict(zip(answers, coin.combine(chunk, rows), strict=True))
+
+    def vouch_opened(
+        self, config: RoundConfig, coin: Coin, chunk: int, opened: NDArray[np.int64]
+    ) -> Values:
+        """Return <rho, sum>: the value at zero of the polynomial through those of the answers."""
+        (values,) = coin.combine(chunk, [_field(config).encode(opened)])
+        return values
 
     def _answer_of(self, config: RoundConfig, place: int, answer: bytes) -> Residues:
         try:

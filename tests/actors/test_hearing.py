@@ -7,7 +7,7 @@ from fakes.actor_rig import Stage, in_virtual_time
 from fakes.ports import FakeClock, ports_of, yield_turns
 from fakes.round_parts import said_open
 
-from actors.coordinator import Coordinator
+from actors.coordinator import Coordinator, CoordinatorPorts
 from actors.hearing import Hearing
 from actors.ports import Blobs, Transport
 from protocols.effects import Effect, Report
@@ -76,8 +76,7 @@ class Head:
             self.stage.roster,
             ports,
             self.stage.assignment,
-            blobs=self.blobs,
-            checkpoints=self.stage.checkpoints,
+            CoordinatorPorts(self.blobs, self.stage.checkpoints),
         )
 
     async def begin(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -22,7 +22,7 @@ from msgspec.structs import replace
 from numpy.typing import NDArray
 
 from actors.actor import Actor, Ports
-from actors.coordinator import Assignment, Coordinator
+from actors.coordinator import Assignment, Coordinator, CoordinatorPorts
 from actors.ports import Sealing, StorageFailed, Transport, WorkFailed
 from actors.shareholder import ShareHolder
 from actors.supervision import RestartPolicy, Supervisor
@@ -222,6 +222,38 @@ def vector_of(place: int, number: int) -> NDArray[np.float64]:
 # --- the stage ------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Committee:
+    """n, t and f, and who of the holders is not what it should be."""
+
+    holders: int = 5
+    threshold: int = 3
+    faults: int = 0
+    liars: Mapping[str, type[ShareHolder]] = field(default_factory=dict)
+
+
+USUAL = Committee()
+
+
+def plan_of(committee: Committee, *, vote: bool) -> Plan:
+    """Return what all rounds of a stage share."""
+    return Plan(
+        job="sum",
+        suite="shamir",
+        field="p61",
+        fraction_bits=8,
+        threshold=committee.threshold,
+        faults=committee.faults,
+        vote=vote,
+        quorum=majority(committee.holders, committee.faults),
+        minimum=3,
+        chunk_bytes=1024,
+        sealing=suites()[0],
+        abandoned_rounds=2,
+        timing=TIMING,
+    )
+
+
 class Stage:
     def __init__(
         self,
@@ -230,30 +262,18 @@ class Stage:
         trainers: int = 4,
         vote: bool = True,
         duplicate: Callable[[Sent], bool] | None = None,
+        committee: Committee = USUAL,
     ) -> None:
+        self.committee = committee
         self.roster = Roster(
             federation="test",
             coordinator="coordinator",
-            holders=tuple(f"holder-{i}" for i in range(1, 6)),
+            holders=tuple(f"holder-{i}" for i in range(1, committee.holders + 1)),
             trainers=("ann", "bob", "cat", "dan", "eve")[:trainers],
         )
         self.names = (*self.roster.holders, *self.roster.trainers, self.roster.coordinator)
-        plan = Plan(
-            job="sum",
-            suite="shamir",
-            field="p61",
-            fraction_bits=8,
-            threshold=3,
-            vote=vote,
-            quorum=majority(5),
-            minimum=3,
-            chunk_bytes=1024,
-            sealing=suites()[0],
-            abandoned_rounds=2,
-            timing=TIMING,
-        )
         self.assignment = Assignment(
-            plan=plan,
+            plan=plan_of(committee, vote=vote),
             algorithm=Sums(rounds),  # type: ignore[arg-type]
             initial=State(facts={"completed": 0}),
         )
@@ -343,11 +363,10 @@ class Stage:
                     self.roster,
                     ports,
                     self.assignment,
-                    blobs=self.bus.blobs(name),
-                    checkpoints=self.checkpoints,
+                    CoordinatorPorts(self.bus.blobs(name), self.checkpoints),
                 )
             case "holder":
-                return ShareHolder(name, self.roster, ports)
+                return self.committee.liars.get(name, ShareHolder)(name, self.roster, ports)
             case _:
                 own = TrainerPorts(self.bus.blobs(name), self.workers[name])
                 return Trainer(name, self.roster, ports, own)

@@ -56,6 +56,7 @@ CONFIG = RoundConfig(
     holders=3,
     trainers=4,
     threshold=2,
+    faults=0,
     vote=True,
     quorum=2,
     minimum=3,

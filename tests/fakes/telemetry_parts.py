@@ -18,10 +18,12 @@ PLAN = Plan(
     field="p61",
     fraction_bits=0,
     threshold=3,
+    faults=0,
     vote=True,
     quorum=3,
     minimum=3,
     chunk_bytes=1024,
+    sealing="x25519",
     abandoned_rounds=3,
     timing=TIMING,
 )

@@ -21,6 +21,7 @@ from protocols.messages import Accepted, Contribution, Have, Vote, Wire
 from protocols.reports import Step
 from protocols.round_config import Roster
 from protocols.secagg.gathering import Gathering
+from protocols.secagg.patience import Patience
 from protocols.secagg.sets import set_digest
 
 
@@ -72,9 +73,9 @@ class _Played:
         self.gathering = Gathering(
             opening(self.config),
             roster,
-            TIMING,
+            Patience(TIMING, 0.0),
             expected=(*holders, *owners),
-            now_s=0.0,
+            entropy=bytes,
         )
         self.fates = dict(zip(holders, fates, strict=True))
         self.there = [name for name, here in zip(owners, trainers, strict=True) if here]

@@ -223,6 +223,9 @@ def test_a_job_cannot_be_changed_later(folder: Path) -> None:
         ("holders = 5", "holders = 65", "federation.holders", "too large", "64 or less"),
         ("threshold = 3", "threshold = 6", "federation.threshold", "above the 5", "2 to 5"),
         ("threshold = 3", "threshold = 1", "federation.threshold", "single holder", "2 or more"),
+        ("threshold = 3", "threshold = 3\nfaults = 2", "federation.faults", "quorum of 4", "1 or"),
+        ("threshold = 3", "threshold = 4\nfaults = 1", "federation.threshold", "needs 6", "3 or"),
+        ("threshold = 3", "threshold = 3\nfaults = -1", "federation.faults", "-1", "0 or more"),
         ("minimum = 3", "minimum = 2", "federation.minimum", "2 is too small", "3 or more"),
         ("minimum = 3", "minimum = 4", "federation.minimum", "number of owners, 3", "add owners"),
         ('"memory"', '"memory"\ninsecure = 1', "federation.insecure", "1 is not true", "true"),
@@ -296,6 +299,16 @@ def test_every_number_has_bounds(folder: Path, section: str, place: str) -> None
     problems = problems_of(folder, f"{FEDAVG}\n{section}\n")
 
     assert [problem.split(":")[0] for problem in problems] == [place]
+
+
+def test_faults_reach_every_round_with_the_quorum_that_they_need(folder: Path) -> None:
+    usual = plan_of(load_job(written(folder, FEDAVG)))
+    lying = plan_of(
+        load_job(written(folder, FEDAVG.replace("holders = 5", "holders = 5\nfaults = 1")))
+    )
+
+    assert (usual.faults, usual.quorum) == (0, 3)
+    assert (lying.faults, lying.quorum) == (1, 4)
 
 
 def test_threshold_of_half_the_holders_needs_the_vote(folder: Path) -> None:

@@ -18,6 +18,7 @@ from infra.telemetry.status import StatusBoard
 from infra.telemetry.traffic import Traffic
 from protocols.reports import (
     ActorRestarted,
+    AnswersJudged,
     HolderLeft,
     OwnerTrouble,
     PeerFault,
@@ -80,6 +81,25 @@ def test_a_liar_can_not_make_labels() -> None:
     assert value(metrics, "refusals_total", what="other") == 100
     assert b"stranger" not in generate_latest(metrics.registry)
     assert b"thing" not in generate_latest(metrics.registry)
+
+
+def test_false_answers_are_counted_and_how_far_answers_could_be_checked() -> None:
+    metrics = Metrics(subject())
+
+    for number, (checked, liars) in enumerate(
+        [("verified", ()), ("corrected", ("holder-1", "holder-2")), ("detected", ())]
+    ):
+        metrics.take(
+            AnswersJudged(
+                job="sum", number=number, checked=checked, answered=("holder-1",), liars=liars
+            )
+        )
+
+    assert value(metrics, "false_answers_total") == 2
+    assert [
+        value(metrics, "answers_judged_total", checked=checked)
+        for checked in ("verified", "corrected", "detected")
+    ] == [1, 1, 1]
 
 
 def test_an_owners_trouble_is_counted_and_its_text_is_not_told() -> None:

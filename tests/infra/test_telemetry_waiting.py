@@ -28,6 +28,7 @@ from infra.telemetry.waiting import why
 from protocols.messages import Accepted, Have, Vote, Wire
 from protocols.reports import OwnerTrouble, PeerJoined, RoundBegan, Step
 from protocols.secagg.gathering import Gathering
+from protocols.secagg.patience import Patience
 from protocols.secagg.sets import set_digest
 
 CONFIG = config_of()
@@ -40,7 +41,9 @@ class Round:
 
     def __init__(self) -> None:
         everybody = (*HOLDERS, *TRAINERS)
-        self.gathering = Gathering(opening(CONFIG), ROSTER, TIMING, expected=everybody, now_s=0.0)
+        self.gathering = Gathering(
+            opening(CONFIG), ROSTER, Patience(TIMING, 0.0), expected=everybody, entropy=bytes
+        )
 
     def hear(self, sender: str, message: Wire) -> None:
         self.gathering.receive(0.0, sender, message)

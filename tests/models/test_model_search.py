@@ -47,26 +47,39 @@ def test_every_promise_is_broken_by_some_weakened_rule() -> None:
     assert reached | (explore(forgetful).facts & {"other answer"}) == set(NEVER)
 
 
-@pytest.mark.parametrize("holders", [2, 3, 4, 5])
-def test_the_code_takes_a_threshold_where_the_search_finds_it_safe(holders: int) -> None:
+@pytest.mark.parametrize(
+    ("holders", "liars"), [(2, 0), (3, 0), (4, 0), (5, 0), (3, 1), (4, 1), (5, 1), (5, 2)]
+)
+def test_the_code_takes_a_threshold_where_the_search_finds_it_safe(
+    holders: int, liars: int
+) -> None:
+    quorum = quorum_of(holders, liars)
     for threshold in range(2, holders + 1):
         for vote in (True, False):
-            quorum = quorum_of(holders)
             rule = Rule(
                 holders=holders,
-                liars=0,
+                liars=liars,
                 threshold=threshold,
                 quorum=quorum,
                 asked=quorum,
                 vote=vote,
                 table=holder(vote=vote),
             )
+            # Of no concern to the search: t liars open everything by themselves, and rounds
+            # need votes and answers that go without those of the liars.
+            secret = threshold > liars
+            live = quorum <= holders - liars and threshold <= holders - 2 * liars
 
             faults = threshold_faults(
-                holders=holders, threshold=threshold, quorum=majority(holders), vote=vote
+                holders=holders,
+                faults=liars,
+                threshold=threshold,
+                quorum=majority(holders, liars),
+                vote=vote,
             )
 
-            assert bool(faults) == bool(explore(rule).facts.intersection(NEVER))
+            safe = not explore(rule).facts.intersection(NEVER)
+            assert bool(faults) != (safe and secret and live), (threshold, vote)
 
 
 @pytest.mark.parametrize("holders", [3, 4, 5])
@@ -74,11 +87,24 @@ def test_a_smaller_quorum_than_the_code_takes_is_not_safe(holders: int) -> None:
     fewer = majority(holders) - 1
     rule = Rule(holders=holders, liars=0, threshold=2, quorum=fewer, asked=fewer)
 
-    refused = threshold_faults(holders=holders, threshold=2, quorum=fewer, vote=True)
+    refused = threshold_faults(holders=holders, faults=0, threshold=2, quorum=fewer, vote=True)
 
     assert refused
     # Both sets have their votes, and the holders that answer are apart where 2t is not above n.
     assert ("two sums" in explore(rule).facts) == (holders >= 4)
+
+
+@pytest.mark.parametrize(("holders", "liars"), [(4, 1), (5, 1)])
+def test_a_quorum_that_counts_on_no_liars_is_not_safe_where_there_are(
+    holders: int, liars: int
+) -> None:
+    fewer = majority(holders, liars) - 1
+    rule = Rule(holders=holders, liars=liars, threshold=2, quorum=fewer, asked=fewer)
+
+    refused = threshold_faults(holders=holders, faults=liars, threshold=2, quorum=fewer, vote=True)
+
+    assert refused
+    assert "two sums" in explore(rule, until="two sums").facts
 
 
 def test_states_that_are_counted_together_are_alike() -> None:

@@ -56,6 +56,9 @@ def configs(draw: st.DrawFn) -> RoundConfig:
     holders = draw(st.integers(2, 64))
     trainers = draw(st.integers(3, 100_000))
     vote = draw(st.booleans())
+    faults = draw(st.integers(0, (holders - 1) // (3 if vote else 5)))
+    quorums = st.integers(majority(holders, faults), holders - faults)
+    least = max(2, faults + 1) if vote else majority(holders, faults)
     return RoundConfig(
         job=draw(NAMES),
         number=draw(st.integers(0, 2**53 - 1)),
@@ -65,9 +68,10 @@ def configs(draw: st.DrawFn) -> RoundConfig:
         fraction_bits=draw(st.integers(0, 60)),
         holders=holders,
         trainers=trainers,
-        threshold=draw(st.integers(2 if vote else majority(holders), holders)),
+        threshold=draw(st.integers(least, holders - 2 * faults)),
+        faults=faults,
         vote=vote,
-        quorum=draw(st.integers(majority(holders), holders)),
+        quorum=draw(quorums if vote else st.integers(1, 64)),
         minimum=draw(st.integers(3, trainers)),
         chunk_bytes=draw(st.integers(1024, 4 * 2**20)),
         beat_ms=draw(st.integers(10, 3_600_000)),

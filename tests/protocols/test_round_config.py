@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
@@ -23,8 +24,9 @@ USUAL: dict[str, Any] = {
     "holders": 5,
     "trainers": 7,
     "threshold": 3,
+    "faults": 0,
     "vote": True,
-    "quorum": 3,
+    "quorum": 4,
     "minimum": 3,
     "chunk_bytes": 1024,
     "beat_ms": 1000,
@@ -42,8 +44,9 @@ OTHER: dict[str, Any] = {
     "holders": 4,
     "trainers": 8,
     "threshold": 4,
+    "faults": 1,
     "vote": False,
-    "quorum": 4,
+    "quorum": 5,
     "minimum": 4,
     "chunk_bytes": 1025,
     "beat_ms": 1001,
@@ -86,6 +89,24 @@ def roster(**changes: Any) -> Roster:
         ({"quorum": 3, "holders": 6}, "must lie between 4"),
         ({"quorum": 6}, "and 5"),
         ({"minimum": 8}, "minimum 8 is above the 7 trainers"),
+        ({"faults": 2}, "faults 2 of 5 holders are too many: a quorum of 4 shares"),
+        ({"faults": 2}, "only 3 are sure to vote; use 1 or less, or 7 holders or more"),
+        ({"faults": 1, "threshold": 4}, "threshold 4 with faults = 1 needs 6 holders"),
+        ({"faults": 1, "threshold": 4}, "there are 5; use 3 or less"),
+        (
+            {"faults": 1, "quorum": 3},
+            r"between 4 \(any two quorums share a holder that is honest\)",
+        ),
+        ({"faults": 1, "quorum": 5}, r"and 4 \(as 1 may be silent\)"),
+        (
+            {"faults": 2, "holders": 7, "threshold": 2},
+            "lets 2 lying holders open everything; use 3",
+        ),
+        (
+            {"faults": 1, "holders": 6, "vote": False},
+            "6 holders, of whom 1 may lie, without the vote step lets two different sums of one "
+            "round open; use 4 or more, or vote = true",
+        ),
     ],
 )
 def test_numbers_that_make_no_sense_are_named(changes: dict[str, Any], text: str) -> None:
@@ -100,6 +121,8 @@ def test_numbers_that_make_no_sense_are_named(changes: dict[str, Any], text: str
         {"minimum": 0},
         {"minimum": -3},
         {"threshold": 65},
+        {"faults": -1},
+        {"faults": 65},
         {"holders": 0},
         {"holders": 65},
         {"trainers": 0},
@@ -133,25 +156,63 @@ def test_the_smallest_safe_numbers_are_taken() -> None:
     assert parsed(**smallest, vote=False) == config(**smallest, vote=False)
 
 
-@pytest.mark.parametrize("holders", range(1, 13))
-def test_whatever_has_no_fault_can_never_open_two_sets(holders: int) -> None:
-    upto = range(1, holders + 2)
-    for threshold, quorum, vote in product(upto, upto, (True, False)):
-        if threshold_faults(holders=holders, threshold=threshold, quorum=quorum, vote=vote):
+def sizes(most: int) -> Iterator[dict[str, Any]]:
+    """Yield all numbers up to so many holders."""
+    for holders in range(1, most + 1):
+        upto = range(1, holders + 2)
+        for faults, threshold, quorum in product(range(holders + 1), upto, upto):
+            for vote in (True, False):
+                yield {
+                    "holders": holders,
+                    "faults": faults,
+                    "threshold": threshold,
+                    "quorum": quorum,
+                    "vote": vote,
+                }
+
+
+def test_whatever_has_no_fault_can_never_open_two_sets() -> None:
+    for size in sizes(12):
+        if threshold_faults(**size):
             continue
+        n, f, t = size["holders"], size["faults"], size["threshold"]
 
-        # Two groups that each suffice share a holder, and a holder stands for one set only.
-        enough = quorum if vote else threshold
-        assert 2 * enough > holders, (threshold, quorum, vote)
-        assert 2 <= threshold <= holders
+        # Two groups that each suffice share an honest holder, and that stands for one set only.
+        enough = size["quorum"] if size["vote"] else t
+        assert 2 * enough - n > f, size
+        # The liars can't open, and without the silent there are votes and answers enough.
+        assert max(2, f + 1) <= t, size
+        assert n - f >= (size["quorum"] if size["vote"] else 0), size
+        assert n - f >= t + f, size
 
 
-@given(holders=st.integers(1, 64))
-def test_a_majority_is_the_smallest_quorum_that_meets_every_other(holders: int) -> None:
-    quorum = majority(holders)
+def test_whatever_keeps_the_inequalities_is_taken() -> None:
+    for size in sizes(9):
+        n, f, t, q = (size[key] for key in ("holders", "faults", "threshold", "quorum"))
+        safe = n - f >= q and 2 * q - n > f if size["vote"] else 2 * t - n > f
+        fine = safe and t >= 2 and t > f and n >= t + 2 * f
 
-    assert 2 * quorum > holders
-    assert 2 * (quorum - 1) <= holders
+        assert bool(threshold_faults(**size)) != fine, size
+
+
+@given(holders=st.integers(1, 64), faults=st.integers(0, 21))
+def test_a_majority_is_the_smallest_quorum_that_meets_every_other(
+    holders: int, faults: int
+) -> None:
+    quorum = majority(holders, faults)
+
+    assert 2 * quorum - holders > faults
+    assert 2 * (quorum - 1) - holders <= faults
+
+
+def test_quorums_and_answers_of_the_usual_sizes() -> None:
+    rows = {(3, 0): 2, (5, 1): 4, (7, 2): 5, (10, 3): 7, (20, 6): 14}
+    seven = config(holders=7, faults=2, threshold=3, quorum=5)
+
+    assert {size: majority(*size) for size in rows} == rows
+    assert (seven.answers_needed(), seven.answers_wanted(), seven.holders_needed()) == (5, 7, 5)
+    assert config(faults=1, threshold=3).holders_needed() == 4
+    assert config(holders=10, faults=1, threshold=8, quorum=6).holders_needed() == 9
 
 
 # --- the id ---------------------------------------------------------------------------

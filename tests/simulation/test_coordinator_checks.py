@@ -23,10 +23,9 @@ from protocols.messages import (
     CloseRound,
     OpenRound,
 )
-from protocols.records import (
-    LastRound,
-)
+from protocols.records import LastRound
 from protocols.reports import (
+    AnswersJudged,
     JobEnded,
     RoundAbandoned,
     RoundBegan,
@@ -87,6 +86,138 @@ def test_a_sum_of_too_few_is_noticed() -> None:
     scene.checks.coordinator.opened(3, opened("t01", "t01", total=2.0))
 
     assert scene.broken() >= {Rule.MINIMUM, Rule.DISTINCT}
+
+
+# --- false answers --------------------------------------------------------------------
+
+
+def judging(faults: int = 1, liars: tuple[str, ...] = ("h1",)) -> Scene:
+    """Let these holders have answered falsely in a round that allows for so many."""
+    scene = prepared_to_open(answers=3)
+    # A fourth holder is never heard.
+    config = msgspec.structs.replace(CONFIG, holders=4, quorum=3, faults=faults)
+    cid = config.cid()
+    record = msgspec.structs.replace(round_record(scene.chosen), config=config)
+    scene.write("coordinator", "round", record)
+    scene.ghost.contributed[cid] = scene.ghost.contributed[CID]
+    chunks = scene.disks["coordinator"].chunks
+    scene.ghost.contributed[cid] = scene.ghost.contributed[CID]
+    for holder in ROSTER.holders:
+        payload = b"a lie of 32 bytes, and no other.".ljust(32) if holder in liars else bytes(32)
+        chunks[f"{cid.hex()}/answer/{holder}"] = {0: payload}
+        if holder in liars:
+            scene.ghost.lies.answers.setdefault(cid, {})[holder] = {payload: None}
+    return scene
+
+
+def judged(checked: str, *liars: str) -> AnswersJudged:
+    return AnswersJudged(
+        job="known", number=7, checked=checked, answered=ROSTER.holders, liars=liars
+    )
+
+
+def complete_of(checked: str, *liars: str) -> RoundComplete:
+    return RoundComplete(
+        job="known",
+        number=7,
+        survivors=("t01", "t02", "t03"),
+        answered=ROSTER.holders,
+        seconds=1.0,
+        checked=checked,
+        liars=liars,
+    )
+
+
+@pytest.mark.parametrize(
+    ("liars", "event", "rules"),
+    [
+        (("h1",), judged("corrected", "h1"), set()),
+        (("h1",), judged("detected"), set()),
+        ((), judged("verified"), set()),
+        (("h1",), judged("verified"), {Rule.NAMED}),
+        (("h1",), judged("corrected", "h2"), {Rule.NAMED, Rule.HONEST}),
+        (("h1",), judged("corrected", "h1", "h2"), {Rule.HONEST}),
+        ((), judged("corrected", "h3"), {Rule.HONEST}),
+        ((), judged("detected"), {Rule.HONEST}),
+        (("h1", "h2"), judged("verified"), set()),
+    ],
+    ids=str,
+)
+def test_who_lied_is_named_and_nobody_else(
+    liars: tuple[str, ...], event: AnswersJudged, rules: set[Rule]
+) -> None:
+    scene = judging(liars=liars)
+
+    scene.checks.coordinator.told(event)
+
+    assert scene.broken() == rules
+
+
+@pytest.mark.parametrize(
+    ("faults", "liars", "rules"),
+    [
+        (0, ("h1",), set()),
+        (1, ("h1",), {Rule.EXACT}),
+        (1, ("h1", "h2"), set()),
+    ],
+    ids=["no liar is allowed for", "one, and one lies", "one, and two lie"],
+)
+def test_as_many_false_answers_as_a_round_allows_for_free_no_sum(
+    faults: int, liars: tuple[str, ...], rules: set[Rule]
+) -> None:
+    scene = judging(faults, liars)
+    scene.checks.coordinator.told(judged("corrected", *liars))
+    scene.ghost.violations.clear()
+
+    scene.checks.coordinator.opened(3, opened("t01", "t02", "t03", total=7.0))
+
+    assert scene.broken() == rules
+
+
+@pytest.mark.parametrize("event", [None, judged("detected")], ids=["unjudged", "detected"])
+def test_a_sum_without_a_judgement_is_noticed(event: AnswersJudged | None) -> None:
+    scene = judging()
+    if event is not None:
+        scene.checks.coordinator.told(event)
+
+    scene.checks.coordinator.opened(3, opened("t01", "t02", "t03"))
+
+    assert scene.broken() == {Rule.NAMED}
+
+
+@pytest.mark.parametrize(
+    "event", [complete_of("unverified"), complete_of("verified"), complete_of("corrected")], ids=str
+)
+def test_an_ending_that_tells_another_judgement_is_noticed(event: RoundComplete) -> None:
+    scene = judging()
+    scene.checks.coordinator.told(judged("corrected", "h1"))
+
+    scene.checks.coordinator.told(event)
+
+    assert scene.broken() == {Rule.NAMED}
+
+
+def test_a_coin_in_a_message_of_the_coordinator_is_noticed() -> None:
+    scene = Scene()
+    scene.open_round()
+    scene.checks.drew("coordinator", b"a coin of the coordinator's own.")
+
+    scene.say(
+        "coordinator",
+        CloseRound(
+            cid=CID,
+            job="known",
+            number=6,
+            complete=False,
+            reason="a coin of the coordinator's own.",
+        ),
+        "h1",
+    )
+
+    assert Rule.SECRET in scene.broken()
+
+
+# --- what it writes down --------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,8 @@ from infra.simulation.swarm import plan_of
 from infra.simulation.witness import Witness
 from protocols.reports import Event, PeerFault, Refusal, RoundAbandoned, RoundComplete, TrainerLeft
 from protocols.secagg.holding import Holding
+from protocols.secagg.judging import Judgement, Status
+from protocols.secagg.trial import Trial, Verdict
 
 SIZE = Size(holders=4, trainers=5, threshold=3, minimum=3, training_s=1.0)
 LIARS = {"coordinator": "coordinator", "holder": "h2", "trainer": "t02", "anybody": "h2"}
@@ -57,6 +59,7 @@ REFUSED: dict[Kind, tuple[Aim, tuple[str, ...], str]] = {
     Kind.LIE_EMPTY_VOTE: (PROPOSING, (), ""),
     Kind.LIE_GARBAGE_ANSWER: (RELEASING, COORDINATOR, "answer"),
     Kind.LIE_WRONG_ANSWER: (RELEASING, (), ""),
+    Kind.LIE_ONE_VALUE: (RELEASING, (), ""),
     Kind.LIE_TWO_ANSWERS: (RELEASING, COORDINATOR, "sent two different answers"),
     Kind.LIE_RECEIPT: (TRAINER_FIRST, (), ""),
     Kind.LIE_ACCUSATION: (TRAINER_FIRST, (), ""),
@@ -210,6 +213,54 @@ def test_a_wrong_answer_frees_no_other_sum(monkeypatch: pytest.MonkeyPatch) -> N
 
     assert history.completed == len(honest)
     assert honest.count(False) == 1
+
+
+FOUR = replace(SIZE, threshold=2, faults=1)
+SEVEN = replace(SIZE, holders=7, threshold=3, faults=2)
+
+
+@pytest.mark.parametrize("kind", [Kind.LIE_WRONG_ANSWER, Kind.LIE_ONE_VALUE])
+@pytest.mark.parametrize(
+    ("size", "liars"), [(FOUR, ("h2",)), (SEVEN, ("h1", "h6"))], ids=["one of four", "two of seven"]
+)
+def test_as_many_false_answers_as_may_be_change_no_sum_and_are_named(
+    kind: Kind, size: Size, liars: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    honest = checked_sums(monkeypatch)
+
+    history, notes = played(*(replace(lie(kind), target=name) for name in liars), size=size)
+
+    assert (history.violations, history.abandoned) == ((), 0)
+    assert all(honest), "a sum was put right"
+    complete = notes.of(RoundComplete)
+    assert [event.liars for event in complete if event.liars] == [liars]
+    assert {event.checked for event in complete} == {"verified", "corrected"}
+
+
+def test_who_believes_a_false_answer_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def believing(self: Trial, judgement: Judgement) -> Verdict:
+        places = tuple(sorted((*judgement.fitting, *judgement.wrong)))
+        return whole(self, replace(judgement, fitting=places, wrong=(), status=Status.VERIFIED))
+
+    whole = Trial.take
+    monkeypatch.setattr(Trial, "take", believing)
+
+    history, _ = played(replace(lie(Kind.LIE_ONE_VALUE), target="h1"), size=FOUR)
+
+    assert Rule.NAMED in {violation.rule for violation in history.violations}
+
+
+def test_a_third_of_the_seeds_allows_for_lying_holders_and_no_more_lie_there() -> None:
+    plans = [plan_of(seed) for seed in range(300)]
+    allowing = [plan for plan in plans if plan.size.faults]
+
+    assert 75 <= len(allowing) <= 125
+    assert {plan.size.faults for plan in allowing} == {1, 2}
+    for plan in allowing:
+        roster = roster_of(plan.size)
+        lies = [fault for fault in plan.faults if fault.kind in MOMENTS]
+        liars = {fault.target for fault in lies if fault.target in roster.holders}
+        assert len(liars) <= plan.size.faults
 
 
 def test_a_lying_trainers_values_are_in_the_sum_and_the_sum_is_exact(

@@ -14,7 +14,7 @@ from infra.simulation.ghost import Rule, Violation
 from infra.simulation.job import roster_of
 from infra.simulation.narrowing import Breaks, narrowed, without
 from infra.simulation.swarm import plan_of
-from protocols.round_config import majority
+from protocols.round_config import majority, threshold_faults
 
 SEEDS = st.integers(0, 10_000)
 CRASH = Fault(
@@ -157,10 +157,16 @@ def test_a_smaller_cast_is_one_that_a_seed_could_have(seed: int, data: st.DataOb
     while plan is not None:
         size, roster = plan.size, roster_of(plan.size)
         everybody = (roster.coordinator, *roster.holders, *roster.trainers)
-        most = majority(size.holders)
+        n, f = size.holders, size.faults
         assert size.holders >= 3
         assert 3 <= size.minimum <= max(3, size.trainers - 2)
-        assert 2 <= size.threshold <= most if size.vote else size.threshold == most
+        assert not threshold_faults(
+            holders=n,
+            faults=f,
+            threshold=size.threshold,
+            quorum=majority(n, f),
+            vote=size.vote,
+        )
         assert all(fault.target in ("", *everybody) for fault in plan.faults)
         assert set(plan.core) <= set(everybody)
         assert len([name for name in plan.core if name in roster.holders]) >= plan.size.needed

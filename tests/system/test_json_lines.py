@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
-from infra.cli.display import JsonDisplay
+from infra.cli.display import JsonDisplay, LiveDisplay
 from infra.run_log import RunLog
 from protocols.reports import (
+    AnswersJudged,
     HolderLeft,
     OwnerTrouble,
     RoundComplete,
@@ -71,6 +74,39 @@ def test_an_owner_is_back_with_the_first_sum_that_has_its_vector() -> None:
     assert [(a.left, a.reason, a.returned) for a in log.trainers] == [
         (1, "empty", 2),
         (3, "timed out", None),
+    ]
+
+
+def judged(checked: str, *liars: str) -> AnswersJudged:
+    return AnswersJudged(
+        job="tiny", number=1, checked=checked, answered=("holder-1", "holder-2"), liars=liars
+    )
+
+
+def test_a_summary_names_who_answered_falsely_also_before_a_resumption() -> None:
+    before, after = RunLog(), RunLog()
+    corrected = replace(complete(1, "o1"), checked="corrected", liars=("holder-2",))
+    before.take(corrected)
+    before.take(replace(complete(2, "o1"), checked="verified"))
+
+    after.recall(before.remember())
+    after.take(replace(corrected, number=3))
+
+    assert after.facts()["checked"] == {"corrected": 2, "verified": 1}
+    assert after.facts()["lying_holders"] == {"holder-2": 2}
+
+
+def test_people_are_told_of_false_answers_and_of_no_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    display = LiveDisplay(Console())
+
+    for event in (judged("verified"), judged("corrected", "holder-2"), judged("detected")):
+        display.emit(event)
+
+    assert capsys.readouterr().out.splitlines() == [
+        "round 1: false answers of holder-2, left out",
+        "round 1: of 2 answers some are false, waiting for more",
     ]
 
 

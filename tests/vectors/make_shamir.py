@@ -97,6 +97,7 @@ def config_of(field: str) -> RoundConfig:
         holders=HOLDERS,
         trainers=TRAINERS,
         threshold=THRESHOLD,
+        faults=0,
         vote=True,
         quorum=3,
         minimum=3,

@@ -100,6 +100,7 @@ def job_of(script: Script, pace: float) -> DrillJob:
         owners=script.people.groups["trainers"],
         holders=size.holders,
         threshold=size.threshold,
+        faults=size.faults,
         minimum=size.minimum,
         vote=size.vote,
         values=_VALUES,

@@ -143,7 +143,8 @@ class _Reading(Reading):
             )
         federation = job.federation
         numbers = {key: getattr(federation, key) for key in ("holders", "threshold", "minimum")}
-        return numbers | {"trainers": len(owners), "vote": federation.vote}, owners
+        rest = {"vote": federation.vote, "faults": federation.faults}
+        return numbers | {"trainers": len(owners)} | rest, owners
 
     def _people(self, size: Size, owners: tuple[str, ...]) -> People:
         people = People.of(size, owners)

@@ -30,7 +30,7 @@ def cast(numbers: Mapping[str, Any], *, of_job: bool) -> list[str]:
         holders, threshold = numbers["holders"], numbers["threshold"]
         vote = numbers.get("vote", True)
         found = threshold_faults(
-            holders=holders, threshold=threshold, quorum=majority(holders), vote=vote
+            holders=holders, faults=0, threshold=threshold, quorum=majority(holders), vote=vote
         )
         problems += [f"cast.threshold: {with_cure(text, holders)}" for text in found]
     if {"minimum", "trainers"} <= numbers.keys() and numbers["minimum"] > numbers["trainers"]:

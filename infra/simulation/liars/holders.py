@@ -2,9 +2,9 @@
 
 Who must refuse: the coordinator counts votes and answers for its own set only, one of each holder,
 and checks shape, digest and residues of an answer; a trainer sends what it was asked for rightly.
-Nobody can refuse a receipt, an accusation or an answer that is only wrong: the first two cost the
-round, or a trainer its part in it; the last one spoils the sum, which can't be noticed from t
-answers.
+Nobody can refuse a receipt or an accusation: they cost the round, or a trainer its part in it. An
+answer that is only wrong is found among t + 2f, and its holder named, as long as no more than f
+lie; with f = 0 it spoils the sum, as nothing shows in t answers.
 """
 
 from __future__ import annotations
@@ -30,6 +30,8 @@ from protocols.messages import (
     Wire,
 )
 from protocols.records import RoundRecord
+from protocols.secagg.chunks import chosen_streams
+from protocols.secagg.field import FIELDS
 from protocols.secagg.sets import set_digest
 from protocols.secagg.suites import SUITES
 
@@ -48,6 +50,7 @@ class LyingHolders(Lying):
             Kind.LIE_EMPTY_VOTE: partial(self.begin, self._empty_vote),
             Kind.LIE_GARBAGE_ANSWER: partial(self.begin, self._garbage_answer),
             Kind.LIE_WRONG_ANSWER: partial(self.begin, self._wrong_answer),
+            Kind.LIE_ONE_VALUE: partial(self.begin, self._one_value),
             Kind.LIE_TWO_ANSWERS: partial(self.begin, self._two_answers),
             Kind.LIE_RECEIPT: partial(self.begin, self._receipt),
             Kind.LIE_ACCUSATION: partial(self.begin, self._accusation),
@@ -102,6 +105,29 @@ class LyingHolders(Lying):
         if record is None:
             return False
         return self._tell(fault, _answer(record, self._made_up(fault, record, 0)))
+
+    def _one_value(self, fault: Fault) -> bool:
+        """Answer rightly but for one value, which is off by a little."""
+        record = self._chosen()
+        payload = None if record is None else self._true_answer(fault.target, record)
+        if record is None or payload is None:
+            return False
+        field = FIELDS[record.config.field]
+        values, bits = field.from_bytes(payload).copy(), self.tongue.bits(fault)
+        place = bits % values.size
+        values[place] = (int(values[place]) + 1 + (bits >> 32) % _MOST) % field.modulus
+        return self._tell(fault, _answer(record, field.to_bytes(values)))
+
+    def _true_answer(self, holder: str, record: RoundRecord) -> bytes | None:
+        """Return a holder's sum over the set, None where it does not hold all of it."""
+        config, chunks = record.config, self.tongue.crew.ghost.disks[holder].chunks
+        suite, total = SUITES[config.suite], None
+        for held in chosen_streams(config.cid(), record.chosen):
+            share = chunks.get(held, {}).get(0)
+            if share is None:
+                return None
+            total = suite.add(config, total, share)
+        return None if total is None else suite.answer(config, total)
 
     def _two_answers(self, fault: Fault) -> bool:
         """Answer twice for the same set, with different bytes."""

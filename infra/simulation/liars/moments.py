@@ -58,6 +58,7 @@ MOMENTS: dict[Kind, Moments] = {
     Kind.LIE_EMPTY_VOTE: Moments("holder", _ANSWER),
     Kind.LIE_GARBAGE_ANSWER: Moments("holder", _ANSWER),
     Kind.LIE_WRONG_ANSWER: Moments("holder", _ANSWER),
+    Kind.LIE_ONE_VALUE: Moments("holder", _ANSWER),
     Kind.LIE_TWO_ANSWERS: Moments("holder", _ANSWER),
     Kind.LIE_RECEIPT: Moments("holder", (_ACCEPTED, _RECEIPT)),
     Kind.LIE_ACCUSATION: Moments("holder", (_ANNOUNCING, _ACCEPTED, _RECEIPT)),

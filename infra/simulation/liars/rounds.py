@@ -182,11 +182,12 @@ def _opening(config: RoundConfig, name: str) -> OpenRound:
 
 def _altered(config: RoundConfig, bits: int) -> RoundConfig:
     """Return another round of the same number that could be run as well."""
+    least = max(2, config.faults + 1)
     match bits % 4:
         case 0 if config.minimum > 3:
             return msgspec.structs.replace(config, minimum=3)
-        case 1 if config.vote and config.threshold > 2:
-            return msgspec.structs.replace(config, threshold=2)
+        case 1 if config.vote and config.threshold > least:
+            return msgspec.structs.replace(config, threshold=least)
         case 2:
             return msgspec.structs.replace(config, fraction_bits=config.fraction_bits + 1)
         case _:

@@ -49,6 +49,7 @@ from protocols.reports import Progress, Step
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import answer_stream
 from protocols.secagg.gathering import Gathering
+from protocols.secagg.patience import Patience
 from protocols.secagg.sets import set_digest
 
 CONFIG = config_of()
@@ -64,7 +65,9 @@ class Table:
         self.config = config
         self.cid = config.cid()
         self.now_s = 0.0
-        self.round = Gathering(opening(config), ROSTER, TIMING, expected=expected, now_s=0.0)
+        self.round = Gathering(
+            opening(config), ROSTER, Patience(TIMING, 0.0), expected=expected, entropy=bytes
+        )
 
     def hear(self, sender: str, message: Wire) -> list[Effect]:
         signature = by_member(ROSTER, sender, message)

@@ -41,12 +41,14 @@ from protocols.messages import (
 )
 from protocols.records import HeldKey, RoundRecord
 from protocols.reports import Step
+from protocols.round_config import RoundConfig
 from protocols.secagg import contributing, holding
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.coordinating import Coordinating, JobStep, Plan
 from protocols.secagg.gathering import Gathering
 from protocols.secagg.greeting import lacking
 from protocols.secagg.holding import Holding
+from protocols.secagg.patience import Patience
 from protocols.trust.sealing import CLASSICAL, HYBRID, SealingKey
 
 CONFIG = config_of()
@@ -154,8 +156,13 @@ def test_a_round_in_a_suite_that_a_holder_lacks_is_refused(monkeypatch: pytest.M
 # --- the coordinator ------------------------------------------------------------------
 
 
+def gathering_of(config: RoundConfig) -> Gathering:
+    patience = Patience(TIMING, 0.0)
+    return Gathering(opening(config), ROSTER, patience, expected=HOLDERS, entropy=bytes)
+
+
 def test_what_holders_said_is_announced_with_their_signatures() -> None:
-    gathering = Gathering(opening(CONFIG), ROSTER, TIMING, expected=HOLDERS, now_s=0.0)
+    gathering = gathering_of(CONFIG)
     effects: list[Effect] = []
     for place, holder in enumerate(HOLDERS):
         said = said_open(CONFIG, holder)
@@ -170,7 +177,7 @@ def test_what_holders_said_is_announced_with_their_signatures() -> None:
 
 
 def test_a_holder_with_two_keys_in_one_round_is_a_violation_in_every_step() -> None:
-    gathering = Gathering(opening(CONFIG), ROSTER, TIMING, expected=HOLDERS, now_s=0.0)
+    gathering = gathering_of(CONFIG)
     for holder in HOLDERS:
         gathering.receive(0.0, holder, said_open(CONFIG, holder))
         with pytest.raises(PeerViolation, match="with two keys") as refused:
@@ -183,7 +190,7 @@ def test_a_holder_with_two_keys_in_one_round_is_a_violation_in_every_step() -> N
 
 @pytest.mark.parametrize("key", [NOBODYS, HYBRIDS], ids=["small order", "another suite"])
 def test_a_key_that_nobody_could_seal_to_is_not_announced(key: SealingKey) -> None:
-    gathering = Gathering(opening(CONFIG), ROSTER, TIMING, expected=HOLDERS, now_s=0.0)
+    gathering = gathering_of(CONFIG)
 
     with pytest.raises(PeerViolation, match="opened the round with a "):
         gathering.receive(0.0, "holder-1", RoundOpened(cid=CONFIG.cid(), sealing_key=key))
@@ -206,6 +213,7 @@ class Head:
             field="p61",
             fraction_bits=0,
             threshold=3,
+            faults=0,
             vote=True,
             quorum=3,
             minimum=3,

@@ -17,6 +17,7 @@ from protocols.effects import (
     Effect,
     Erase,
     Forget,
+    KeepTranscript,
     Record,
     Report,
     Send,
@@ -29,6 +30,7 @@ from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.chunks import chunk_count
 from protocols.trust.errors import Untrusted
 from protocols.trust.signing import Statement
+from protocols.trust.transcript import Transcript
 from protocols.versions import Versions, advice
 
 from .inbox import Inbox
@@ -123,6 +125,10 @@ class Actor(ABC):
     def chunk_sent(self, _stream: str, _to: str) -> Decide | None:
         """Return what to decide now that one more chunk is in its recipient's queue."""
         return None
+
+    async def keep_transcript(self, transcript: Transcript) -> None:
+        """Return once the transcript of a round is signed and durable, if this actor keeps any."""
+        raise Misuse(f"{self.name} keeps no transcripts: round {transcript.config.number}")
 
     def asked_to_stop(self) -> list[Effect]:
         """Let the machine know that a clean end is wanted."""
@@ -293,6 +299,8 @@ class Actor(ABC):
                 self.begin(f"{effect.stream}/check", self._check(effect))
             case CancelWork():
                 self._cancel(effect.prefix)
+            case KeepTranscript():
+                await self.keep_transcript(effect.transcript)
             case _:
                 self.perform(effect)
 

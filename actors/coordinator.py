@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Never
 
 import numpy as np
@@ -22,10 +22,11 @@ from protocols.secagg.coordinating import Coordinating, JobStep, Plan
 from protocols.secagg.fixed_point import FixedPoint
 from protocols.secagg.suites import SUITES
 from protocols.secagg.vouching import Vouching
+from protocols.trust.transcript import Transcript, digest_of_sum
 
 from .actor import Actor, Decide, Ports
 from .hearing import Hearing
-from .ports import Blobs, Checkpoints, StorageFailed
+from .ports import Blobs, Checkpoints, StorageFailed, Transcripts
 from .seals import Seals
 
 log = logging.getLogger(__name__)
@@ -33,11 +34,15 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a coordinator is to do: the rounds' plan, the algorithm, and where it begins."""
+    """What a coordinator is to do: the rounds' plan, the algorithm, and where it begins.
+
+    `transcripts` are kept where the plan's roster is a signed one.
+    """
 
     plan: Plan
     algorithm: Algorithm[Never]
     initial: State
+    transcripts: Transcripts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,7 @@ class Coordinator(Actor):
         )
         self._blobs = own.blobs
         self._checkpoints = own.checkpoints
+        self._transcripts = assignment.transcripts
         self._hearing = Hearing()
         self.state = assignment.initial
 
@@ -162,23 +168,34 @@ class Coordinator(Actor):
         cid, clock = config.cid(), self.ports.clock
         return lambda: self._machine.judged(clock.now_s(), cid, judgement)
 
+    async def keep_transcript(self, transcript: Transcript) -> None:
+        """Sign a transcript and make it durable."""
+        if self._transcripts is None:
+            raise Misuse(f"{self.name} has nowhere to keep a transcript")
+        await self._transcripts.keep(transcript)
+
     async def _open(self, effect: OpenSum) -> Decide:
-        total = await self._sum(effect)
+        integers = await self._sum(effect)
         survivors = tuple(contribution.trainer for contribution in effect.chosen)
+        total = FixedPoint.of(effect.config).decode(integers)
         opened = Opened(total=total, survivors=survivors)
         offload, algorithm = self.ports.offload, self._algorithm
+        digest = None
+        if self._transcripts is not None:
+            digest = await offload.run(digest_of_sum, integers)
         try:
             state = await offload.run(algorithm.update, self.state, opened)
         except JobFailed as error:
             reason = str(error)
-            return lambda: self._machine.failed(reason)
+            return lambda: self._machine.failed(reason, digest)
         run = self._machine.run
         completed = 0 if run is None else run.completed
-        step = await self._keep(state, completed=completed + 1)
+        step = replace(await self._keep(state, completed=completed + 1), sum_digest=digest)
         self.state = state
         return lambda: self._machine.opened(self.ports.clock.now_s(), step)
 
-    async def _sum(self, effect: OpenSum) -> NDArray[np.float64]:
+    async def _sum(self, effect: OpenSum) -> NDArray[np.int64]:
+        """Return the integers of the sum."""
         config, offload, coin = effect.config, self.ports.offload, effect.coin
         suite, pieces, at_zero = SUITES[config.suite], [], effect.at_zero
         # The lowest places are what the suite opens from; of the others nothing is read.
@@ -194,7 +211,7 @@ class Coordinator(Actor):
                 )
         if found != at_zero:
             raise StorageFailed(f"{self.name}: answers changed on the disk after they were judged")
-        return FixedPoint.of(config).decode(np.concatenate(pieces))
+        return np.concatenate(pieces)
 
     def _places(self, holders: Iterable[str]) -> list[int]:
         return [self.roster.holders.index(name) for name in holders]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.trust.sealing import BoxKey, SealingKey
+from protocols.trust.transcript import Transcript
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -257,6 +258,18 @@ class Checkpoints(Protocol):
 
     async def load(self, digest: bytes) -> bytes:
         """Return the state with this SHA-256. Raises `StorageFailed` if it is gone or damaged."""
+        ...
+
+
+class Transcripts(Protocol):
+    """What rounds leave behind, signed by the coordinator, for everybody to check later."""
+
+    async def keep(self, transcript: Transcript) -> None:
+        """Return once it is signed and durable; the same one again changes nothing.
+
+        Raises `StorageFailed` where it can't be, and where another transcript of the same round
+        was kept: of one round there are never two.
+        """
         ...
 
 

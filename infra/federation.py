@@ -29,6 +29,7 @@ from .memory_queue import Sent
 from .opened_ports import Surroundings, open_ports
 from .standing import standing
 from .system import SystemClock, ThreadOffload
+from .transcript_files import with_transcripts
 from .witness import WatchedSpool, WatchedWorker, Witness
 from .workers import ProcessWorker, WorkSpec
 
@@ -264,12 +265,17 @@ class Federation:
         casting, name = self.casting, self.casting.roster.coordinator
         async with AsyncExitStack() as stack:
             ports = await self._ports(name, stack)
-            folder = self._home / name / "checkpoints"
-            checkpoints = FileCheckpoints(folder, self._offload)
+            folder = self._home / name
+            checkpoints = FileCheckpoints(folder / "checkpoints", self._offload)
             coordinator = Coordinator(
                 self._roster(name),
                 ports,
-                casting.assignment,
+                with_transcripts(
+                    casting.assignment,
+                    self._credentials[name],
+                    folder / "transcripts",
+                    self._offload,
+                ),
                 CoordinatorPorts(self.bus.blobs(name), checkpoints),
             )
             try:

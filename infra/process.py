@@ -37,6 +37,7 @@ from .rabbitmq.link import LinkChange, LinkState, RabbitLink
 from .rabbitmq.policy import SERVERS, TRAINERS
 from .rabbitmq.transport import RabbitTransport
 from .system import SystemClock, ThreadOffload
+from .transcript_files import with_transcripts
 from .workers import ProcessWorker
 
 log = logging.getLogger(__name__)
@@ -240,7 +241,12 @@ class ActorProcess:
             yield Coordinator(
                 self._credentials.roster,
                 ports,
-                assignment_of(home.job, self._initial),
+                with_transcripts(
+                    assignment_of(home.job, self._initial),
+                    self._credentials,
+                    home.transcripts,
+                    self._offload,
+                ),
                 CoordinatorPorts(
                     blobs_of(home, link, stack, self._models),
                     FileCheckpoints(home.checkpoints, self._offload),

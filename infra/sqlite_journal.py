@@ -6,7 +6,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
@@ -138,8 +138,8 @@ class SqliteJournal:
             return {key: self._verified(key, value, checksum) for key, value, checksum in rows}
 
     def _verified(self, key: str, value: object, checksum: object) -> bytes:
-        if isinstance(value, bytes) and checksum == _checksum(key, value):
-            return value
+        if (sound := _sound(key, value, checksum)) is not None:
+            return sound
         raise self._damage(f"the value of {key!r} does not match its checksum")
 
     def _release(self) -> None:
@@ -184,6 +184,29 @@ class SqliteJournal:
             ) from error
 
 
+def peek(path: Path, prefix: str) -> dict[str, bytes]:
+    """Return the entries of a journal below a prefix, sorted by key, and change nothing.
+
+    The actor whose journal it is may be at work: what it has committed is read.
+
+    Raises `StorageFailed` when it is missing, newer than this code, or damaged.
+    """
+    query = "SELECT key, value, sum FROM entries WHERE substr(key, 1, ?) = ? ORDER BY key"
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            (found,) = database.execute("PRAGMA user_version").fetchone()
+            if found > FORMAT:
+                raise StorageFailed(f"journal {path} has format {found}: use a newer version")
+            rows = database.execute(query, (len(prefix), prefix)).fetchall()
+    except sqlite3.Error as error:
+        raise StorageFailed(f"journal {path} can't be read ({error})") from error
+    entries = {key: _sound(key, value, checksum) for key, value, checksum in rows}
+    sound = {key: value for key, value in entries.items() if value is not None}
+    if len(sound) != len(entries):
+        raise StorageFailed(f"journal {path} is damaged: restore its folder from a backup")
+    return sound
+
+
 @contextmanager
 def _transaction(database: sqlite3.Connection) -> Iterator[None]:
     database.execute("BEGIN IMMEDIATE")
@@ -207,6 +230,13 @@ def _locked(path: Path) -> int | None:
         os.close(descriptor)
         return None
     return descriptor
+
+
+def _sound(key: str, value: object, checksum: object) -> bytes | None:
+    """Return a value that is as it was written, None for any other."""
+    if isinstance(value, bytes) and checksum == _checksum(key, value):
+        return value
+    return None
 
 
 def _checksum(key: str, value: bytes) -> bytes:

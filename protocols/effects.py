@@ -20,6 +20,7 @@ from .messages import (
 from .round_config import RoundConfig
 from .secagg.coin import Coin
 from .trust.sealing import SealingKey
+from .trust.transcript import Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +150,13 @@ class OpenSum:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepTranscript:
+    """Coordinator: sign what a round left and make it durable, before what comes after this."""
+
+    transcript: Transcript
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Tell the monitor."""
 
@@ -169,5 +177,6 @@ Effect = (
     | Answer
     | JudgeAnswers
     | OpenSum
+    | KeepTranscript
     | Report
 )

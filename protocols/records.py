@@ -7,6 +7,8 @@ from .messages import Message as Value
 from .round_config import Digest, Name, RoundConfig
 from .trust.sealing import BoxSeed, SealingKey
 
+SENT_KEPT = 4096  # rounds of a job whose contributions a trainer can still account for
+
 
 class LastRound(Value, frozen=True):
     """Holder, key `last/<job>`: the highest round ever opened or closed; none below it again."""
@@ -61,6 +63,21 @@ class Contributed(Value, frozen=True):
     opened: tuple[Opened, ...]
     header: ContributionHeader
     open: bool
+
+
+class Sent(Value, frozen=True):
+    """Trainer, key `sent/<job>/<number % SENT_KEPT>`: what it contributed to a round.
+
+    So the record of a round stays until another one takes its place, and a job has `SENT_KEPT`.
+    """
+
+    number: int
+    cid: Digest
+    digest: Digest
+
+    def key(self, job: str) -> str:
+        """Return the journal's key."""
+        return f"sent/{job}/{self.number % SENT_KEPT:04}"
 
 
 class RunRecord(Value, frozen=True):

@@ -12,13 +12,13 @@ from infra.identity.roster_folder import RosterFolder, load_roster
 from protocols.round_config import Roster
 from protocols.trust.acceptance import Standing, accepted
 from protocols.trust.errors import Untrusted
-from protocols.trust.keys import KEY_BYTES, key_id, require_key
+from protocols.trust.keys import key_id
 from protocols.trust.roster import RosterBody, SignedRoster
 
 from .display import print_json
 from .roster_commands import ShowOptions, VerifyOptions
 from .terminal import console
-from .trust_outcome import DONE, day, ended, now_s, require_name, say
+from .trust_outcome import DONE, authority_key, day, ended, now_s, require_name, say
 
 
 def tell_signed(file: Path, body: RosterBody, *, json: bool) -> None:
@@ -100,21 +100,9 @@ def _standing(options: VerifyOptions) -> Standing:
     if options.federation is None:
         raise IdentityError("--authority needs --federation: of which federation is the roster?")
     require_name(options.federation, "a federation")
-    return Standing(federation=options.federation, authorities=(_key(options.authority or ""),))
-
-
-def _key(text: str) -> bytes:
-    try:
-        key = bytes.fromhex(text)
-    except ValueError:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise IdentityError("--authority: a public key is written with 64 hex digits")
-    try:
-        require_key(key)
-    except Untrusted as error:
-        raise IdentityError(f"--authority: {error}") from None
-    return key
+    return Standing(
+        federation=options.federation, authorities=(authority_key(options.authority or ""),)
+    )
 
 
 def _facts(body: RosterBody) -> dict[str, object]:

@@ -10,6 +10,7 @@ from infra.config import ConfigError
 from infra.identity.new_files import IdentityError
 from protocols.round_config import NAME_PATTERN
 from protocols.trust.errors import Untrusted
+from protocols.trust.keys import KEY_BYTES, require_key
 
 from .terminal import console, show_config_error
 
@@ -38,6 +39,21 @@ def require_name(text: str, what: str) -> None:
         raise IdentityError(
             f"{text!r} can't name {what}: use 1 to 63 of a-z, 0-9, - and _, a letter or digit first"
         )
+
+
+def authority_key(text: str) -> bytes:
+    """Return the public key that was given with --authority. Raises `IdentityError`."""
+    try:
+        key = bytes.fromhex(text)
+    except ValueError:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise IdentityError("--authority: a public key is written with 64 hex digits")
+    try:
+        require_key(key)
+    except Untrusted as error:
+        raise IdentityError(f"--authority: {error}") from None
+    return key
 
 
 def say(text: str) -> None:

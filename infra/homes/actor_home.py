@@ -86,6 +86,11 @@ class ActorHome:
         return self.path / "checkpoints"
 
     @property
+    def transcripts(self) -> Path:
+        """The folder of what the coordinator's rounds left behind."""
+        return self.path / "transcripts"
+
+    @property
     def log(self) -> Path:
         """The file of the actor's log."""
         return self.path / "actor.log"

@@ -15,6 +15,7 @@ from .chunks import answer_stream, chunk_count, shape_fault
 @dataclass(slots=True)
 class _Parts:
     header: AnswerHeader
+    signature: bytes
     stored: dict[int, None] = field(default_factory=dict)
 
 
@@ -28,6 +29,7 @@ class Answers:
     def __init__(self, config: RoundConfig) -> None:
         self.complete: dict[str, AnswerHeader] = {}
         self.failed: dict[str, None] = {}
+        self.signatures: dict[str, bytes] = {}
         self._config = config
         self._cid = config.cid()
         self._parts: dict[str, _Parts] = {}
@@ -42,7 +44,7 @@ class Answers:
         fault = shape_fault(self._config, header.answer_bytes, message.index, message.payload)
         if fault is not None:
             raise PeerViolation(holder, f"sent an answer of the wrong shape: {fault}")
-        parts = self._parts.setdefault(holder, _Parts(header))
+        parts = self._parts.setdefault(holder, _Parts(header, message.header_signature))
         if parts.header != header:
             raise PeerViolation(holder, "sent two different answers")
         if message.index in parts.stored:
@@ -67,4 +69,5 @@ class Answers:
             return False
         self.failed.pop(holder, None)
         self.complete[holder] = parts.header
+        self.signatures[holder] = parts.signature
         return True

@@ -33,11 +33,13 @@ def request_of(
         case Step.COLLECTING:
             return Announce(config=config, opened=announced)
         case Step.RELEASING if config.vote:
-            certificate = tuple(
-                Endorsement(holder=name, signature=votes[name]) for name in sorted(votes)
-            )
-            return Release(cid=config.cid(), chosen=chosen, votes=certificate)
+            return Release(cid=config.cid(), chosen=chosen, votes=certificate_of(votes))
         case Step.VOTING | Step.RELEASING:
             return Propose(cid=config.cid(), chosen=chosen)
         case Step.UPDATING:
             return None
+
+
+def certificate_of(votes: Mapping[str, bytes]) -> tuple[Endorsement, ...]:
+    """Return holders' signatures of their votes, sorted by holder."""
+    return tuple(Endorsement(holder=name, signature=votes[name]) for name in sorted(votes))

@@ -24,7 +24,7 @@ from protocols.messages import (
     Wire,
     Working,
 )
-from protocols.records import Contributed
+from protocols.records import Contributed, Sent
 from protocols.reports import Outcome, Refusal, TookPart
 from protocols.round_config import Roster, RoundConfig
 from protocols.trust.errors import Untrusted
@@ -114,7 +114,9 @@ class Contributing:
 
     def restore(self, records: Mapping[str, bytes]) -> None:
         """Take up what the journal remembers."""
-        for value in records.values():
+        for key, value in records.items():
+            if not key.startswith("job/"):
+                continue
             record = parse(value, Contributed)
             config = record.config
             self._floors[config.job] = config.number + (not record.open)
@@ -289,7 +291,8 @@ class Contributing:
             return [Erase(header.cid.hex())]
         attempt.header, attempt.moved = header, True
         record = self._record(attempt, header, still_open=True)
-        return [record, *self._upload_missing(attempt, Outgoing.offer)]
+        sent = _sent(attempt.config, header)
+        return [record, sent, *self._upload_missing(attempt, Outgoing.offer)]
 
     def failed(self, cid: bytes, kind: str) -> list[Effect]:
         """Take note that this owner can't contribute to the round, and say so."""
@@ -413,3 +416,9 @@ class Contributing:
 
 def _by_holder(opened: tuple[Opened, ...]) -> dict[str, Opened]:
     return {one.holder: one for one in opened}
+
+
+def _sent(config: RoundConfig, header: ContributionHeader) -> Record:
+    """Keep what a transcript of the round is compared with later."""
+    sent = Sent(number=config.number, cid=header.cid, digest=contribution_digest(header))
+    return Record(sent.key(config.job), canonical(sent))

@@ -37,6 +37,7 @@ from protocols.round_config import Roster, RoundConfig
 from protocols.trust.sealing import ENTROPY_BYTES, BoxKey, BoxSeed, SuiteName
 
 from .attendance import Attendance
+from .chronicle import Chronicle, Ending
 from .gathering import Gathering
 from .greeting import lacking
 from .judging import Judgement
@@ -61,6 +62,7 @@ class Plan:
     abandoned_rounds: int
     timing: Timing
     faults: int = 0
+    epoch: int = 0  # of the signed roster, 0 where there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +74,7 @@ class JobStep:
     over: bool
     reason: str
     metrics: dict[str, float]
+    sum_digest: bytes | None = None
 
 
 class Coordinating:
@@ -86,6 +89,7 @@ class Coordinating:
         self._plan = plan
         self._entropy = entropy
         self._attendance = Attendance(roster)
+        self._chronicle = Chronicle(roster, plan.epoch)
         self._joined: dict[str, PeerJoined] = {}
         self._run: RunRecord | None = None
         self._round: Gathering | None = None
@@ -102,6 +106,7 @@ class Coordinating:
             self._run = parse(records["run"], RunRecord)
         if "round" in records:
             self._stored = parse(records["round"], RoundRecord)
+        self._chronicle.restore(records)
 
     @property
     def run(self) -> RunRecord | None:
@@ -115,7 +120,7 @@ class Coordinating:
                 raise Misuse("a job that was never begun needs its initial state")
             self._run = self._record_of(initial, number=1, completed=0)
             return [Record("run", canonical(self._run)), *self._next_round(now_s)]
-        closed = self._closed_again(self._run)
+        closed = [*self._chronicle.again(), *self._closed_again(self._run)]
         stored = self._stored
         if stored is None:
             return closed + self._next_round(now_s)
@@ -365,6 +370,7 @@ class Coordinating:
         effects: list[Effect] = [
             *(Report(event) for event in self._missed(gathering)),
             self._pass_over(run, gathering),
+            *self._chronicle.add(gathering, Ending(outcome="abandoned", reason=reason)),
             *self._close(complete=False, reason=reason),
             Report(RoundAbandoned(job=config.job, number=config.number, reason=reason)),
         ]
@@ -402,17 +408,20 @@ class Coordinating:
         )
         return [
             Record("run", canonical(self._run)),
+            *self._chronicle.add(gathering, _ending(step)),
             *self._close(complete=True, reason=""),
             Report(complete),
             Report(updated),
             *self._next_round(now_s),
         ]
 
-    def failed(self, reason: str) -> list[Effect]:
+    def failed(self, reason: str, sum_digest: bytes | None = None) -> list[Effect]:
         """End the job: its algorithm can't go on from this sum."""
         run, gathering = self._current()
+        ending = Ending(outcome="failed", reason=reason, sum_digest=sum_digest)
         return [
             self._pass_over(run, gathering),
+            *self._chronicle.add(gathering, ending),
             *self._close(complete=False, reason="the job failed"),
             *self._end("failed", reason),
         ]
@@ -434,6 +443,10 @@ class Coordinating:
             liars=() if run is None else run.liars,
         )
         return [Report(self.ended)]
+
+
+def _ending(step: JobStep) -> Ending:
+    return Ending(outcome="complete", sum_digest=step.sum_digest, next_state=step.state)
 
 
 def _beat_ms(patience_s: float) -> int:

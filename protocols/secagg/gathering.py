@@ -9,8 +9,10 @@ from protocols.errors import Misuse, PeerViolation
 from protocols.messages import (
     Accepted,
     AnswerChunk,
+    AnswerHeader,
     Contribution,
     Declined,
+    Endorsement,
     Excluded,
     Have,
     Message,
@@ -25,10 +27,12 @@ from protocols.messages import (
 from protocols.reports import AnswersJudged, Progress, Step
 from protocols.round_config import Roster
 from protocols.trust.sealing import SealingKey
+from protocols.trust.transcript import Judged
 
 from .answers import Answers
-from .asking import request_of
+from .asking import certificate_of, request_of
 from .collected import Collected
+from .contradictions import Contradictions
 from .judging import Judgement, Status
 from .patience import Patience
 from .sealed import key_fault
@@ -64,6 +68,7 @@ class Gathering:
         self.chosen: tuple[Contribution, ...] = ()
         self.opened: dict[str, Opened] = {}
         self.began_s = patience.made_s
+        self.contradictions = Contradictions(roster.federation, self.cid)
         self._roster = roster
         self._opening = opening
         self._expected = dict.fromkeys(expected)
@@ -84,6 +89,26 @@ class Gathering:
     def answered(self) -> tuple[str, ...]:
         """Name the holders whose answers are complete."""
         return tuple(self._answers.complete)
+
+    def certificate(self) -> tuple[Endorsement, ...]:
+        """Return the votes for the set that was proposed, sorted by holder."""
+        return certificate_of(self._votes)
+
+    def signed_answers(self) -> dict[str, tuple[AnswerHeader, bytes]]:
+        """Return the headers of the answers that the sum rests on, as their holders signed them.
+
+        Those that were judged, liars' among them; before there is a verdict all complete ones.
+        """
+        complete, signatures = self._answers.complete, self._answers.signatures
+        names = tuple(complete) if self.verdict is None else self.verdict.answered
+        return {name: (complete[name], signatures[name]) for name in names}
+
+    def judgement(self) -> Judged | None:
+        """Return how far the answers were checked, None where nothing was to be opened."""
+        if self.step is not Step.UPDATING or self.verdict is None:
+            return None
+        verdict = self.verdict
+        return Judged(status=verdict.status.value, liars=tuple(sorted(verdict.liars)))
 
     def start(self) -> list[Effect]:
         """Ask the holders to open the round."""
@@ -148,6 +173,7 @@ class Gathering:
         handler = self._handler(sender, message)
         if self._over():
             return []
+        self.contradictions.hear(sender, message, signature)
         effects = handler(sender, message, signature)
         if effects is None:
             return []

@@ -18,6 +18,12 @@ Doubt = Literal[
     "revoked",
     "incomplete",  # no federation could work with it
     "sealed",  # a sealed box that does not open
+    "evidence",  # does not show what it claims
+    "policy",  # by rules weaker than those that the reader demands
+    "chain",  # transcripts that do not follow each other
+    "quorum",  # too few have said it, or one was counted twice
+    "set",  # contributions that must not be summed, or others than were voted for
+    "contribution",  # the reader's own is not in the sum
 ]
 
 

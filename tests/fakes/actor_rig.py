@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from actors.actor import Actor, Ports
 from actors.coordinator import Assignment, Coordinator, CoordinatorPorts
-from actors.ports import Sealing, StorageFailed, Transport, WorkFailed
+from actors.ports import Sealing, Signatures, StorageFailed, Transport, WorkFailed
 from actors.shareholder import ShareHolder
 from actors.supervision import RestartPolicy, Supervisor
 from actors.trainer import Trainer, TrainerPorts
@@ -336,6 +336,10 @@ class Stage:
         """Return an actor's link to the bus."""
         return self.bus.connect(name)
 
+    def signatures(self, name: str) -> Signatures:
+        """Return what a member signs and checks with."""
+        return IdealSignatures(name)
+
     @asynccontextmanager
     async def build(self, name: str) -> AsyncIterator[Actor]:
         home = self.homes[name]
@@ -347,7 +351,7 @@ class Stage:
             spool=home.spool,
             offload=InlineOffload(),
             monitor=self,
-            signatures=IdealSignatures(name),
+            signatures=self.signatures(name),
             entropy=self.entropy,
             sealing=self.sealing,
         )

@@ -14,6 +14,8 @@ from infra.file_spool import checked_chunk, checked_name
 from infra.hpke_sealing import HpkeSealing
 from infra.simulation.signatures import IdealSignatures
 from infra.sqlite_journal import MAX_VALUE_BYTES
+from protocols.trust.keys import SigningKey
+from protocols.trust.transcript import SignedTranscript, Transcript
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -112,6 +114,25 @@ class FakeSpool:
     async def streams(self) -> tuple[str, ...]:
         """Return the names of all streams, sorted."""
         return tuple(sorted(self.chunks))
+
+
+class FakeTranscripts:
+    """Keeps transcripts of rounds, signed with a key."""
+
+    def __init__(self, key: SigningKey) -> None:
+        self.kept: dict[int, SignedTranscript] = {}
+        self._key = key
+
+    async def keep(self, transcript: Transcript) -> None:
+        """Sign and keep one."""
+        signed = transcript.signed_by(self._key)
+        await asyncio.sleep(0)
+        if self.kept.setdefault(transcript.config.number, signed) != signed:
+            raise StorageFailed("another transcript of the same round is kept")
+
+    def chain(self) -> list[SignedTranscript]:
+        """Return them in the order of rounds."""
+        return [self.kept[number] for number in sorted(self.kept)]
 
 
 class FakeClock:

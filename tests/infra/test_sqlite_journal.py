@@ -15,7 +15,7 @@ import pytest
 from fakes.ports import yield_turns
 
 from actors.ports import StorageFailed
-from infra.sqlite_journal import SqliteJournal
+from infra.sqlite_journal import SqliteJournal, peek
 
 COMMIT_FOR_EVER = """
 import asyncio, sys
@@ -411,3 +411,41 @@ async def test_files_are_for_the_owner_only(tmp_path: Path) -> None:
     assert "journal.db-wal" in modes
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     await journal.close()
+
+
+async def test_a_journal_can_be_looked_into_while_its_actor_writes(tmp_path: Path) -> None:
+    path = tmp_path / "a journal?mode=rwc#.sqlite"
+    journal = await SqliteJournal.open(path)
+    try:
+        await journal.commit([("part/1", b"one"), ("part/2", b"two"), ("partly", b"no")])
+        await journal.commit([("part/2", None), ("part/%", b"three")])
+
+        seen = peek(path, "part/")
+        await journal.commit([("part/1", b"more")])
+    finally:
+        await journal.close()
+
+    assert seen == {"part/%": b"three", "part/1": b"one"}
+    assert peek(path, "part/")["part/1"] == b"more"
+
+
+async def test_what_is_looked_at_is_checked_and_stays_as_it_was(tmp_path: Path) -> None:
+    path = tmp_path / "journal.sqlite"
+    with pytest.raises(StorageFailed, match="can't be read"):
+        peek(path, "")
+    assert not path.exists()
+    journal = await SqliteJournal.open(path)
+    await journal.commit([("a", b"1"), ("b", b"2")])
+    await journal.close()
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("UPDATE entries SET value = ? WHERE key = 'a'", (b"other",))
+    before = path.read_bytes()
+
+    assert peek(path, "b") == {"b": b"2"}
+    with pytest.raises(StorageFailed, match="damaged"):
+        peek(path, "")
+    assert path.read_bytes() == before
+    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+        database.execute("PRAGMA user_version = 99")
+    with pytest.raises(StorageFailed, match="format 99"):
+        peek(path, "b")

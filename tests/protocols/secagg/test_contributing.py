@@ -43,11 +43,12 @@ from protocols.messages import (
     Wire,
     Working,
 )
-from protocols.records import Contributed
+from protocols.records import SENT_KEPT, Contributed, Sent
 from protocols.reports import Refusal, TookPart
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import upload_stream
 from protocols.secagg.contributing import Contributing
+from protocols.secagg.sets import contribution_digest
 from protocols.secagg.terms import Terms
 
 CONFIG = config_of()
@@ -99,6 +100,11 @@ class Owner:
     def sent_all(self, config: RoundConfig = CONFIG) -> list[Effect]:
         """Report what is on its way as sent, at every holder once."""
         return [e for h in HOLDERS for e in self.machine.uploaded(config.cid(), h)]
+
+    def accounts(self) -> list[Sent]:
+        """Return what is remembered of contributions, whatever became of their rounds."""
+        found = [value for key, value in self.disk.journal.items() if key.startswith("sent/")]
+        return [parse(value, Sent) for value in found]
 
     def recorded(self) -> Contributed | None:
         value = self.disk.journal.get("job/sum")
@@ -953,3 +959,42 @@ def test_an_offer_that_is_only_repeated_is_no_work_to_wait_for() -> None:
     owner.sent_all()
     assert only(owner.grant(HOLDERS[0], (1, 1)), Upload)
     assert owner.machine.next_wake_s() is not None
+
+
+def test_what_went_into_a_round_is_recorded_before_any_of_it_leaves_and_outlives_the_round() -> (
+    None
+):
+    owner = Owner()
+    owner.announce()
+
+    effects = owner.prepare()
+    went = Sent(number=1, cid=CID, digest=contribution_digest(header_of(CONFIG, "ann")))
+
+    # One decision, so one commit: what leaves in it is uploads, after both records.
+    assert [e.key for e in effects if isinstance(e, Record)] == ["job/sum", "sent/sum/0001"]
+    assert any(isinstance(effect, Upload) for effect in effects)
+    assert owner.accounts() == [went]
+    owner.crash()
+    owner.close()
+    assert owner.accounts() == [went]
+
+
+def test_a_round_without_a_contribution_leaves_no_record() -> None:
+    owner = Owner()
+    owner.announce()
+    owner.machine.failed(CID, "too large")
+    owner.close()
+
+    assert owner.accounts() == []
+
+
+def test_records_of_contributions_are_bounded_and_old_ones_make_room() -> None:
+    owner, kept = Owner(), []
+    for number in (1, 2, SENT_KEPT, SENT_KEPT + 1, SENT_KEPT + 3):
+        config = config_of(number=number)
+        owner.announce(config)
+        owner.prepare(config)
+        owner.close(config)
+        kept.append(number)
+
+    assert sorted(sent.number for sent in owner.accounts()) == [2, *kept[2:]]

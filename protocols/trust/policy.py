@@ -1,0 +1,60 @@
+"""What a reader of transcripts demands of every round, whatever the round says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from protocols.round_config import MINIMUM_FLOOR, RoundConfig
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The least that the reader demands of a round, whatever its own configuration says.
+
+    Attributes:
+        minimum: trainers in a sum.
+        threshold: answers that it takes to open one.
+        quorum: votes of a certificate, and countersignatures; only with `vote`.
+        vote: demand the two-phase release.
+        faults: holders that may be malicious, f.
+    """
+
+    minimum: int = MINIMUM_FLOOR
+    threshold: int = 2
+    quorum: int = 1
+    vote: bool = False
+    faults: int = 0
+
+    def fault(self, config: RoundConfig) -> str | None:
+        """Name the first rule of the round that is weaker than this, None where none is."""
+        n, t, q, f = config.holders, config.threshold, config.quorum, self.faults
+        meeting = (n + f) // 2 + 1
+        for weaker, text in (
+            (
+                config.minimum < self.minimum,
+                f"its minimum of {config.minimum} trainers is below the {self.minimum} demanded",
+            ),
+            (self.vote and not config.vote, "it was released without a vote, which is demanded"),
+            (t < self.threshold, f"its threshold of {t} is below the {self.threshold} demanded"),
+            (t <= f, f"its threshold of {t} lets {f} malicious holders open everything"),
+            (
+                config.vote and q < self.quorum,
+                f"its quorum of {q} is below the {self.quorum} demanded",
+            ),
+            (
+                config.vote and q < meeting,
+                f"its quorum of {q} of {n} holders lets two sets be voted for where {f} holders "
+                f"are malicious; {meeting} are needed",
+            ),
+            (
+                not config.vote and 2 * t <= n + f,
+                f"its threshold of {t} of {n} holders without a vote lets two sums be opened "
+                f"where {f} holders are malicious; more than {(n + f) // 2} are needed",
+            ),
+        ):
+            if weaker:
+                return text
+        return None
+
+
+LEAST = Policy()  # what no round may be below

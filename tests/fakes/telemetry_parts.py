@@ -22,6 +22,7 @@ PLAN = Plan(
     quorum=3,
     minimum=3,
     chunk_bytes=1024,
+    sealing="x25519",
     abandoned_rounds=3,
     timing=TIMING,
 )

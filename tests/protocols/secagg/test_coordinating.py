@@ -221,7 +221,7 @@ def test_what_holders_and_trainers_are_told_is_recorded_first_in_every_step() ->
     assert first(proposing, Record, key="round") < first(proposing, Propose)
     stored = head.stored()
     assert stored is not None
-    assert stored.announced == HOLDERS
+    assert stored.announced == opened(*HOLDERS)
     assert stored.chosen == set_of(head.config, *TRAINERS)
 
 

@@ -194,7 +194,8 @@ def trainer_contributes_to_both(patch: pytest.MonkeyPatch) -> None:
         if attempt.config == config:  # type: ignore[attr-defined] - the type is private
             return whole(self, attempt, config)  # type: ignore[arg-type] - the same
         del self._attempts[config.job]
-        return self._consider(Announce(config=config, holders=self._roster.holders))
+        opened = tuple(attempt.opened.values())  # type: ignore[attr-defined] - the same
+        return self._consider(Announce(config=config, opened=opened))
 
     patch.setattr(Contributing, "_repeat", repeat)
 

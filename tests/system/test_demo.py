@@ -57,6 +57,8 @@ def test_demo_names_the_lost_holder(summary: dict[str, Any]) -> None:
 def test_nobody_saw_a_private_vector_in_the_demo(summary: dict[str, Any]) -> None:
     assert summary["cleartext_vectors_seen"] == 0
     assert summary["vectors_watched"] >= 4 * 40
+    assert summary["cleartext_shares_seen"] == 0
+    assert summary["shares_watched"] > summary["vectors_watched"]
 
 
 def test_demo_counts_the_bytes_of_each_role(summary: dict[str, Any]) -> None:

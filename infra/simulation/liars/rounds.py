@@ -16,6 +16,7 @@ import msgspec
 from infra.simulation.crew import Strikes
 from infra.simulation.faults import Fault, Kind
 from protocols.messages import Announce, CloseRound, OpenRound, Propose, Release
+from protocols.records import LastRound
 from protocols.round_config import RoundConfig
 
 from .forged_sets import another
@@ -78,7 +79,8 @@ class LiesAboutRounds(Lying):
         """Announce a round of its own once enough have opened it, or when that took too long."""
         cid, roster = forged.cid(), self.tongue.roster
         there = [name for name in holders if self.tongue.key_of(name, cid) is not None]
-        if len(there) < forged.threshold and tries > 1:
+        may_come = any(self._may_open(name, forged) for name in holders)
+        if len(there) < forged.threshold and may_come and tries > 1:
             again = (fault, forged, holders, trainers, tries - 1)
             self.tongue.crew.later(_PUSH_S, self._announce, *again)
             return
@@ -86,6 +88,11 @@ class LiesAboutRounds(Lying):
         announce = Announce(config=forged, opened=self.tongue.opened_by(forged, named))
         for trainer in trainers:
             self.tongue.say(fault.target, trainer, announce)
+
+    def _may_open(self, holder: str, forged: RoundConfig) -> bool:
+        """Return whether a holder has opened and closed no round of this number yet."""
+        last = self.tongue.crew.ghost.durable(holder, f"last/{forged.job}", LastRound)
+        return last is None or last.number < forged.number
 
     def _push_on(self, fault: Fault, forged: RoundConfig, holders: list[str], times: int) -> None:
         """Have a round of its own voted and released, as soon as there is enough."""

@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 # A folder with another RabbitMQ, from tools/make_broker4.sh
 BROKER_ROOT ?= $(QUORATE_TEST_BROKER_ROOT)
+# How many processes share the tests: 0 is this one alone, which --pdb needs
+WORKERS ?= auto
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -37,7 +39,8 @@ broker:  ## Install RabbitMQ for the tests, on Debian and Ubuntu; starts no serv
 	@test -n "$(BROKER_ROOT)" || tools/install_broker.sh
 
 test: venv broker  ## Run the tests; ARGS="-k name" chooses, BROKER_ROOT=folder has another RabbitMQ
-	QUORATE_TEST_BROKER_ROOT="$(BROKER_ROOT)" $(BIN)/pytest $(ARGS)
+	QUORATE_TEST_BROKER_ROOT="$(BROKER_ROOT)" $(BIN)/pytest \
+	  -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 chaos: venv  ## Run 500 simulated histories and a canary, which must fail; ARGS="--seed 500" others
 	$(BIN)/quorate chaos --seeds 500 --json --canary $(ARGS)

@@ -20,6 +20,8 @@ from infra.rabbitmq.management import path
 from infra.rabbitmq.private_cluster import PrivateCluster
 from infra.rabbitmq.private_node import PrivateNode
 
+_OUTPUT = "rabbitmq"  # the name that a worker's versions have in what it tells
+
 _versions: set[str] = set()
 
 
@@ -109,6 +111,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if {"broker", "own_broker"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("broker")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Tell the process that started this one, if it was one of several, which brokers it had."""
+    told = getattr(session.config, "workeroutput", None)
+    if told is not None:
+        told[_OUTPUT] = sorted(_versions)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: object) -> None:
+    """Take in what a worker told at its end; one that broke down told nothing."""
+    _versions.update(getattr(node, "workeroutput", {}).get(_OUTPUT, ()))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from infra.chaos.real_stage import EndedEarly
 from infra.config import ConfigError
 from infra.rabbitmq.erlang_host import BrokerMissing, NodeFailed
+from infra.rabbitmq.ports import NoFreePort
 
 from .session import DONE, FAILED, USAGE
 from .signals import STOPPED
@@ -50,7 +51,7 @@ def in_folder(place: Place, output: str, work: Callable[[Path], int]) -> int:
         try:
             _prepare(folder)
             return work(folder)
-        except (ConfigError, BrokerMissing, NodeFailed, EndedEarly) as error:
+        except (ConfigError, BrokerMissing, NodeFailed, NoFreePort, EndedEarly) as error:
             problems = error.problems if isinstance(error, ConfigError) else [str(error)]
             show_config_error(ConfigError(problems), output)
             return FAILED if isinstance(error, EndedEarly) else USAGE

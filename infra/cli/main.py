@@ -335,10 +335,19 @@ def _output(json: bool, quiet: bool) -> str:
 
 def run() -> None:
     """Run the command line; the entry point of the console script."""
-    from infra.origins import check_origins  # noqa: PLC0415
-
     # Like SIGINT, until a run has its own way to stop: what was begun is cleaned up.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _run()
+    except KeyboardInterrupt:  # where no command hears it: before one begins
+        from .signals import STOPPED  # noqa: PLC0415
+
+        sys.exit(STOPPED)
+
+
+def _run() -> None:
+    from infra.origins import check_origins  # noqa: PLC0415
+
     check_origins()
     for stream in (sys.stdout, sys.stderr):
         # A terminal that lacks a character is no reason to end a run.

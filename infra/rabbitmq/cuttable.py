@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Self
 
-from .erlang_host import free_port
+from .ports import free_port
 
 _CHUNK_BYTES = 65_536
 _CHUNKS_UNDER_WAY = 1024  # of a slow link, in each direction of each connection

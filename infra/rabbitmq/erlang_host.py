@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-import random
 import secrets
 import shlex
 import shutil
@@ -18,14 +17,13 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from .ports import free_port
+
 _PACKAGED = "usr/lib/rabbitmq/bin"  # beside the wrappers in sbin, which insist on another user
 _MOUNTED = Path("/mnt")  # where a chroot sees the folder
 _TOOL_TIMEOUT_S = 60.0
-_LOWEST_PORT = 10_000
-_EPHEMERAL_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 
 _living: set[subprocess.Popen[bytes]] = set()
-_given: set[int] = set()
 
 
 class BrokerMissing(RuntimeError):
@@ -177,25 +175,6 @@ class ErlangHost:
             "ERL_AFLAGS": "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}",
             **extra,
         }
-
-
-def free_port() -> int:
-    """Return a port of loopback that nothing listens on, another one at each call.
-
-    It lies below the range that outgoing connections use: a client that tries again and again
-    to reach a dead server there may connect to itself, and keep the server from coming back.
-    """
-    above = 32_768
-    if _EPHEMERAL_RANGE.exists():
-        above = max(int(_EPHEMERAL_RANGE.read_text().split()[0]), _LOWEST_PORT + 1000)
-    choice = random.SystemRandom()
-    for _ in range(1000):
-        port = choice.randrange(_LOWEST_PORT, above)
-        with socket.socket() as probe:
-            if port not in _given and probe.connect_ex(("127.0.0.1", port)) != 0:
-                _given.add(port)
-                return port
-    raise NodeFailed(f"no free port between {_LOWEST_PORT} and {above} on loopback")
 
 
 def reap(process: subprocess.Popen[bytes]) -> None:

@@ -18,8 +18,9 @@ from typing import Any, Literal, Self
 
 import aiormq
 
-from .erlang_host import ErlangHost, NodeFailed, free_port, reap
+from .erlang_host import ErlangHost, NodeFailed, reap
 from .management import Management, ManagementError, Object
+from .ports import free_port
 
 _START_TIMEOUT_S = 120.0
 _STOP_TIMEOUT_S = 30.0

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from infra.rabbitmq.cuttable import CuttableLink, Towards
-from infra.rabbitmq.erlang_host import free_port
+from infra.rabbitmq.ports import free_port
 
 UNHEARD_S = 0.2
 DELAY_S = 0.2

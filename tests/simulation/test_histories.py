@@ -220,6 +220,7 @@ def test_a_sum_of_more_shares_than_are_added_at_a_time_is_exact() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)  # a minute's work, which a busy machine stretches; it waits for nothing
 def test_the_swarm_breaks_no_rule_and_every_class_of_fault_strikes() -> None:
     tally = tally_of([Case(seed) for seed in range(SEEDS)])
 

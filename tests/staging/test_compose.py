@@ -23,7 +23,7 @@ from infra.config import load_job
 from infra.homes import open_home
 from infra.homes.access import topology_of
 from infra.rabbitmq.definitions import user
-from infra.rabbitmq.erlang_host import free_port
+from infra.rabbitmq.ports import free_port
 from infra.rabbitmq.private_node import PrivateNode
 
 ROOT = Path(__file__).resolve().parents[2]

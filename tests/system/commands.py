@@ -77,6 +77,23 @@ class Running:
                 return event
         raise AssertionError(f"ended before: {self._seen} {self.ended().err}")
 
+    def told(self, wanted: str) -> None:
+        """Wait until it has said this to people."""
+        assert self.process.stderr is not None
+        said = ""
+        for line in self.process.stderr:
+            said += line
+            if wanted in line:
+                return
+        raise AssertionError(f"ended before: {said} {self.ended().out}")
+
+    def listens(self) -> None:
+        """Wait until it hears SIGTERM: before that, it is no more than a Python that starts."""
+        status = Path(f"/proc/{self.process.pid}/status")
+        while not _caught(status.read_text()) >> (signal.SIGTERM - 1) & 1:
+            assert self.process.poll() is None, self.ended().err
+            time.sleep(0.005)
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
@@ -115,6 +132,12 @@ def alive_after(pids: set[int], *, within_s: float) -> set[int]:
             return left
         time.sleep(0.02)
     return set()
+
+
+def _caught(status: str) -> int:
+    """Return the signals that a process has handlers for, one bit each."""
+    line = next(line for line in status.splitlines() if line.startswith("SigCgt:"))
+    return int(line.split()[1], 16)
 
 
 def _runs(pid: int) -> bool:

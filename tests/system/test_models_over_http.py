@@ -13,6 +13,7 @@ from system.actor_processes import Homes, linked, provisioned
 from system.commands import quorate
 from system.jobs import logistic, tables
 
+from infra.rabbitmq.ports import free_port
 from infra.telemetry.snapshot import Models, read_home
 
 
@@ -25,13 +26,6 @@ def job(folder: Path) -> Path:
 
 def state_bytes(summary: dict[str, Any]) -> bytes:
     return Path(summary["checkpoint"]).read_bytes()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def over_http(homes: Homes, trainers: list[str], *, stream: bool, cache: str = "") -> None:

@@ -170,7 +170,7 @@ def test_a_run_that_was_begun_in_memory_goes_on_over_a_broker(
 async def test_a_virtual_host_in_which_a_run_is_at_work_is_refused(
     tmp_path: Path, vhost: Vhost
 ) -> None:
-    job = logistic(tmp_path, tables())
+    job = probe(tmp_path, ["north", "middle", "south"], rounds=100_000)
     with running("run", job, "--broker", vhost.url) as run:
         run.until(began(1))
 

@@ -141,7 +141,6 @@ def complete_of(checked: str, *liars: str) -> RoundComplete:
         ((), judged("detected"), {Rule.HONEST}),
         (("h1", "h2"), judged("verified"), set()),
     ],
-    ids=str,
 )
 def test_who_lied_is_named_and_nobody_else(
     liars: tuple[str, ...], event: AnswersJudged, rules: set[Rule]

@@ -20,6 +20,7 @@ from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.chunks import answer_stream, chunk_count
 from protocols.secagg.coordinating import Coordinating, JobStep, Plan
 from protocols.secagg.fixed_point import FixedPoint
+from protocols.secagg.means import Means
 from protocols.secagg.suites import SUITES
 from protocols.secagg.vouching import Vouching
 from protocols.trust.transcript import Transcript, digest_of_sum
@@ -65,7 +66,9 @@ class Coordinator(Actor):
     ) -> None:
         super().__init__(roster.coordinator, roster, ports)
         self._algorithm = assignment.algorithm
-        self._machine = Coordinating(roster, assignment.plan, entropy=ports.entropy.bytes)
+        self._machine = Coordinating(
+            roster, assignment.plan, Means(ports.entropy.bytes, ports.signatures)
+        )
         self._seals = Seals(
             self.name, roster.federation, ports.sealing, ports.signatures, ports.offload
         )

@@ -17,6 +17,7 @@ MAX_CHUNK_BYTES = 4 * 2**20
 MAX_TRAINERS = 100_000
 MAX_HOLDERS = 64
 MAX_CREDIT = 256
+MAX_EVIDENCE_BYTES = 2048
 
 Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Size = Annotated[int, msgspec.Meta(ge=0, lt=2**40)]
@@ -194,22 +195,32 @@ class Contribution(Message, frozen=True):
     digest: Digest
 
 
+HeaderSignatures = Annotated[tuple[HeaderSignature, ...], msgspec.Meta(max_length=MAX_TRAINERS)]
 Contributions = Annotated[tuple[Contribution, ...], msgspec.Meta(max_length=MAX_TRAINERS)]
 
 
 class Have(Message, frozen=True):
-    """Holder → coordinator and trainer: these contributions are complete and durable here."""
+    """Holder → coordinator and trainer: these contributions are complete and durable here.
+
+    `signatures` are the trainers' own, of their headers, one for each contribution.
+    """
 
     cid: Digest
     contributions: Contributions
+    signatures: HeaderSignatures = ()
 
 
 class Excluded(Message, frozen=True):
-    """Holder → coordinator: this trainer broke the rules of the round and is left out."""
+    """Holder → coordinator: this trainer broke the rules of the round and is left out here.
+
+    `evidence` is that of two contributions, in canonical bytes; with it all leave the trainer
+    out. Without it there is the word of one holder, which lacks the contribution then.
+    """
 
     cid: Digest
     trainer: Name
     reason: Text
+    evidence: Annotated[bytes, msgspec.Meta(max_length=MAX_EVIDENCE_BYTES)] = b""
 
 
 class Refused(Message, frozen=True):

@@ -35,12 +35,14 @@ class HeldShare(Value, frozen=True):
 
     header: ContributionHeader
     complete: bool
+    signature: bytes = b""
 
 
 class HeldExclusion(Value, frozen=True):
-    """Holder, key `round/<cid>/excluded/<trainer>`."""
+    """Holder, key `round/<cid>/excluded/<trainer>`; with the evidence, where there is any."""
 
     reason: str
+    evidence: bytes = b""
 
 
 class HeldVote(Value, frozen=True):

@@ -14,6 +14,7 @@ from protocols.round_config import RoundConfig
 from protocols.secagg.coin import Coin
 from protocols.secagg.coordinating import Coordinating
 from protocols.secagg.field import FIELDS
+from protocols.secagg.means import Means
 from protocols.secagg.suites import SUITES
 from protocols.trust.sealing import CLASSICAL
 
@@ -26,6 +27,7 @@ from .job import assignment_of, probe_of, roster_of
 from .logs import logs_shown_to
 from .loop import SimLoop, Standstill
 from .onlooker import Onlooker
+from .signatures import IdealSignatures
 from .stage import Stage
 from .trace import Trace
 from .traps import trapped
@@ -260,7 +262,7 @@ def warm_up() -> None:
     coin = Coin(field=FIELDS["p61"], seed=bytes(32), context=b"warm")
     suite.vouch(config, coin, 0, dict(enumerate(shares)))
     suite.vouch_opened(config, coin, 0, opened)
-    Coordinating(roster, assignment.plan, entropy=bytes)
+    Coordinating(roster, assignment.plan, Means(bytes, IdealSignatures("")))
     _warm.append(True)
 
 

@@ -10,7 +10,7 @@ from .sets import choose
 
 
 class Collected:
-    """Receipts by holder and trainer; a trainer whose digests disagree is out of the round."""
+    """Receipts by holder and trainer, and who is out of the round for all or for one."""
 
     def __init__(self, trainers: tuple[str, ...], *, need: int) -> None:
         self.accepted: dict[str, None] = {}
@@ -20,6 +20,7 @@ class Collected:
         self._need = need
         self._have: dict[str, dict[str, bytes]] = {}
         self._receipts: dict[str, int] = {}
+        self._refused: dict[str, dict[str, str]] = {}  # by trainer and holder: why
         self._all_receipts = 0
         self._survivors = 0
 
@@ -49,14 +50,33 @@ class Collected:
             held.pop(trainer, None)
         return True
 
+    def refuse(self, holder: str, trainer: str, reason: str) -> bool:
+        """Take note that a holder leaves a trainer out, by its word alone; say if that is new.
+
+        It counts as lacking the contribution: what the others have may be enough.
+        """
+        if trainer in self.excluded or holder in self._refused.get(trainer, {}):
+            return False
+        self._refused.setdefault(trainer, {})[holder] = reason
+        self.disbelieve(holder, trainer)
+        return True
+
+    def disbelieve(self, holder: str, trainer: str) -> None:
+        """Take back a receipt of a holder."""
+        if self._have.get(holder, {}).pop(trainer, None) is None:
+            return
+        receipts = self._receipts[trainer] = self._receipts[trainer] - 1
+        self._all_receipts -= 1
+        self._survivors -= receipts == self._need - 1
+
     def receive(self, holder: str, contribution: Contribution) -> bool:
         """Add a receipt; say whether anything changed."""
         trainer, digest = contribution.trainer, contribution.digest
         held = self._have.setdefault(holder, {})
         if trainer in self.excluded or held.get(trainer) == digest:
             return False
-        if any(other.get(trainer, digest) != digest for other in self._have.values()):
-            return self.exclude(trainer, "sent different contributions to different holders")
+        if held.get(trainer) is not None or holder in self._refused.get(trainer, {}):
+            return False  # it said otherwise before
         held[trainer] = digest
         receipts = self._receipts[trainer] = self._receipts.get(trainer, 0) + 1
         self._all_receipts += 1
@@ -80,6 +100,14 @@ class Collected:
         """Name those whose contribution is complete at fewer than `at` holders."""
         return tuple(name for name in names if self._receipts.get(name, 0) < at)
 
+    def unsettled(self, names: Iterable[str], *, holders: int) -> tuple[str, ...]:
+        """Name those of which fewer than all of so many holders said that they have it or won't."""
+        return tuple(
+            name
+            for name in names
+            if self._receipts.get(name, 0) + len(self._refused.get(name, ())) < holders
+        )
+
     def survivors(self) -> int:
         """Count the trainers that are complete at enough holders."""
         return self._survivors
@@ -98,6 +126,7 @@ class Collected:
         if not chosen:
             late = list(self.incomplete(late, at=self._need))
         reasons = dict.fromkeys(late, "no complete contribution in time")
+        reasons |= {name: next(iter(why.values())) for name, why in self._refused.items()}
         reasons |= self.declined | self.excluded
         inside = {contribution.trainer for contribution in chosen}
         return {name: reason for name, reason in reasons.items() if name not in inside}

@@ -41,8 +41,8 @@ from .chronicle import Chronicle, Ending
 from .gathering import Gathering
 from .greeting import lacking
 from .judging import Judgement
+from .means import Means
 from .patience import Patience, Timing
-from .trial import Entropy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,14 +80,14 @@ class JobStep:
 class Coordinating:
     """Feed it messages, results and the time; perform what it returns; read `ended`.
 
-    Answers come in opened, with the `box_key` of their round; it is made of `entropy`.
+    Answers come in opened, with the `box_key` of their round; it is made of the entropy of `means`.
     """
 
-    def __init__(self, roster: Roster, plan: Plan, *, entropy: Entropy) -> None:
+    def __init__(self, roster: Roster, plan: Plan, means: Means) -> None:
         self.ended: JobEnded | None = None
         self._roster = roster
         self._plan = plan
-        self._entropy = entropy
+        self._means = means
         self._attendance = Attendance(roster)
         self._chronicle = Chronicle(roster, plan.epoch)
         self._joined: dict[str, PeerJoined] = {}
@@ -179,7 +179,7 @@ class Coordinating:
             return self._end(self._run.reason)
         if self._stopping:
             return self._end("stopped")
-        seed = BoxSeed(entropy=self._entropy(ENTROPY_BYTES))
+        seed = BoxSeed(entropy=self._means.entropy(ENTROPY_BYTES))
         self._round = self._gathering(self._config(self._run), seed, now_s)
         return [self._began(), *self._keep_round(), *self._round.start()]
 
@@ -190,7 +190,7 @@ class Coordinating:
             self._roster,
             Patience(self._plan.timing, now_s),
             expected=self._attendance.present(),
-            entropy=self._entropy,
+            means=self._means,
         )
 
     def box_key(self, cid: bytes) -> BoxKey | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from protocols.codec import Undecodable
 from protocols.effects import Effect, OpenSum, Report, Send
 from protocols.errors import Misuse, PeerViolation
 from protocols.messages import (
@@ -26,18 +27,21 @@ from protocols.messages import (
 )
 from protocols.reports import AnswersJudged, Progress, Step
 from protocols.round_config import Roster
+from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import SealingKey
 from protocols.trust.transcript import Judged
 
 from .answers import Answers
 from .asking import certificate_of, request_of
+from .claims import Claims
 from .collected import Collected
 from .contradictions import Contradictions
 from .judging import Judgement, Status
+from .means import Means
 from .patience import Patience
 from .sealed import key_fault
 from .sets import set_digest
-from .trial import Entropy, Trial, Verdict
+from .trial import Trial, Verdict
 
 _ASK_ALL = 2  # each so manieth time all holders are asked what they have
 
@@ -58,7 +62,7 @@ class Gathering:
         patience: Patience,
         *,
         expected: Iterable[str],
-        entropy: Entropy,
+        means: Means,
     ) -> None:
         self.config = config = opening.config
         self.cid = config.cid()
@@ -77,7 +81,8 @@ class Gathering:
         self._set_digest = b""
         self._votes: dict[str, bytes] = {}  # by holder: its signature
         self._answers = Answers(config)
-        self._trial = Trial(config, roster.holders, entropy)
+        self._trial = Trial(config, roster.holders, means.entropy)
+        self._claims = Claims(roster.federation, self.cid, means.verifier)
         self._gone: dict[str, None] = {}
 
     @property
@@ -270,7 +275,7 @@ class Gathering:
         return chosen.issuperset(awaited) and len(chosen) >= self.config.minimum
 
     def _incomplete(self) -> tuple[str, ...]:
-        return self._collected.incomplete(self._collected.candidates(), at=len(self.announced))
+        return self._collected.unsettled(self._collected.candidates(), holders=len(self.announced))
 
     def _leave_voting(self, now_s: float) -> list[Effect]:
         if len(self._votes) >= self.config.quorum:
@@ -346,7 +351,7 @@ class Gathering:
             case Step.OPENING:
                 return tuple(n for n in self._known_holders() if n not in self.opened)
             case Step.COLLECTING:
-                return self._collected.incomplete(self._awaited(), at=len(self.announced))
+                return self._collected.unsettled(self._awaited(), holders=len(self.announced))
             case Step.VOTING:
                 return tuple(n for n in self.announced if n not in self._votes)
             case Step.RELEASING:
@@ -489,15 +494,45 @@ class Gathering:
         names = [contribution.trainer for contribution in message.contributions]
         if strangers := [n for n in names if self._roster.role(n) != "trainer"]:
             raise PeerViolation(sender, f"has a contribution of {strangers[0]}, who is no trainer")
-        changed = [self._collected.receive(sender, c) for c in message.contributions]
+        signatures = message.signatures or (b"",) * len(names)
+        if len(signatures) != len(names):
+            raise PeerViolation(sender, f"gave {len(signatures)} signatures for {len(names)}")
+        changed = [
+            self._claimed(sender, contribution, signature)
+            for contribution, signature in zip(message.contributions, signatures, strict=True)
+        ]
         return [] if any(changed) else None
+
+    def _claimed(self, sender: str, contribution: Contribution, signature: bytes) -> bool:
+        """Take what a holder says that it has; say whether anything changed."""
+        trainer = contribution.trainer
+        dispute = self._claims.hear(sender, contribution, signature)
+        if dispute is None:
+            return self._collected.receive(sender, contribution)
+        if dispute.evidence is not None:
+            self.contradictions.add(dispute.evidence)
+            reason = "sent different contributions to different holders"
+            return self._collected.exclude(trainer, reason)
+        if sender in dispute.liars:
+            raise PeerViolation(sender, f"has a contribution that {trainer} did not sign")
+        for liar in dispute.liars:
+            self._collected.disbelieve(liar, trainer)
+        self._collected.receive(sender, contribution)
+        return True
 
     def _on_excluded(self, sender: str, message: Excluded, _: bytes) -> list[Effect] | None:
         if self._roster.role(message.trainer) != "trainer":
             raise PeerViolation(sender, f"excluded {message.trainer}, who is no trainer")
-        reason = f"{sender}: {message.reason}"
-        new = self.step is Step.COLLECTING and self._collected.exclude(message.trainer, reason)
-        return [] if new else None
+        reason, trainer = f"{sender}: {message.reason}", message.trainer
+        if self.step is not Step.COLLECTING:
+            return None
+        if not message.evidence:
+            return [] if self._collected.refuse(sender, trainer, reason) else None
+        try:
+            self.contradictions.add(self._claims.shown(trainer, message.evidence))
+        except (Untrusted, Undecodable) as error:
+            raise PeerViolation(sender, f"accused {trainer} with no evidence: {error}") from None
+        return [] if self._collected.exclude(trainer, reason) else None
 
     def _on_refused(self, _sender: str, _message: Refused, _: bytes) -> list[Effect] | None:
         return None  # counted by the actor; the request is repeated until the step's end

@@ -30,6 +30,7 @@ class Partial:
 
     header: ContributionHeader
     digest: bytes
+    signature: bytes
     chunks: Incoming = field(default_factory=Incoming)
 
 
@@ -46,7 +47,8 @@ class HeldRound:
     cid: bytes = field(init=False)
     partial: dict[str, Partial] = field(default_factory=dict)
     complete: dict[str, bytes] = field(default_factory=dict)
-    excluded: dict[str, str] = field(default_factory=dict)
+    signatures: dict[str, bytes] = field(default_factory=dict)  # of the first header of each
+    excluded: dict[str, HeldExclusion] = field(default_factory=dict)
     vote: tuple[Contribution, ...] | None = None
     answered_set: tuple[Contribution, ...] | None = None
     answer: AnswerHeader | None = None
@@ -86,7 +88,7 @@ class HeldRound:
             case "share":
                 self._restore_share(trainer, parse(value, HeldShare), stored)
             case "excluded":
-                self.excluded[trainer] = parse(value, HeldExclusion).reason
+                self.excluded[trainer] = parse(value, HeldExclusion)
             case "vote":
                 self.vote = parse(value, HeldVote).chosen
             case "answer":
@@ -97,12 +99,13 @@ class HeldRound:
         self, trainer: str, share: HeldShare, stored: Mapping[str, frozenset[int]]
     ) -> None:
         digest = contribution_digest(share.header)
+        self.signatures[trainer] = share.signature
         if share.complete:
             self.complete[trainer] = digest
             return
         indices: Iterable[int] = sorted(stored.get(share_stream(self.cid, trainer), ()))
         chunks = Incoming(dict.fromkeys(indices))
-        self.partial[trainer] = Partial(share.header, digest, chunks)
+        self.partial[trainer] = Partial(share.header, digest, share.signature, chunks)
 
 
 def restore_rounds(

@@ -8,6 +8,7 @@ before anything of the same decision leaves.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from protocols.codec import canonical, parse
 from protocols.effects import (
@@ -55,8 +56,9 @@ from protocols.records import (
 from protocols.reports import Refusal, TookPart
 from protocols.round_config import Roster, RoundConfig
 from protocols.trust.errors import Untrusted
+from protocols.trust.evidence import Said, contradiction
 from protocols.trust.sealing import ENTROPY_BYTES, BoxKey, BoxSeed, suites
-from protocols.trust.signing import Verifier, require_said
+from protocols.trust.signing import Statement, Verifier, require_said
 
 from .chunks import answer_stream, chunk_count, shape_fault, share_stream
 from .credit import fair_share
@@ -208,11 +210,11 @@ class Holding:
         opened = RoundOpened(cid=held.cid, sealing_key=held.box_key.sealing_key)
         effects: list[Effect] = [Send(coordinator, opened)]
         effects += [
-            Send(coordinator, Excluded(cid=held.cid, trainer=trainer, reason=reason))
-            for trainer, reason in held.excluded.items()
+            Send(coordinator, _excluded(held.cid, trainer, exclusion))
+            for trainer, exclusion in held.excluded.items()
         ]
         if held.complete:
-            effects.append(Send(coordinator, _have(held.cid, held.complete)))
+            effects.append(Send(coordinator, _have(held, held.complete)))
         return effects
 
     def _mark_last(self, job: str, number: int, cid: bytes) -> Record:
@@ -259,7 +261,8 @@ class Holding:
         digest = contribution_digest(header)
         known = held.digest_of(sender)
         if known is not None and known != digest:
-            return self._exclude(held, sender, "sent two different contributions")
+            evidence = self._evidence(held, message, known)
+            return self._exclude(held, sender, "sent two different contributions", evidence)
         if sender in held.complete:
             # Once for each offer, not once for each chunk.
             return self._receipts(held, sender) if message.index == 0 else []
@@ -280,8 +283,9 @@ class Holding:
         effects: list[Effect] = []
         partial = held.partial.get(header.trainer)
         if partial is None:
-            partial = held.partial[header.trainer] = Partial(header, digest)
-            share = HeldShare(header=header, complete=False)
+            signature = held.signatures[header.trainer] = message.header_signature
+            partial = held.partial[header.trainer] = Partial(header, digest, signature)
+            share = HeldShare(header=header, complete=False, signature=signature)
             effects.append(held.record(f"share/{header.trainer}", share))
         offered = message.index == 0
         if partial.chunks.store(message.index):
@@ -320,25 +324,38 @@ class Holding:
             return self._exclude(held, trainer, "the share does not have the announced digest")
         del held.partial[trainer]
         held.complete[trainer] = partial.digest
-        share = HeldShare(header=partial.header, complete=True)
+        share = HeldShare(header=partial.header, complete=True, signature=partial.signature)
         return [held.record(f"share/{trainer}", share), *self._receipts(held, trainer)]
 
     def _receipts(self, held: HeldRound, trainer: str) -> list[Effect]:
-        have = _have(held.cid, {trainer: held.complete[trainer]})
+        have = _have(held, {trainer: held.complete[trainer]})
         return [Send(self._roster.coordinator, have), Send(trainer, have)]
 
-    def _exclude(self, held: HeldRound, trainer: str, reason: str) -> list[Effect]:
+    def _evidence(self, held: HeldRound, message: ShareChunk, known: bytes) -> bytes:
+        """Return what shows to all that a trainer sent another contribution before this one."""
+        header, signature = message.header, message.header_signature
+        second = Statement.of_header(self._roster.federation, header.trainer, header)
+        first = replace(second, body_digest=known)
+        told = held.signatures.get(header.trainer, b"")
+        if not (told and signature):
+            return b""
+        evidence = contradiction(Said(first, told), Said(second, signature))
+        return b"" if evidence is None else canonical(evidence)
+
+    def _exclude(
+        self, held: HeldRound, trainer: str, reason: str, evidence: bytes = b""
+    ) -> list[Effect]:
         if held.fixed:
             # Too late to leave anybody out: the set is fixed by digests, not by names.
             return self._refuse(trainer, held.cid, "share", reason)
-        held.excluded[trainer] = reason
+        held.excluded[trainer] = exclusion = HeldExclusion(reason=reason, evidence=evidence)
         held.complete.pop(trainer, None)
         held.partial.pop(trainer, None)
         coordinator = self._roster.coordinator
         return [
-            held.record(f"excluded/{trainer}", HeldExclusion(reason=reason)),
+            held.record(f"excluded/{trainer}", exclusion),
             Record(f"{held.prefix}share/{trainer}", None),
-            Send(coordinator, Excluded(cid=held.cid, trainer=trainer, reason=reason)),
+            Send(coordinator, _excluded(held.cid, trainer, exclusion)),
             *self._refuse(trainer, held.cid, "share", reason),
             CancelWork(share_stream(held.cid, trainer)),
             Erase(share_stream(held.cid, trainer)),
@@ -439,8 +456,14 @@ class Holding:
         return [Send(to, Refused(cid=cid, what=what, reason=reason)), Report(refused)]
 
 
-def _have(cid: bytes, complete: Mapping[str, bytes]) -> Have:
-    contributions = tuple(
-        Contribution(trainer=trainer, digest=complete[trainer]) for trainer in sorted(complete)
+def _have(held: HeldRound, complete: Mapping[str, bytes]) -> Have:
+    names = sorted(complete)
+    return Have(
+        cid=held.cid,
+        contributions=tuple(Contribution(trainer=name, digest=complete[name]) for name in names),
+        signatures=tuple(held.signatures.get(name, b"") for name in names),
     )
-    return Have(cid=cid, contributions=contributions)
+
+
+def _excluded(cid: bytes, trainer: str, exclusion: HeldExclusion) -> Excluded:
+    return Excluded(cid=cid, trainer=trainer, reason=exclusion.reason, evidence=exclusion.evidence)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from protocols.effects import JudgeAnswers
@@ -13,11 +13,9 @@ from protocols.round_config import RoundConfig
 from .coin import Coin
 from .field import FIELDS
 from .judging import Judgement, Status
+from .means import Entropy
 from .prg import SEED_BYTES
 from .vouching import answers_coin
-
-Entropy = Callable[[int], bytes]
-"""Returns so many bytes that nobody else can know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

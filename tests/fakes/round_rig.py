@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from fakes.signatures import ANYBODY, signed
+from fakes.signatures import ANYBODY, Means, signed
 from numpy.typing import NDArray
 
 from protocols.codec import Envelope
@@ -109,7 +109,7 @@ class Rig:
     def _build(self, name: str) -> Machine:
         match self.roster.role(name):
             case "coordinator":
-                return Coordinating(self.roster, self.plan(), entropy=self.random.randbytes)
+                return Coordinating(self.roster, self.plan(), Means(self.random.randbytes, ANYBODY))
             case "holder":
                 credit = Credit(self.shape.credit_chunks, self.shape.pool_chunks)
                 return Holding(

@@ -4,14 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from infra.simulation.signatures import IdealSignatures, signature_of, signed
+from infra.simulation.signatures import (
+    IdealSignatures,
+    header_signature,
+    signature_of,
+    signed,
+)
 from protocols.messages import Contribution, Endorsement, Release, Vote, Wire
 from protocols.round_config import Roster
+from protocols.secagg.means import Means
 from protocols.secagg.sets import set_digest
 
-__all__ = ["ANYBODY", "IdealSignatures", "by_member", "release_of", "signature_of", "signed"]
+__all__ = [
+    "ANYBODY",
+    "MEANS",
+    "IdealSignatures",
+    "Means",
+    "by_member",
+    "header_signature",
+    "release_of",
+    "signature_of",
+    "signed",
+]
 
 ANYBODY = IdealSignatures("anybody")  # for machines, which only check signatures
+MEANS = Means(bytes, ANYBODY)
 
 
 def by_member(roster: Roster, sender: str, message: Wire) -> bytes:

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
+from fakes.signatures import ANYBODY, Means
 
 from protocols.codec import canonical
 from protocols.effects import CheckStream, Effect, KeepTranscript, OpenSum, Record, Send
@@ -145,7 +146,7 @@ class Bench:
         return [self.files[number] for number in sorted(self.files)]
 
     def _live(self) -> None:
-        self.machine = Coordinating(ROSTER.names(), self.plan, entropy=bytes)
+        self.machine = Coordinating(ROSTER.names(), self.plan, Means(bytes, ANYBODY))
         self.machine.restore(self.journal)
         initial = None if "run" in self.journal else step_of(0, 0, rounds=self.rounds)
         self._perform(self.machine.start(self.now_s, initial))

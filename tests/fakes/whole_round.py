@@ -14,6 +14,7 @@ from fakes.round_parts import (
     opening,
     said_open,
 )
+from fakes.signatures import MEANS
 
 from infra.chaos.odds import Setting
 from protocols.effects import CheckStream, Effect
@@ -75,7 +76,7 @@ class _Played:
             roster,
             Patience(TIMING, 0.0),
             expected=(*holders, *owners),
-            entropy=bytes,
+            means=MEANS,
         )
         self.fates = dict(zip(holders, fates, strict=True))
         self.there = [name for name, here in zip(owners, trainers, strict=True) if here]

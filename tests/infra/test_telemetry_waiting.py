@@ -19,6 +19,7 @@ from fakes.round_parts import (
     said_open,
     set_of,
 )
+from fakes.signatures import MEANS
 from fakes.telemetry_parts import News, State, subject
 
 from infra.telemetry.phrases import duration, names
@@ -42,7 +43,7 @@ class Round:
     def __init__(self) -> None:
         everybody = (*HOLDERS, *TRAINERS)
         self.gathering = Gathering(
-            opening(CONFIG), ROSTER, Patience(TIMING, 0.0), expected=everybody, entropy=bytes
+            opening(CONFIG), ROSTER, Patience(TIMING, 0.0), expected=everybody, means=MEANS
         )
 
     def hear(self, sender: str, message: Wire) -> None:

@@ -27,7 +27,7 @@ from fakes.round_parts import (
     sent,
     set_of,
 )
-from fakes.signatures import by_member, release_of
+from fakes.signatures import ANYBODY, Means, by_member, release_of
 
 from protocols.codec import parse
 from protocols.effects import CheckStream, Effect, Erase, OpenSum, Record, Report, Send
@@ -104,14 +104,14 @@ class Head:
         self.disk = Disk()
         self.plan = plan_of(**changes)
         self.now_s = 0.0
-        self.machine = Coordinating(ROSTER, self.plan, entropy=entropy_of(COORDINATOR))
+        self.machine = Coordinating(ROSTER, self.plan, Means(entropy_of(COORDINATOR), ANYBODY))
 
     def start(self) -> list[Effect]:
         initial = step_of(0) if self.machine.run is None else None
         return self.disk.keep(self.machine.start(self.now_s, initial))
 
     def crash(self) -> list[Effect]:
-        self.machine = Coordinating(ROSTER, self.plan, entropy=entropy_of(COORDINATOR))
+        self.machine = Coordinating(ROSTER, self.plan, Means(entropy_of(COORDINATOR), ANYBODY))
         self.machine.restore(self.disk.journal)
         return self.start()
 
@@ -485,7 +485,8 @@ def test_a_round_that_was_overslept_is_not_abandoned_and_one_that_ended_is_not_t
     assert number == 1
     assert head.config.number == 2
     assert (
-        Coordinating(ROSTER, plan_of(), entropy=entropy_of(COORDINATOR)).overslept(1.0, 1.0) == []
+        Coordinating(ROSTER, plan_of(), Means(entropy_of(COORDINATOR), ANYBODY)).overslept(1.0, 1.0)
+        == []
     )
 
 

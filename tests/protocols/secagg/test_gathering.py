@@ -16,6 +16,7 @@ from fakes.round_parts import (
     config_of,
     contribution,
     first,
+    header_of,
     messages_of,
     only,
     opened,
@@ -24,8 +25,9 @@ from fakes.round_parts import (
     sent,
     set_of,
 )
-from fakes.signatures import by_member, release_of
+from fakes.signatures import MEANS, by_member, header_signature, release_of
 
+from protocols.codec import canonical
 from protocols.effects import CheckStream, Effect, OpenSum, Report, StoreChunk
 from protocols.errors import PeerViolation
 from protocols.messages import (
@@ -51,6 +53,8 @@ from protocols.secagg.chunks import answer_stream
 from protocols.secagg.gathering import Gathering
 from protocols.secagg.patience import Patience
 from protocols.secagg.sets import set_digest
+from protocols.trust.evidence import Said, contradiction
+from protocols.trust.signing import Statement
 
 CONFIG = config_of()
 CID = CONFIG.cid()
@@ -66,7 +70,7 @@ class Table:
         self.cid = config.cid()
         self.now_s = 0.0
         self.round = Gathering(
-            opening(config), ROSTER, Patience(TIMING, 0.0), expected=expected, entropy=bytes
+            opening(config), ROSTER, Patience(TIMING, 0.0), expected=expected, means=MEANS
         )
 
     def hear(self, sender: str, message: Wire) -> list[Effect]:
@@ -85,7 +89,12 @@ class Table:
 
     def have(self, holder: str, *trainers: str, salt: int = 0) -> list[Effect]:
         contributions = tuple(contribution(self.config, t, salt) for t in trainers)
-        return self.hear(holder, Have(cid=self.cid, contributions=contributions))
+        signatures = tuple(
+            header_signature(ROSTER.federation, t, header_of(self.config, t, salt))
+            for t in trainers
+        )
+        have = Have(cid=self.cid, contributions=contributions, signatures=signatures)
+        return self.hear(holder, have)
 
     def vote(self, *holders: str) -> list[Effect]:
         message = Vote(cid=self.cid, set_digest=set_digest(self.cid, self.round.chosen))
@@ -372,19 +381,106 @@ def test_a_trainer_with_different_contributions_at_two_holders_is_out() -> None:
 
     assert table.round.chosen == set_of(CONFIG, *TRAINERS[:4])
     assert table.round.left_out() == {"eve": "sent different contributions to different holders"}
+    (evidence,) = table.round.contradictions.evidence()
+    assert (evidence.offender, evidence.type_name) == ("eve", "ContributionHeader")
 
 
-def test_a_trainer_that_a_holder_excluded_is_out_with_the_reason() -> None:
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("signature", [b"", bytes(64)], ids=["unsigned", "forged"])
+def test_a_holder_that_makes_a_contribution_up_gets_nobody_out(
+    signature: bytes, *, first: bool
+) -> None:
+    table = collecting()
+    made_up = Have(
+        cid=CID, contributions=(contribution(CONFIG, "eve", 1),), signatures=(signature,)
+    )
+    if first:
+        table.hear("holder-2", made_up)
+        table.have("holder-1", *TRAINERS)
+    else:
+        table.have("holder-1", *TRAINERS)
+        with pytest.raises(PeerViolation, match="has a contribution that eve did not sign"):
+            table.hear("holder-2", made_up)
+
+    for holder in HOLDERS[2:]:
+        table.have(holder, *TRAINERS)
+    table.have("holder-2", *TRAINERS)
+
+    assert table.round.chosen == set_of(CONFIG, *TRAINERS)
+    assert table.round.contradictions.evidence() == ()
+
+
+def evidence_against(trainer: str, config: RoundConfig = CONFIG) -> bytes:
+    said = [
+        Said(
+            Statement.of_header(ROSTER.federation, trainer, header_of(config, trainer, salt)),
+            header_signature(ROSTER.federation, trainer, header_of(config, trainer, salt)),
+        )
+        for salt in (0, 1)
+    ]
+    return canonical(contradiction(*said))
+
+
+def test_a_trainer_is_out_where_a_holder_shows_two_contributions_of_it() -> None:
     table = collecting()
     for holder in HOLDERS[:4]:
         table.have(holder, *TRAINERS)
-    table.hear("holder-2", Excluded(cid=CID, trainer="bob", reason="two shares"))
+    shown = evidence_against("bob")
+    table.hear("holder-2", Excluded(cid=CID, trainer="bob", reason="two", evidence=shown))
 
     for holder in HOLDERS:
         table.have(holder, *TRAINERS)
 
     assert "bob" not in [c.trainer for c in table.round.chosen]
-    assert table.round.left_out() == {"bob": "holder-2: two shares"}
+    assert table.round.left_out() == {"bob": "holder-2: two"}
+    assert [one.offender for one in table.round.contradictions.evidence()] == ["bob"]
+
+
+@pytest.mark.parametrize(
+    "evidence",
+    [
+        b"?",
+        evidence_against("ann"),
+        evidence_against("bob", config_of(number=9)),
+        evidence_against("bob")[:-64] + bytes(64),
+    ],
+    ids=["garbage", "another trainer", "another round", "not signed"],
+)
+def test_evidence_that_shows_nothing_is_the_fault_of_who_gave_it(evidence: bytes) -> None:
+    table = collecting()
+    message = Excluded(cid=CID, trainer="bob", reason="two", evidence=evidence)
+
+    with pytest.raises(PeerViolation, match="accused bob with no evidence") as refused:
+        table.hear("holder-2", message)
+
+    assert refused.value.peer == "holder-2"
+    for holder in HOLDERS:
+        table.have(holder, *TRAINERS)
+    assert table.round.chosen == set_of(CONFIG, *TRAINERS)
+
+
+def test_the_word_of_one_holder_leaves_a_trainer_out_there_and_nowhere_else() -> None:
+    table = collecting()
+    for holder in HOLDERS[:4]:
+        table.have(holder, *TRAINERS)
+    table.hear("holder-2", Excluded(cid=CID, trainer="bob", reason="a wrong share"))
+
+    for holder in HOLDERS:
+        table.have(holder, *TRAINERS)
+
+    assert table.round.chosen == set_of(CONFIG, *TRAINERS)
+
+
+def test_a_trainer_that_too_many_holders_leave_out_is_out_with_the_reason() -> None:
+    table = collecting()
+    for holder in HOLDERS[:3]:
+        table.hear(holder, Excluded(cid=CID, trainer="bob", reason="a wrong share"))
+
+    for holder in HOLDERS:
+        table.have(holder, *TRAINERS)
+
+    assert "bob" not in [c.trainer for c in table.round.chosen]
+    assert table.round.left_out() == {"bob": "holder-1: a wrong share"}
 
 
 @pytest.mark.parametrize("message", ["have", "excluded"])

@@ -177,7 +177,11 @@ def test_opening_again_tells_all_that_is_complete_and_who_is_out() -> None:
     effects = desk.open()
 
     assert messages_of(effects, Have) == [
-        Have(cid=CONFIG.cid(), contributions=set_of(CONFIG, "ann", "cat"))
+        Have(
+            cid=CONFIG.cid(),
+            contributions=set_of(CONFIG, "ann", "cat"),
+            signatures=(b"", b""),
+        )
     ]
     assert [m.trainer for m in messages_of(effects, Excluded)] == ["eve"]
 
@@ -343,7 +347,7 @@ def test_receipts_follow_the_record_that_the_share_is_complete() -> None:
 
     effects = desk.check(CONFIG, "ann")
 
-    have = Have(cid=CONFIG.cid(), contributions=set_of(CONFIG, "ann"))
+    have = Have(cid=CONFIG.cid(), contributions=set_of(CONFIG, "ann"), signatures=(b"",))
     assert sent(effects) == [(COORDINATOR, have), ("ann", have)]
     assert first(effects, Record, key="share/ann") < first(effects, Have)
 

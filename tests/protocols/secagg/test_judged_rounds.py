@@ -18,6 +18,7 @@ from fakes.round_parts import (
     said_open,
     sent,
 )
+from fakes.signatures import ANYBODY, Means
 
 from protocols.effects import Effect, JudgeAnswers, OpenSum, Report
 from protocols.errors import Misuse
@@ -45,7 +46,7 @@ class Table:
             ROSTER,
             Patience(TIMING, 0.0),
             expected=announced,
-            entropy=self._draw,
+            means=Means(self._draw, ANYBODY),
         )
         cid = self.config.cid()
         have = Have(

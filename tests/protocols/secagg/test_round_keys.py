@@ -25,7 +25,7 @@ from fakes.round_parts import (
     seed_of,
     sent,
 )
-from fakes.signatures import ANYBODY, signature_of
+from fakes.signatures import ANYBODY, MEANS, Means, signature_of
 
 from protocols.codec import parse
 from protocols.effects import Effect, Prepare, Record, Upload
@@ -158,7 +158,7 @@ def test_a_round_in_a_suite_that_a_holder_lacks_is_refused(monkeypatch: pytest.M
 
 def gathering_of(config: RoundConfig) -> Gathering:
     patience = Patience(TIMING, 0.0)
-    return Gathering(opening(config), ROSTER, patience, expected=HOLDERS, entropy=bytes)
+    return Gathering(opening(config), ROSTER, patience, expected=HOLDERS, means=MEANS)
 
 
 def test_what_holders_said_is_announced_with_their_signatures() -> None:
@@ -222,7 +222,7 @@ class Head:
             abandoned_rounds=3,
             timing=TIMING,
         )
-        self.machine = Coordinating(ROSTER, plan, entropy=self.entropy)
+        self.machine = Coordinating(ROSTER, plan, Means(self.entropy, ANYBODY))
 
     def start(self, initial: JobStep | None) -> list[Effect]:
         return self.disk.keep(self.machine.start(0.0, initial))

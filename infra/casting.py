@@ -14,16 +14,18 @@ from protocols.codec import canonical
 from protocols.errors import Misuse
 from protocols.learning.algorithms import build
 from protocols.learning.job import Algorithm
-from protocols.learning.logistic import Logistic
+from protocols.learning.phases import Phased
 from protocols.learning.probe import Probe
 from protocols.learning.state import State
+from protocols.learning.table import Column
+from protocols.learning.tabular import Tabular
 from protocols.round_config import majority
 from protocols.secagg.coordinating import Plan
 from protocols.secagg.patience import Timing
 from protocols.secagg.terms import Terms
 from protocols.trust.sealing import SuiteName, suites
 
-from .config import ConfigError, FedAvgSettings, Job, LogisticSettings, Owner, ProbeSettings
+from .config import ConfigError, FedAvgSettings, Job, Owner, ProbeSettings, TableSettings
 from .federation import Casting
 from .tables import read_header
 from .worker_frames import Option
@@ -51,11 +53,32 @@ def resolved(job: Job) -> Job:
     Raises `ConfigError` where no file can be read.
     """
     learning = job.learning
-    if not isinstance(learning, LogisticSettings) or learning.features is not None:
+    if not isinstance(learning, TableSettings) or not learning.open_features:
         return job
-    features = _common_features(job, learning.target)
+    features = _common_features(job, learning.named_columns)
     learning = learning.model_copy(update={"features": features})
     return job.model_copy(update={"learning": learning})
+
+
+def columns_at(job: Job, file: str) -> tuple[Column, ...]:
+    """Return the columns that a job over tables reads from an owner's file.
+
+    Where the job leaves the features open, they are what else the file has.
+
+    Raises `WorkFailed` where the file's header can't be read, or has no other columns.
+    """
+    learning = job.learning
+    if not isinstance(learning, TableSettings):
+        raise Misuse(f"{job.algorithm} reads no table")
+    if learning.open_features:
+        others = [name for name in read_header(file) if name not in learning.named_columns]
+        if not others:
+            raise WorkFailed("different columns", f"{file} has no columns but those that are named")
+        learning = learning.model_copy(update={"features": tuple(others)})
+    algorithm = _algorithm(job.model_copy(update={"learning": learning}))
+    if not isinstance(algorithm, Tabular):
+        raise Misuse(f"{job.algorithm} reads no table")
+    return algorithm.columns()
 
 
 async def first_state(job: Job) -> State:
@@ -64,7 +87,7 @@ async def first_state(job: Job) -> State:
     Raises `ConfigError`.
     """
     algorithm = _algorithm(job)
-    if isinstance(algorithm, Logistic | Probe):
+    if isinstance(algorithm, Phased | Probe):
         return algorithm.start()
     return await _initial_model(work_spec(job, job.owners[0]))
 
@@ -186,18 +209,17 @@ def _options(job: Job) -> dict[str, Option]:
                 "batch_size": fedavg.batch_size,
                 "learning_rate": fedavg.learning_rate,
             }
-        case LogisticSettings() as logistic:
-            if logistic.features is None:
+        case TableSettings() as settings:
+            if settings.open_features:
                 raise Misuse("the columns of this job were never resolved")
-            options |= {"features": list(logistic.features), "target": logistic.target}
-            options["C"] = logistic.C
+            options |= settings.options()
         case ProbeSettings() as probe:
             options["owners"] = [owner.name for owner in job.owners]
             options |= {"values": probe.values, "delay_s": probe.delay_s}
     return options
 
 
-def _common_features(job: Job, target: str) -> tuple[str, ...]:
+def _common_features(job: Job, named: tuple[str, ...]) -> tuple[str, ...]:
     """Return the columns that most owners have; the others are told what differs at theirs."""
     headers: Counter[tuple[str, ...]] = Counter()
     problems = []
@@ -209,10 +231,11 @@ def _common_features(job: Job, target: str) -> tuple[str, ...]:
         except WorkFailed as error:
             problems.append(f"owner {owner.name}: {error}")
             continue
-        if target in header:
-            headers[tuple(name for name in header if name != target)] += 1
+        missing = [name for name in named if name not in header]
+        if not missing:
+            headers[tuple(name for name in header if name not in named)] += 1
         else:
-            problems.append(f"owner {owner.name}: {owner.data} has no column {target!r}")
+            problems.append(f"owner {owner.name}: {owner.data} has no column {missing[0]!r}")
     if not headers:
         raise ConfigError(
             [

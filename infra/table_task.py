@@ -10,29 +10,30 @@ from numpy.typing import NDArray
 from actors.ports import WorkFailed
 from protocols.learning.algorithms import build
 from protocols.learning.job import Opened, require_cohort
-from protocols.learning.logistic import Logistic
 from protocols.learning.state import State
+from protocols.learning.table import Table
+from protocols.learning.tabular import Tabular
 
-from .tables import Table, load_table
+from .tables import load_table
 from .worker_frames import WorkSpec
 
 
 class TableTask:
-    """Logistic regression on the table at `spec.data`."""
+    """Any algorithm over tables, on the table at `spec.data`."""
 
     def __init__(self, spec: WorkSpec) -> None:
         try:
             algorithm = build(spec.kind, spec.options)
         except ValueError as error:
             raise WorkFailed("bad options", str(error)) from None
-        if not isinstance(algorithm, Logistic):
+        if not isinstance(algorithm, Tabular):
             raise WorkFailed("bad options", f"{spec.kind} does not work on tables")
         self._algorithm = algorithm
         self._spec = spec
 
     @cached_property
     def _table(self) -> Table:
-        return load_table(self._spec.data, self._algorithm.features, self._algorithm.target)
+        return load_table(self._spec.data, self._algorithm.columns())
 
     def describe(self) -> tuple[str, ...]:
         return self._table.warnings
@@ -46,15 +47,9 @@ class TableTask:
         return self._algorithm.local(state, table)
 
     def evaluate(self, state: State) -> dict[str, float]:
-        y = self._table.y
-        z = (self._table.x - state.floats("mean")) / state.floats("scale")
-        eta = z @ state.floats("coef") + float(state.floats("intercept"))
-        return {
-            "loss": float(np.mean(np.logaddexp(0.0, eta) - y * eta)),
-            "accuracy": float(np.mean((eta > 0) == (y == 1))),
-        }
+        return self._algorithm.evaluate(state, self._table)
 
-    def fit(self, epochs: int) -> State:  # a regression ends by itself
+    def fit(self, epochs: int) -> State:  # a statistic ends by itself
         state = self._algorithm.start()
         while not self._algorithm.verdict(state).over:
             alone = Opened(total=self.compute(state), survivors=(self._spec.owner,))

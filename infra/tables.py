@@ -8,7 +8,7 @@ from __future__ import annotations
 import csv
 import math
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,21 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.ports import WorkFailed
+from protocols.learning.table import Column, Table
 
 _MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """The rows of one owner: `x` (n, p) in the order of `columns`, `y` (n,) of 0 and 1.
-
-    `warnings` are for the owner only: they speak of its data.
-    """
-
-    columns: tuple[str, ...]
-    x: NDArray[np.float64] = field(repr=False)
-    y: NDArray[np.float64] = field(repr=False)
-    warnings: tuple[str, ...] = ()
 
 
 def read_header(path: str) -> tuple[str, ...]:
@@ -41,10 +29,10 @@ def read_header(path: str) -> tuple[str, ...]:
         return _header(csv.reader(file, strict=True), path)
 
 
-def load_table(path: str, features: tuple[str, ...] | None, target: str) -> Table:
-    """Read the columns `features` (None: all others) and the 0/1 column `target`.
+def load_table(path: str, columns: Sequence[Column]) -> Table:
+    """Read these columns; those that are not asked for are left out unread.
 
-    Columns that are not asked for are left out unread.
+    A column whose outcomes are all alike is a warning.
 
     Raises:
         WorkFailed: `missing file`, `malformed csv`, `different columns`, `missing value`,
@@ -53,17 +41,19 @@ def load_table(path: str, features: tuple[str, ...] | None, target: str) -> Tabl
     with _reading(path) as file:
         lines = csv.reader(file, strict=True)
         header = _header(lines, path)
-        wanted = features or tuple(name for name in header if name != target)
-        _check_columns(path, header, (*wanted, target))
-        places = [header.index(name) for name in (*wanted, target)]
-        values = array("d")
+        _check_columns(path, header, [column.name for column in columns])
+        reader = _RowReader(columns, [header.index(column.name) for column in columns])
+        values, numbers = array("d"), array("q")
         for cells in _rows(lines, path, len(header)):
-            values.extend(_numbers(cells, places, header, f"{path}, line {lines.line_num}"))
-    if not values:
+            numbers.append(lines.line_num)
+            values.extend(reader.numbers(cells, f"{path}, line {lines.line_num}"))
+    if not numbers:
         raise WorkFailed("empty", f"{path} has a header but no rows")
-    numbers = np.frombuffer(values, dtype=np.float64).reshape(-1, len(places))
-    x, y = numbers[:, :-1].copy(), numbers[:, -1].copy()
-    return Table(columns=wanted, x=x, y=y, warnings=_warnings(path, target, y))
+    matrix = np.frombuffer(values, dtype=np.float64).reshape(len(numbers), -1)
+    found = {column.name: matrix[:, place].copy() for place, column in enumerate(columns)}
+    for column in columns:
+        _check_values(path, column, found[column.name], numbers)
+    return Table(found, _warnings(path, columns, found))
 
 
 @contextmanager
@@ -90,7 +80,7 @@ def _header(lines: Iterator[list[str]], path: str) -> tuple[str, ...]:
     return header
 
 
-def _check_columns(path: str, header: tuple[str, ...], wanted: tuple[str, ...]) -> None:
+def _check_columns(path: str, header: tuple[str, ...], wanted: Sequence[str]) -> None:
     missing = [name for name in wanted if name not in header]
     unexpected = [name for name in header if name not in wanted]
     if not missing:
@@ -118,43 +108,67 @@ def _rows(lines: Iterator[list[str]], path: str, width: int) -> Iterator[list[st
         yield cells
 
 
-def _numbers(
-    cells: list[str], places: list[int], header: tuple[str, ...], where: str
-) -> list[float]:
-    chosen = [cells[place] for place in places]
-    try:
-        numbers = [float(cell) for cell in chosen]
-        target = numbers[-1]
-        if (
-            math.isfinite(math.fsum(numbers))
-            and target in (0.0, 1.0)
-            and "_" not in "".join(chosen)
-        ):
-            return numbers
-    except (ValueError, OverflowError):
-        pass
-    # Something is odd, which is rare: only now look at each cell.
-    for cell, place in zip(chosen, places, strict=True):
-        _check_cell(cell, f"{where}, column {header[place]!r}")
-    if float(chosen[-1]) not in (0.0, 1.0):
-        where = f"{where}, column {header[places[-1]]!r}"
-        raise WorkFailed("bad target", f"{where}: the target must be 0 or 1")
-    return [float(cell) for cell in chosen]
+@dataclass(frozen=True, slots=True)
+class _RowReader:
+    """Turns the cells of a row into numbers, those of the columns that are asked for."""
+
+    columns: Sequence[Column]
+    places: Sequence[int]
+    codes: dict[str, dict[str, int]] = field(init=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for column in self.columns:
+            if column.kind == "class":
+                self.codes[column.name] = {level: n for n, level in enumerate(column.levels)}
+
+    def numbers(self, cells: list[str], where: str) -> list[float]:
+        chosen = [cells[place] for place in self.places]
+        if not self.codes:
+            try:
+                numbers = [float(cell) for cell in chosen]
+                # Python reads 1_000 as a number, other programs do not.
+                if math.isfinite(math.fsum(numbers)) and "_" not in "".join(chosen):
+                    return numbers
+            except (ValueError, OverflowError):
+                pass
+        # Something is odd, which is rare, or a text: only now look at each cell.
+        return [
+            self._number(column, cell, f"{where}, column {column.name!r}")
+            for column, cell in zip(self.columns, chosen, strict=True)
+        ]
+
+    def _number(self, column: Column, cell: str, where: str) -> float:
+        if cell.strip().lower() in _MISSING:
+            raise WorkFailed("missing value", f"{where}: no value; fill it or leave the row out")
+        if column.kind == "class":
+            code = self.codes[column.name].get(cell.strip())
+            if code is None:
+                raise WorkFailed("bad target", f"{where}: the target must be {column.demand}")
+            return float(code)
+        try:
+            number = float(cell)
+        except ValueError:
+            number = math.nan
+        if not math.isfinite(number) or "_" in cell:
+            raise WorkFailed("not a number", f"{where}: not a finite number")
+        return number
 
 
-def _check_cell(cell: str, where: str) -> None:
-    if cell.strip().lower() in _MISSING:
-        raise WorkFailed("missing value", f"{where}: no value; fill it or leave the row out")
-    try:
-        number = float(cell)
-    except ValueError:
-        number = math.nan
-    # Python reads 1_000 as a number, other programs do not.
-    if not math.isfinite(number) or "_" in cell:
-        raise WorkFailed("not a number", f"{where}: not a finite number")
+def _check_values(
+    path: str, column: Column, values: NDArray[np.float64], lines: Sequence[int]
+) -> None:
+    faulty = column.faults(values)
+    if faulty.any():
+        where = f"{path}, line {lines[int(faulty.argmax())]}, column {column.name!r}"
+        raise WorkFailed("bad target", f"{where}: the target must be {column.demand}")
 
 
-def _warnings(path: str, target: str, y: NDArray[np.float64]) -> tuple[str, ...]:
-    if y.min() == y.max():
-        return (f"{path}: {target!r} is the same in all rows",)
-    return ()
+def _warnings(
+    path: str, columns: Sequence[Column], found: Mapping[str, NDArray[np.float64]]
+) -> tuple[str, ...]:
+    alike = [
+        column.name
+        for column in columns
+        if column.kind in ("0 or 1", "class") and np.ptp(found[column.name]) == 0
+    ]
+    return tuple(f"{path}: {name!r} is the same in all rows" for name in alike)

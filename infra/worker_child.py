@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from actors.ports import WorkFailed
 from protocols.codec import Undecodable, parse
 from protocols.errors import Misuse, Unfit
+from protocols.learning.algorithms import TABULAR
 from protocols.learning.state import State
 
 from .worker_frames import MAX_TEXT, FrameReader, Parcel, Reply, Request, WorkSpec
@@ -119,7 +120,7 @@ def main() -> None:
 
 
 def _open_task(spec: WorkSpec) -> Task:
-    if spec.kind == "logistic":
+    if spec.kind in TABULAR:
         from .table_task import TableTask  # noqa: PLC0415
 
         _limit_memory(spec.memory_mb)

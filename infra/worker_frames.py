@@ -33,14 +33,14 @@ class WorkSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         options: those of the algorithm in job.toml.
         task: path of the owner's Python file (fedavg).
-        data: path of the owner's table (logistic), or whatever `data(owner)` makes of it.
+        data: path of the owner's table, or whatever `data(owner)` makes of it.
         memory_mb: limit of the whole child process; Linux only.
         compute_s: limit of one computation; `start_s` of starting the child.
         close_s: how long the child may take to end by itself.
         threads: of the child's arithmetic.
     """
 
-    kind: Literal["fedavg", "logistic", "probe"]
+    kind: str
     options: dict[str, Option]
     owner: str
     task: str = ""

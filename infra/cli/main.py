@@ -84,6 +84,9 @@ class RunOptions:
         bool, typer.Option("--resume", help="Go on with the run in the home folder.")
     ] = False
     broker: BrokerUrls = None
+    plot: Annotated[
+        Path | None, typer.Option(help="Draw what was found into this file, .png, .svg or .pdf.")
+    ] = None
     json: Json = False
     quiet: Quiet = False
 
@@ -104,7 +107,9 @@ def run_job(options: RunOptions) -> None:
     """
     from .run_command import RunRequest, run  # noqa: PLC0415
 
-    request = RunRequest(options.job, options.home, options.resume, tuple(options.broker or ()))
+    request = RunRequest(
+        options.job, options.home, options.resume, tuple(options.broker or ()), options.plot
+    )
     sys.exit(run(request, output=_output(options.json, options.quiet)))
 
 

@@ -12,9 +12,12 @@ from rich.table import Table
 
 from infra.casting import cast, fingerprint, resolved
 from infra.config import ConfigError, Job, load_job
+from infra.fit_plots import FORMATS, NoPlots, save_plot
 from infra.homes.access import without_account
 from infra.processes import Stage, require_free
 from infra.rabbitmq.address import BrokerAddress
+from protocols.learning.fits import Fit
+from protocols.learning.tabular import Tabular
 
 from .broker_run import placed
 from .display import Display
@@ -39,18 +42,23 @@ _SHOWN = 6  # of a list's values
 
 @dataclass(frozen=True, slots=True)
 class RunRequest:
-    """What `quorate run` was asked for; `broker` are addresses that win over the job's."""
+    """What `quorate run` was asked for; `broker` are addresses that win over the job's.
+
+    `plot` is a file for a picture of what was found.
+    """
 
     path: Path
     home: Path | None = None
     resume: bool = False
     broker: Sequence[str] = ()
+    plot: Path | None = None
 
 
 def run(request: RunRequest, *, output: str) -> int:
     """Run the job and return the exit code."""
     display = display_of(output)
     try:
+        _check_plot(request.plot)
         job, address = placed(load_job(request.path), request.broker)
         folder = (request.home or job.path.parent / ".quorate" / job.name).absolute()
         place = Home(folder, job.name, fingerprint(job))
@@ -59,6 +67,7 @@ def run(request: RunRequest, *, output: str) -> int:
         extra: dict[str, object] = {"log": str(folder / _LOG), "resume": again}
         if result.exit_code == DONE:
             extra |= result.algorithm.result(result.state)
+            _draw(request, result, display)
         display.final(summary(result, display, extra))
     except ConfigError as error:
         show_config_error(error, output)
@@ -99,6 +108,32 @@ def _resumption(request: RunRequest) -> str:
     return shlex.join(["quorate", "run", str(request.path), *place, *broker, "--resume"])
 
 
+def _fit(result: Result) -> Fit | None:
+    algorithm = result.algorithm
+    if result.exit_code != DONE or not isinstance(algorithm, Tabular):
+        return None
+    return algorithm.fit(result.state)
+
+
+def _check_plot(file: Path | None) -> None:
+    if file is not None and file.suffix not in FORMATS:
+        raise ConfigError([f"--plot: {file} must end in {' or '.join(FORMATS)}"])
+
+
+def _draw(request: RunRequest, result: Result, display: Display) -> None:
+    if request.plot is None:
+        return
+    fit = _fit(result)
+    if fit is None:
+        display.note("--plot: there is no plot of what this job has found")
+        return
+    try:
+        save_plot(fit, request.plot)
+    except (NoPlots, OSError) as error:
+        # What was found is worth more than its picture.
+        display.note(f"--plot: {error}")
+
+
 def _show(result: Result, display: Display, extra: dict[str, object]) -> None:
     ended = result.ended
     reason = f": {ended.reason}" if ended.reason else ""
@@ -107,7 +142,10 @@ def _show(result: Result, display: Display, extra: dict[str, object]) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
-    for name, fact in _rows(result, display, extra):
+    fit = _fit(result)
+    # The summary says what was found, better than bare numbers.
+    shown = extra if fit is None else {name: extra[name] for name in _APART if name in extra}
+    for name, fact in _rows(result, display, shown):
         table.add_row(name, fact)
     console.print(table, markup=False)
     # In one piece, to be copied.
@@ -116,6 +154,9 @@ def _show(result: Result, display: Display, extra: dict[str, object]) -> None:
     console.print(f"log         {extra['log']}", markup=False, soft_wrap=True)
     if extra["resume"] is not None:
         console.print(f"to go on    {extra['resume']}", markup=False, soft_wrap=True)
+    if fit is not None:
+        console.print()
+        console.print(fit.summary(), markup=False, highlight=False, soft_wrap=True)
 
 
 def _rows(result: Result, display: Display, extra: dict[str, object]) -> list[tuple[str, str]]:

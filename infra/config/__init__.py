@@ -14,11 +14,11 @@ from .schema import (
     Federation,
     Job,
     Limits,
-    LogisticSettings,
     Owner,
     Place,
     ProbeSettings,
     SecureSum,
+    TableSettings,
 )
 from .writing import job_text
 
@@ -29,10 +29,10 @@ __all__ = [
     "Federation",
     "Job",
     "Limits",
-    "LogisticSettings",
     "Owner",
     "ProbeSettings",
     "SecureSum",
+    "TableSettings",
     "job_text",
     "load_job",
 ]
@@ -42,7 +42,7 @@ def load_job(path: Path, *, files: bool = True) -> Job:
     """Read and check a job file.
 
     With `files` False the owners' data and the task may be on other machines: nobody looks
-    whether they are there, and logistic goes without data.
+    whether they are there, and algorithms over tables go without data.
 
     Raises:
         ConfigError: with every problem of the file at once. Places count owners from 1.

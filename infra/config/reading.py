@@ -7,50 +7,53 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from protocols.learning.algorithms import TABULAR, build
+
 from .problems import missing_section, nearest, sentence, shown, suggestion
 from .schema import (
-    Data,
     Drill,
     FedAvgSettings,
     Federation,
     General,
     Job,
     Limits,
-    LogisticSettings,
     Model,
     Owner,
-    Penalty,
     Place,
     ProbeSettings,
     Section,
     SecureSum,
+    TableSettings,
     Training,
 )
+from .tabular import any_data_section, data_section, own_section, settings_of
 
 SECTIONS: dict[str, type[Section]] = {
     "job": General,
     "model": Model,
     "training": Training,
-    "data": Data,
-    "logistic": Penalty,
+    "data": any_data_section(),
+    **{name: own_section(name) for name in TABULAR},
     "probe": Drill,
     "federation": Federation,
     "secure_sum": SecureSum,
     "limits": Limits,
     "owner": Owner,
 }
-_BELONGS_TO = {
-    "model": "fedavg",
-    "training": "fedavg",
-    "data": "logistic",
-    "logistic": "logistic",
-    "probe": "probe",
+_BELONGS_TO: dict[str, tuple[str, ...]] = {
+    "model": ("fedavg",),
+    "training": ("fedavg",),
+    "data": tuple(TABULAR),
+    **{name: (name,) for name in TABULAR},
+    "probe": ("probe",),
 }
 
 
-def sections_of(algorithm: str) -> tuple[str, ...]:
-    """Return the sections that are for this algorithm alone."""
-    return tuple(name for name, owner in _BELONGS_TO.items() if owner == algorithm)
+def sections_of(algorithm: str) -> dict[str, type[Section]]:
+    """Return the sections that are for this algorithm, not for every one."""
+    names = [name for name, owners in _BELONGS_TO.items() if algorithm in owners]
+    sections = {name: SECTIONS[name] for name in names}
+    return {**sections, "data": data_section(algorithm)} if "data" in names else sections
 
 
 AnySection = TypeVar("AnySection", bound=Section)
@@ -95,40 +98,50 @@ class Reading:
 
     def _foreign_sections(self) -> None:
         algorithm = self.known.get("job.algorithm")
-        for name, owner in _BELONGS_TO.items():
-            if name in self._document and algorithm not in (None, owner):
+        for name, owners in _BELONGS_TO.items():
+            if name in self._document and algorithm is not None and algorithm not in owners:
+                whose = f'algorithm "{owners[0]}"' if len(owners) == 1 else "algorithms over tables"
                 self.problems.append(
-                    f'{name}: the section [{name}] is for algorithm "{owner}", and job.algorithm '
+                    f"{name}: the section [{name}] is for {whose}, and job.algorithm "
                     f'is "{algorithm}"; remove the section or change the algorithm'
                 )
 
-    def _learning(self) -> FedAvgSettings | LogisticSettings | ProbeSettings | None:
-        match self.known.get("job.algorithm"):
+    def _learning(self) -> FedAvgSettings | TableSettings | ProbeSettings | None:
+        algorithm = self.known.get("job.algorithm")
+        match algorithm:
             case "fedavg":
                 model = self._section("model", Model)
                 training = self._section("training", Training)
                 if model and training:
                     found = model.model_dump() | training.model_dump()
                     return FedAvgSettings.model_validate(found, context=self._place)
-            case "logistic":
-                data = self._section("data", Data)
-                penalty = self._section("logistic", Penalty)
-                self._check_columns(data)
-                if data and penalty:
-                    return LogisticSettings(**data.model_dump(), **penalty.model_dump())
             case "probe":
                 drill = self._section("probe", Drill)
                 return ProbeSettings(**drill.model_dump()) if drill else None
+            case str():
+                return self._tabular(algorithm)
             case _:
                 for name in sorted(_BELONGS_TO.keys() & self._document.keys()):
                     self._section(name, SECTIONS[name])
         return None
 
-    def _check_columns(self, data: Data | None) -> None:
-        if data and data.features and data.target in data.features:
-            self.problems.append(
-                f"data.features: names the target {shown(data.target)}; leave it out"
-            )
+    def _tabular(self, algorithm: str) -> TableSettings | None:
+        data = self._section("data", data_section(algorithm))
+        own = self._section(algorithm, own_section(algorithm))
+        if data is None or own is None:
+            return None
+        settings = settings_of(algorithm)(**data.model_dump(), **own.model_dump())
+        options = settings.options()
+        features, target = options.get("features"), options.get("target")
+        if features is not None and target in features:
+            self.problems.append(f"data.features: names the target {shown(target)}; leave it out")
+            return None
+        try:
+            # Which features there are may only be known from the owners' files.
+            build(algorithm, {**options, "features": features or ["some column"]})
+        except ValueError as error:
+            self.problems.append(str(error))
+        return settings
 
     def _section(self, name: str, model: type[AnySection]) -> AnySection | None:
         required = any(field.is_required() for field in model.model_fields.values())
@@ -169,8 +182,11 @@ class Reading:
         if not tables:
             self.problems.append('owner: nobody trains; add [[owner]] with name = "..." for each')
         self.known["owner.count"] = len(tables)
-        if tables and self.known.get("job.algorithm") == "fedavg":
+        algorithm = self.known.get("job.algorithm")
+        if tables and algorithm == "fedavg":
             self.known["fedavg.owners"] = len(tables)
+        if tables and algorithm in TABULAR:
+            self.known["table.owners"] = len(tables)
         self.known["owner.names"] = [
             (number, self.known[f"{place}.name"])
             for number, place in enumerate(places, start=1)
@@ -179,13 +195,15 @@ class Reading:
         return tuple(owner for owner in owners if owner)
 
     def _check_data(self, places: list[str]) -> None:
-        if self.known.get("job.algorithm") != "logistic" or not self._place.files:
+        algorithm = self.known.get("job.algorithm")
+        if algorithm not in TABULAR or not self._place.files:
             return
         for place in places:
             path = self.known.get(f"{place}.data", "")
             if path is None:
                 self.problems.append(
-                    f'{place}.data: missing; logistic needs a CSV file of each owner: data = "..."'
+                    f"{place}.data: missing; {algorithm} needs a CSV file of each owner: "
+                    'data = "..."'
                 )
             elif path and (self._place.folder / path).is_dir():
                 self.problems.append(f"{place}.data: {path} is a folder; name a CSV file")

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from infra.rabbitmq.address import AddressError, BrokerAddress
+from protocols.learning.layout import GRID_BITS, ROOM_BITS
 from protocols.round_config import MINIMUM_FLOOR, crowd_fault, majority, threshold_faults
 from protocols.secagg.field import FIELDS
 from protocols.secagg.fixed_point import FixedPoint
@@ -100,6 +101,20 @@ def _headroom(
     return []
 
 
+def _digits(owners: int, field: str, fraction_bits: int) -> list[str]:
+    if fraction_bits < GRID_BITS:
+        return [
+            f"secure_sum.fraction_bits: {fraction_bits} are too few for a statistic; "
+            f"use {GRID_BITS} or more"
+        ]
+    fixed_point = FixedPoint(field=FIELDS[field], fraction_bits=fraction_bits, trainers=owners)
+    try:
+        fixed_point.check_fits(2.0**ROOM_BITS)
+    except ValueError as error:
+        return [f"secure_sum: the digits of a statistic can overflow the sum: {error}"]
+    return []
+
+
 _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
     (("federation.holders", "federation.faults"), _crowd),
     (
@@ -109,6 +124,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
     (("federation.broker", "federation.insecure"), _encrypted),
     (("federation.minimum", "owner.count"), _enough_owners),
     (("owner.names",), _unique_names),
+    (("table.owners", "secure_sum.field", "secure_sum.fraction_bits"), _digits),
     (
         (
             "fedavg.owners",

@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
 from infra.rabbitmq.address import AddressError, BrokerAddress
+from protocols.learning.algorithms import ALGORITHMS
+from protocols.learning.tabular import COLUMN_OPTIONS
 from protocols.messages import MAX_HOLDERS, MAX_TRAINERS
 from protocols.round_config import MINIMUM_FLOOR, NAME_PATTERN, Roster
 
@@ -42,6 +44,13 @@ def _well_formed(name: str) -> str:
             f"{shown(name)} is no name; use 1 to 63 of a-z, 0-9, _ and -, "
             f"with a letter or a digit first"
         )
+    return name
+
+
+def _known_algorithm(name: str) -> str:
+    if name not in ALGORITHMS:
+        known = ", ".join(f'"{each}"' for each in ALGORITHMS)
+        raise fault(f"{shown(name)} is not known; use {known}")
     return name
 
 
@@ -152,7 +161,7 @@ class General(Section):
     """
 
     name: Name = Field(examples=['"my-job"'])
-    algorithm: Literal["fedavg", "logistic", "probe"] = Field(examples=['"fedavg"'])
+    algorithm: Annotated[str, AfterValidator(_known_algorithm)] = Field(examples=['"fedavg"'])
     max_rounds: int = Field(ge=1, le=1_000_000, examples=[40])
     tolerance: float | None = Field(None, gt=0, le=1, examples=["1e-9"])
 
@@ -173,19 +182,6 @@ class Training(Section):
     seed: int = Field(0, ge=0, le=2**62 - 1, examples=[0])
 
 
-class Data(Section):
-    """`[data]`: the columns of the owners' CSV files, for logistic."""
-
-    target: str = Field(min_length=1, examples=['"benign"'])
-    features: Texts | None = Field(None, min_length=1, examples=['["age", "weight"]'])
-
-
-class Penalty(Section):
-    """`[logistic]`: `C` is the inverse strength of the L2 penalty, as in scikit-learn."""
-
-    C: float = Field(1.0, gt=0, le=1e12, examples=[1.0])
-
-
 class Drill(Section):
     """`[probe]`: known vectors of so many values instead of data, to try a federation."""
 
@@ -197,8 +193,31 @@ class FedAvgSettings(Model, Training):
     """All that algorithm "fedavg" needs: `[model]` and `[training]`."""
 
 
-class LogisticSettings(Data, Penalty):
-    """All that algorithm "logistic" needs: `[data]` and `[logistic]`."""
+class TableSettings(Section):
+    """All that an algorithm over tables needs: `[data]` and its own section.
+
+    Which keys there are depends on the algorithm; see `tabular.py`.
+    """
+
+    @property
+    def open_features(self) -> bool:
+        """Return whether the owners' files are to say what the features are."""
+        return "features" in type(self).model_fields and "features" not in self.options()
+
+    @property
+    def named_columns(self) -> tuple[str, ...]:
+        """Return the columns that are named one by one, such as the target."""
+        options = self.options()
+        return tuple(v for k, v in options.items() if k in COLUMN_OPTIONS and isinstance(v, str))
+
+    def options(self) -> dict[str, Any]:
+        """Return the options that are set."""
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in found.items()
+            if value is not None
+        }
 
 
 class ProbeSettings(Drill):
@@ -286,7 +305,7 @@ class Job(General):
     """
 
     path: Path
-    learning: FedAvgSettings | LogisticSettings | ProbeSettings
+    learning: FedAvgSettings | TableSettings | ProbeSettings
     federation: Federation
     secure_sum: SecureSum
     limits: Limits

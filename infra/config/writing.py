@@ -16,15 +16,17 @@ def job_text(job: Job) -> str:
 
     The task is named by its file name alone, as it lies beside the copy.
     """
+    own = sections_of(job.algorithm)
     sources = {
         "job": job,
         "federation": job.federation,
         "secure_sum": job.secure_sum,
         "limits": job.limits,
-        **dict.fromkeys(sections_of(job.algorithm), job.learning),
+        **dict.fromkeys(own, job.learning),
     }
     document: dict[str, Any] = {
-        name: _filled(source, SECTIONS[name].model_fields) for name, source in sources.items()
+        name: _filled(source, {**SECTIONS, **own}[name].model_fields)
+        for name, source in sources.items()
     }
     document["owner"] = [{"name": owner.name} for owner in job.owners]
     return tomli_w.dumps(document)

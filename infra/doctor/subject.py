@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.ports import WorkFailed
-from infra.config import ConfigError, Job, LogisticSettings, load_job
+from infra.casting import columns_at
+from infra.config import ConfigError, Job, TableSettings, load_job
 from infra.homes import ActorHome, open_home
 from infra.homes.access import topology_of
 from infra.homes.actor_home import PASSWORD_VARIABLE, USER_VARIABLE
@@ -118,7 +119,7 @@ def _home(home: ActorHome) -> Iterator[Finding]:
 
 def _tables(subject: Subject) -> Iterator[Finding]:
     learning, home = subject.job.learning, subject.home
-    if not isinstance(learning, LogisticSettings):
+    if not isinstance(learning, TableSettings):
         return
     owners = subject.job.owners
     files = [owner.data for owner in owners] if home is None else [home.data]
@@ -133,9 +134,10 @@ def _tables(subject: Subject) -> Iterator[Finding]:
             )
             continue
         try:
-            table = load_table(str(file), learning.features, learning.target)
+            columns = columns_at(subject.job, str(file))
+            table = load_table(str(file), columns)
         except WorkFailed as error:
             yield problem("data", str(error), "correct the file, or the columns in the job")
         else:
-            rows, columns = table.x.shape
-            yield fine("data", f"{file} has {rows} rows of {columns} features")
+            features = len(columns) - len(learning.named_columns)
+            yield fine("data", f"{file} has {table.rows} rows of {features} features")

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.config import ConfigError, FedAvgSettings, Job, LogisticSettings, Owner, load_job
+from infra.config import ConfigError, FedAvgSettings, Job, Owner, TableSettings, load_job
 from infra.folder_lock import FolderInUse, locked
 from infra.http_blobs import Pulling, Serving
 from infra.identity.credentials import (
@@ -205,7 +205,7 @@ def _job(path: Path) -> Job:
         job = load_job(file, files=False)
     except ConfigError as error:
         raise ConfigError([_placed(file, problem) for problem in error.problems]) from None
-    if isinstance(job.learning, LogisticSettings) and job.learning.features is None:
+    if isinstance(job.learning, TableSettings) and job.learning.open_features:
         raise ConfigError(
             [f"{file}: data.features: missing; copy the file that quorate provision wrote"]
         )
@@ -239,9 +239,9 @@ def _owners_files(path: Path, settings: Settings, job: Job) -> Iterator[str]:
     match job.learning:
         case FedAvgSettings(task=task) if not task.is_file():
             yield f"{path / JOB}: model.task: {task} is not there; copy it into the home"
-        case LogisticSettings() if data is None:
+        case TableSettings() if data is None:
             yield f'{place}: missing; name the owner\'s CSV file below [trainer]: data = "..."'
-        case LogisticSettings() if data is not None and data.is_dir():
+        case TableSettings() if data is not None and data.is_dir():
             yield f"{place}: {data} is a folder; name a CSV file"
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import tomli_w
 
-from infra.config import ConfigError, FedAvgSettings, Job, job_text
+from infra.config import ConfigError, FedAvgSettings, Job, TableSettings, job_text
 from infra.durable_files import make_folder, sync_folder
 from infra.identity.credentials import HOME_ROSTER, told_as_config_errors
 from infra.identity.identity_folder import FOLDER
@@ -210,7 +210,7 @@ class Provisioning:
             yield from filter(None, [self._model.left_open()])
         if role != "trainer":
             return
-        if data is None and self._job.algorithm == "logistic":
+        if data is None and isinstance(self._job.learning, TableSettings):
             yield "data below [trainer]: the owner's CSV file"
         if data is not None and not Path(data).is_absolute():
             yield f"the owner's data at {data}"

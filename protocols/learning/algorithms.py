@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import Field, fields, is_dataclass
 from typing import Never
 
 import msgspec
 
+from protocols.errors import Misuse
+
+from .elastic_net import ElasticNet, Ridge
 from .fedavg import FedAvg
+from .glm import Glm
 from .job import Algorithm
 from .logistic import Logistic
+from .moments import Moments
 from .probe import Probe
+from .softmax import Softmax
+from .tabular import Tabular
+
+TABULAR: Mapping[str, type[Tabular]] = {
+    "elastic_net": ElasticNet,
+    "glm": Glm,
+    "logistic": Logistic,
+    "moments": Moments,
+    "ridge": Ridge,
+    "softmax": Softmax,
+}
 
 # Never: whoever builds an algorithm by name can't know what data its `local` takes.
-ALGORITHMS: Mapping[str, type[FedAvg] | type[Logistic] | type[Probe]] = {
+ALGORITHMS: Mapping[str, type[Algorithm[Never]]] = {
     "fedavg": FedAvg,
-    "logistic": Logistic,
     "probe": Probe,
+    **TABULAR,
 }
 
 
@@ -30,7 +46,7 @@ def build(name: str, options: Mapping[str, object]) -> Algorithm[Never]:
     if name not in ALGORITHMS:
         raise ValueError(f"no algorithm {name!r}; there are {', '.join(sorted(ALGORITHMS))}")
     kind = ALGORITHMS[name]
-    known = [field.name for field in fields(kind)]
+    known = [field.name for field in options_of(kind)]
     unknown = sorted(options.keys() - set(known))
     if unknown:
         raise ValueError(
@@ -40,3 +56,10 @@ def build(name: str, options: Mapping[str, object]) -> Algorithm[Never]:
         return msgspec.convert(dict(options), kind)
     except msgspec.ValidationError as error:
         raise ValueError(f"{name}: {error}") from None
+
+
+def options_of(kind: type[object]) -> tuple[Field[object], ...]:
+    """Return the options of an algorithm."""
+    if not is_dataclass(kind):
+        raise Misuse(f"{kind.__name__} is no dataclass")
+    return fields(kind)

@@ -11,7 +11,7 @@ import pytest
 
 from infra import casting
 from infra.casting import plan_of
-from infra.config import ConfigError, FedAvgSettings, LogisticSettings, load_job
+from infra.config import ConfigError, FedAvgSettings, TableSettings, load_job
 from protocols.trust.sealing import CLASSICAL, HYBRID, suites
 
 FEDAVG = """
@@ -111,7 +111,7 @@ def test_fedavg_job_is_read_with_its_defaults(folder: Path) -> None:
 def test_logistic_job_is_read_with_its_defaults(folder: Path) -> None:
     job = load_job(written(folder, LOGISTIC))
 
-    assert isinstance(job.learning, LogisticSettings)
+    assert isinstance(job.learning, TableSettings)
     assert (job.learning.target, job.learning.features, job.learning.C) == ("benign", None, 1.0)
     assert job.owners[0].data == folder / "north.csv"
 
@@ -456,10 +456,10 @@ def test_files_of_other_machines_are_not_looked_for(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("base", "section", "other"),
     [
-        (FEDAVG, "[data]\ntarget = 'a'", "logistic"),
-        (FEDAVG, "[logistic]", "logistic"),
-        (LOGISTIC, "[model]\ntask = 'task.py'", "fedavg"),
-        (LOGISTIC, "[training]", "fedavg"),
+        (FEDAVG, "[data]\ntarget = 'a'", "algorithms over tables"),
+        (FEDAVG, "[logistic]", 'algorithm "logistic"'),
+        (LOGISTIC, "[model]\ntask = 'task.py'", 'algorithm "fedavg"'),
+        (LOGISTIC, "[training]", 'algorithm "fedavg"'),
     ],
 )
 def test_section_of_the_other_algorithm_is_refused(
@@ -467,7 +467,7 @@ def test_section_of_the_other_algorithm_is_refused(
 ) -> None:
     (problem,) = problems_of(folder, f"{base}\n{section}\n")
 
-    assert f'is for algorithm "{other}"' in problem
+    assert f"is for {other}, and" in problem
     assert "remove the section" in problem
 
 

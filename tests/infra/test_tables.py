@@ -8,8 +8,10 @@ import pytest
 
 from actors.ports import WorkFailed
 from infra.tables import load_table, read_header
+from protocols.learning.table import Column, numbers
 
 Write = Callable[[str], str]
+COLUMNS = (*numbers(("a", "b")), Column(name="y", kind="0 or 1"))
 
 
 @pytest.fixture
@@ -22,26 +24,47 @@ def write(tmp_path: Path) -> Write:
     return to_file
 
 
-def failure(path: str, features: tuple[str, ...] | None = ("a", "b")) -> WorkFailed:
+def failure(path: str, *columns: Column) -> WorkFailed:
     with pytest.raises(WorkFailed) as caught:
-        load_table(path, features, "y")
+        load_table(path, columns or COLUMNS)
     return caught.value
 
 
-def test_columns_come_in_the_order_of_the_features(write: Write) -> None:
-    table = load_table(write("y,b,extra,a\n1,2.5,text,3\n0,-1e3,,4\n"), ("a", "b"), "y")
+def test_columns_come_in_any_order_and_others_are_left_out(write: Write) -> None:
+    table = load_table(write("y,b,extra,a\n1,2.5,text,3\n0,-1e3,,4\n"), COLUMNS)
 
-    assert table.columns == ("a", "b")
-    np.testing.assert_array_equal(table.x, [[3.0, 2.5], [4.0, -1000.0]])
-    np.testing.assert_array_equal(table.y, [1.0, 0.0])
+    assert table.columns.keys() == {"a", "b", "y"}
+    np.testing.assert_array_equal(table.matrix(("b", "a")), [[2.5, 3.0], [-1000.0, 4.0]])
+    np.testing.assert_array_equal(table.column("y"), [1.0, 0.0])
     assert table.warnings == ()
 
 
-def test_without_features_all_columns_but_the_target_are_read(write: Write) -> None:
-    table = load_table(write("a,y,b\n1,1,2\n3,0,4\n"), None, "y")
+def test_classes_are_numbered_in_the_order_of_the_levels(write: Write) -> None:
+    kind = Column(name="kind", kind="class", levels=("setosa", "virginica"))
 
-    assert table.columns == ("a", "b")
-    np.testing.assert_array_equal(table.x, [[1.0, 2.0], [3.0, 4.0]])
+    table = load_table(write("kind,a\nvirginica,1\n setosa,2\n"), (kind, Column(name="a")))
+
+    assert table.column("kind").tolist() == [1.0, 0.0]
+
+
+@pytest.mark.parametrize(
+    ("column", "cell", "demand"),
+    [
+        (Column(name="y", kind="count"), "1.5", "a whole number, 0 or more"),
+        (Column(name="y", kind="count"), "-1", "a whole number, 0 or more"),
+        (Column(name="y", kind="positive"), "0", "above 0"),
+        (Column(name="y", kind="class", levels=("yes", "no")), "maybe", "one of yes, no"),
+    ],
+)
+def test_what_a_column_may_not_hold_is_refused(
+    write: Write, column: Column, cell: str, demand: str
+) -> None:
+    good = "yes" if column.levels else "1"
+
+    error = failure(write(f"y\n{good}\n\n{cell}\n"), column)
+
+    assert error.kind == "bad target"
+    assert str(error).endswith(f"line 4, column 'y': the target must be {demand}")
 
 
 @pytest.mark.parametrize(
@@ -49,13 +72,13 @@ def test_without_features_all_columns_but_the_target_are_read(write: Write) -> N
     ["\ufeffa,b,y\n1,2,1\n", "a,b,y\r\n1,2,1\r\n", 'a, b ,y\n"1", 2 ,1.0\n\n'],
 )
 def test_tables_of_other_programs_are_read(write: Write, text: str) -> None:
-    table = load_table(write(text), ("a", "b"), "y")
+    table = load_table(write(text), COLUMNS)
 
-    np.testing.assert_array_equal(table.x, [[1.0, 2.0]])
+    np.testing.assert_array_equal(table.matrix(("a", "b")), [[1.0, 2.0]])
 
 
 def test_one_class_only_is_a_warning(write: Write) -> None:
-    table = load_table(write("a,b,y\n1,2,1\n3,4,1\n"), ("a", "b"), "y")
+    table = load_table(write("a,b,y\n1,2,1\n3,4,1\n"), COLUMNS)
 
     assert len(table.warnings) == 1
     assert "'y' is the same in all rows" in table.warnings[0]
@@ -124,6 +147,6 @@ def test_bytes_that_are_no_text_are_named(tmp_path: Path) -> None:
 
 
 def test_large_numbers_are_no_trouble(write: Write) -> None:
-    table = load_table(write("a,b,y\n1.7e308,1.7e308,1\n"), ("a", "b"), "y")
+    table = load_table(write("a,b,y\n1.7e308,1.7e308,1\n"), COLUMNS)
 
-    assert table.x.tolist() == [[1.7e308, 1.7e308]]
+    assert table.matrix(("a", "b")).tolist() == [[1.7e308, 1.7e308]]

@@ -73,7 +73,7 @@ def test_without_a_terminal_the_rounds_scroll_by_and_the_checkpoint_is_named_in_
     ended = quorate("run", logistic(tmp_path, tables()))
 
     (line,) = [line for line in ended.out.splitlines() if line.startswith("checkpoint")]
-    assert ended.out.count("4 survivors") == 9
+    assert ended.out.count("4 survivors") == 8
     assert Path(line.split()[1]).is_file()
     assert "\x1b" not in ended.out
 

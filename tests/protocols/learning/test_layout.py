@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
-from protocols.errors import Misuse
-from protocols.learning.layout import Layout, Symmetric
+from protocols.errors import Misuse, Unfit
+from protocols.learning.layout import ROOM_BITS, Layout, Symmetric, count, real, symmetric
 
 LAYOUT = Layout({"rows": (), "gradient": (3,), "hessian": Symmetric(3), "fc.weight": (2, 2)})
 
@@ -51,3 +53,79 @@ def test_vector_of_another_length_is_misuse() -> None:
 def test_part_of_another_shape_is_misuse() -> None:
     with pytest.raises(Misuse, match=r"gradient has shape \(2,\)"):
         Layout({"gradient": (3,)}).pack({"gradient": np.zeros(2)})
+
+
+RANGED = Layout({"rows": count(), "sum": real(2), "gram": symmetric(2), "bins": count(3)})
+
+
+@pytest.mark.parametrize("scale", [1e-20, 1e-9, 1.0, 1e9, 1e29])
+@pytest.mark.parametrize("bits", [20, 30, 40])
+def test_reals_of_any_units_keep_the_digits_of_a_float(scale: float, bits: int) -> None:
+    rng = np.random.default_rng(0)
+    gram = rng.normal(size=(2, 2)) * scale
+    parts = {
+        "rows": 12.0,
+        "sum": np.array([1 / 3, -2 / 7]) * scale,
+        "gram": gram + gram.T,
+        "bins": np.array([0.0, 5.0, 2.0**36]),
+    }
+
+    fixed = np.rint(RANGED.pack(parts) * 2.0**bits) / 2.0**bits
+    back = RANGED.unpack(fixed)
+
+    for name, part in parts.items():
+        np.testing.assert_allclose(back[name], part, rtol=1e-14)
+    np.testing.assert_array_equal(back["bins"], parts["bins"])
+
+
+def test_no_coordinate_of_a_ranged_part_is_above_the_room() -> None:
+    largest = {
+        "rows": 2.0**36,
+        "sum": np.array([2.0**100, -(2.0**100) + 2.0**50]),
+        "gram": np.full((2, 2), 2.0**99.9),
+        "bins": np.full(3, -(2.0**36)),
+    }
+
+    vector = RANGED.pack(largest)
+
+    assert np.abs(vector).max() <= 2.0**ROOM_BITS
+
+
+def test_many_owners_add_up_exactly() -> None:
+    rng = np.random.default_rng(1)
+    values = rng.normal(size=(1000, 2)) * 10.0 ** rng.integers(-6, 6, size=(1000, 2))
+    layout = Layout({"sum": real(2)})
+
+    total = np.sum([np.rint(layout.pack({"sum": v}) * 2.0**30) for v in values], axis=0)
+
+    exact = [float(sum(Fraction(x) for x in column)) for column in values.T]
+    np.testing.assert_allclose(layout.unpack(total / 2.0**30)["sum"], exact, rtol=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"), [(np.inf, "not finite"), (np.nan, "not finite"), (2.0**101, "too large")]
+)
+def test_a_number_that_does_not_fit_is_refused_with_its_place(value: float, kind: str) -> None:
+    with pytest.raises(Unfit, match=r"this owner's gram\[0,1\] is") as refused:
+        Layout({"gram": symmetric(2)}).pack({"gram": np.array([[0.0, value], [value, 0.0]])})
+
+    assert refused.value.kind == kind
+
+
+def test_a_count_that_is_not_whole_is_misuse() -> None:
+    with pytest.raises(Misuse, match="not whole"):
+        Layout({"rows": count()}).pack({"rows": 0.5})
+
+
+def test_every_digit_of_a_number_has_its_name() -> None:
+    layout = Layout({"sum": real(2), "rows": count()})
+
+    assert [layout.name_of(i) for i in (0, 1, 2, 11, 12)] == [
+        *("sum[0]", "sum[1]", "sum[0]", "sum[1]", "rows")
+    ]
+
+
+def test_zeros_have_every_part() -> None:
+    assert {name: part.shape for name, part in RANGED.zeros().items()} == {
+        **{"rows": (), "sum": (2,), "gram": (2, 2), "bins": (3,)}
+    }

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -13,6 +13,7 @@ from protocols.errors import Unfit
 from protocols.learning.job import JobFailed, Opened, require_cohort
 from protocols.learning.logistic import Logistic
 from protocols.learning.state import State
+from protocols.learning.table import Table
 
 X, Y = load_breast_cancer(return_X_y=True)
 NAMES = tuple(f"c{i}" for i in range(X.shape[1]))
@@ -22,6 +23,10 @@ NAMES = tuple(f"c{i}" for i in range(X.shape[1]))
 class Rows:
     x: NDArray[np.float64]
     y: NDArray[np.float64]
+
+    def table(self, algorithm: Logistic) -> Table:
+        columns = dict(zip(algorithm.features, self.x.T, strict=True))
+        return Table({**columns, algorithm.target: self.y})
 
 
 OWNERS = {
@@ -33,7 +38,10 @@ OWNERS = {
 
 def secure_sum(algorithm: Logistic, state: State, owners: dict[str, Rows], bits: int) -> Opened:
     """Sum as the fixed point does: every owner rounds to integers."""
-    integers = [np.rint(algorithm.local(state, rows) * 2.0**bits) for rows in owners.values()]
+    integers = [
+        np.rint(algorithm.local(state, rows.table(algorithm)) * 2.0**bits)
+        for rows in owners.values()
+    ]
     total = np.sum([column.astype(np.int64) for column in integers], axis=0)
     return Opened(total=total.astype(np.float64) / 2.0**bits, survivors=tuple(owners))
 
@@ -54,8 +62,8 @@ def pooled(owners: dict[str, Rows], c: float = 1.0) -> LogisticRegression:
 
 
 def distance(state: State, reference: LogisticRegression) -> float:
-    ours = np.append(state.floats("coef"), state.floats("intercept"))
-    return float(np.abs(ours - np.append(reference.coef_, reference.intercept_)).max())
+    theirs = np.append(reference.intercept_, reference.coef_)
+    return float(np.abs(state.floats("beta") - theirs).max())
 
 
 def line(x: list[float], y: list[int]) -> Rows:
@@ -69,8 +77,9 @@ def test_three_owners_get_what_scikit_learn_gets_on_the_pooled_rows() -> None:
 
     assert algorithm.verdict(state).reason == "converged"
     assert distance(state, pooled(OWNERS)) < 1e-8
-    assert np.linalg.norm(state.floats("coef")) == pytest.approx(3.84160879, abs=1e-8)
-    assert float(state.floats("intercept")) == pytest.approx(0.21450272, abs=1e-8)
+    intercept, *coefficients = state.floats("beta")
+    assert np.linalg.norm(coefficients) == pytest.approx(3.84160879, abs=1e-8)
+    assert intercept == pytest.approx(0.21450272, abs=1e-8)
     assert state.count("round") <= 15
 
 
@@ -140,7 +149,7 @@ def test_separable_classes_without_a_penalty_are_refused() -> None:
     algorithm = Logistic(features=("a",), target="y", C=float("inf"))
     owners = {"ann": line([1, 2, 3], [0, 0, 0]), "bob": line([4, 5, 6], [1, 1, 1])}
 
-    with pytest.raises(JobFailed, match="separate the two classes perfectly"):
+    with pytest.raises(JobFailed, match="separate the outcomes perfectly"):
         run(algorithm, owners)
 
 
@@ -182,14 +191,13 @@ def test_step_that_makes_things_worse_is_halved() -> None:
     for _ in range(5):
         state = algorithm.update(state, secure_sum(algorithm, state, OWNERS, 30))
     good = state.floats("accepted")
-    step = np.append(state.floats("intercept"), state.floats("coef")) - good
-    far = good + 64 * step
-    wild = replace(state, arrays={**state.arrays, "coef": far[1:], "intercept": np.array(far[0])})
+    step = state.floats("beta") - good
+    wild = state.evolved({"beta": good + 64 * step})
 
     after = algorithm.update(wild, secure_sum(algorithm, wild, OWNERS, 30))
 
     assert after.count("halvings") == 1
-    np.testing.assert_allclose(after.floats("coef"), (good + 32 * step)[1:])
+    np.testing.assert_allclose(after.floats("beta"), good + 32 * step)
     assert distance(_finish(algorithm, after), pooled(OWNERS)) < 1e-8
 
 
@@ -205,8 +213,8 @@ def test_coordinates_are_named() -> None:
 
     names = [algorithm.name_of(state, i) for i in range(algorithm.dimension(state))]
 
-    assert names[:4] == ["gradient[0]", "gradient[1]", "gradient[2]", "hessian[0,0]"]
-    assert names[-2:] == ["log-likelihood", "rows"]
+    assert names[:4] == ["gradient[0]", "gradient[1]", "gradient[2]", "gradient[0]"]
+    assert names[18:21] == ["information[0,0]", "information[0,1]", "information[0,2]"]
 
 
 def test_sum_that_is_not_finite_fails_the_job() -> None:

@@ -1,0 +1,85 @@
+"""The sections of algorithms over tables, made from the options that each of them has.
+
+Options that name columns stand in `[data]`, all others in a section named for the algorithm;
+`max_rounds` and `tolerance` stand in `[job]`. So a new algorithm needs nothing here.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cache
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+from pydantic import Field, create_model
+
+from protocols.learning.algorithms import TABULAR, options_of
+from protocols.learning.tabular import COLUMN_OPTIONS
+
+from .schema import Section, TableSettings, Texts
+
+_OF_THE_JOB = ("max_rounds", "tolerance")
+# Where a range or an example helps those who write the file.
+_KNOWN: Mapping[str, tuple[Any, Any]] = {
+    "target": (str, Field(min_length=1, examples=['"benign"'])),
+    "features": (Texts | None, Field(None, min_length=1, examples=['["age", "weight"]'])),
+    "C": (float, Field(1.0, gt=0, le=1e12, examples=[1.0])),
+}
+
+
+@cache
+def settings_of(algorithm: str) -> type[TableSettings]:
+    """Return the model of all settings of an algorithm."""
+    fields = _fields(algorithm)
+    return create_model(f"{algorithm} settings", __base__=TableSettings, **fields)
+
+
+@cache
+def data_section(algorithm: str) -> type[Section]:
+    """Return the model of `[data]`, as this algorithm wants it."""
+    return _section("data", {k: v for k, v in _fields(algorithm).items() if k in COLUMN_OPTIONS})
+
+
+@cache
+def own_section(algorithm: str) -> type[Section]:
+    """Return the model of the algorithm's own section."""
+    fields = {k: v for k, v in _fields(algorithm).items() if k not in COLUMN_OPTIONS}
+    return _section(algorithm, fields)
+
+
+@cache
+def any_data_section() -> type[Section]:
+    """Return the model of `[data]` where nobody knows yet whose it is: nothing is required."""
+    fields: dict[str, Any] = {}
+    for algorithm in TABULAR:
+        fields |= {k: v for k, v in _fields(algorithm).items() if k in COLUMN_OPTIONS}
+    return _section("data", {k: (kind | None, None) for k, (kind, _) in fields.items()})
+
+
+def _section(name: str, fields: Mapping[str, Any]) -> type[Section]:
+    made: type[Section] = create_model(f"[{name}]", __base__=Section, **fields)
+    return made
+
+
+def _fields(algorithm: str) -> dict[str, Any]:
+    kind = TABULAR[algorithm]
+    hints = get_type_hints(kind)
+    return {
+        option.name: _KNOWN.get(option.name, (_toml(hints[option.name]), _default(option)))
+        for option in options_of(kind)
+        if option.name not in _OF_THE_JOB
+    }
+
+
+def _default(option: dataclasses.Field[Any]) -> Any:
+    return ... if option.default is dataclasses.MISSING else option.default
+
+
+def _toml(kind: Any) -> Any:
+    """Let a list of TOML be a tuple; all else is taken strictly."""
+    if get_origin(kind) in (Union, UnionType):
+        return Union[tuple(_toml(part) for part in get_args(kind))]  # noqa: UP007  # at run time
+    if kind == tuple[str, ...]:
+        return Texts
+    return Annotated[kind, Field(strict=False)] if get_origin(kind) is tuple else kind

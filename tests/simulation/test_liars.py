@@ -32,6 +32,8 @@ RELEASING = Aim(point=Point.BEFORE_SEND, what="Release", by=ANYBODY)
 OPENING = Aim(point=Point.BEFORE_SEND, what="OpenRound", by=ANYBODY)
 ANNOUNCING = Aim(point=Point.BEFORE_SEND, what="Announce", by=ANYBODY)
 
+pytestmark = pytest.mark.attack
+
 HOLDERS, TRAINERS, COORDINATOR = ("h1", "h2", "h3", "h4"), ("t01", "t02"), ("coordinator",)
 # When a lie is told, who refuses it, and in which words.
 REFUSED: dict[Kind, tuple[Aim, tuple[str, ...], str]] = {

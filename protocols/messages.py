@@ -17,6 +17,7 @@ MAX_CHUNK_BYTES = 4 * 2**20
 MAX_TRAINERS = 100_000
 MAX_HOLDERS = 64
 MAX_CREDIT = 256
+MAX_PLEDGED = 64  # sets over one model state
 
 Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Size = Annotated[int, msgspec.Meta(ge=0, lt=2**40)]
@@ -28,6 +29,8 @@ Payload = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES + MAX_OVERHEA
 Signature = Annotated[bytes, msgspec.Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 # Left out by what machines make, and put in where it is sent; without it nobody takes a chunk.
 HeaderSignature = Annotated[bytes, msgspec.Meta(max_length=SIGNATURE_BYTES)]
+TrainerBits = Annotated[bytes, msgspec.Meta(max_length=MAX_TRAINERS // 8)]
+Pledges = Annotated[tuple[TrainerBits, ...], msgspec.Meta(max_length=MAX_PLEDGED)]
 RoundNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
@@ -114,6 +117,18 @@ class Opened(Message, frozen=True):
     holder: Name
     sealing_key: SealingKey
     signature: Signature
+
+
+class Pledged(Message, frozen=True):
+    """Holder → coordinator: over this round's model state I went along with these sets before.
+
+    I go along with them again, or with one that differs from each by `apart` trainers or more.
+    Each is a bit for every trainer of the roster, lowest bit first.
+    """
+
+    cid: Digest
+    apart: Annotated[int, msgspec.Meta(ge=0, le=MAX_TRAINERS)]
+    sets: Pledges
 
 
 class Announce(Message, frozen=True):
@@ -293,6 +308,7 @@ Wire = (
     | Welcome
     | OpenRound
     | RoundOpened
+    | Pledged
     | Announce
     | Accepted
     | Declined

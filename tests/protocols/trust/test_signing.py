@@ -183,6 +183,8 @@ def of_each_type() -> list[Wire]:
         "contributions": (),
         "chosen": (),
         "votes": (),
+        "apart": 3,
+        "sets": (),
         "trainer": "north",
         "what": "",
         "reason": "",

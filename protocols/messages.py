@@ -18,6 +18,7 @@ MAX_TRAINERS = 100_000
 MAX_HOLDERS = 64
 MAX_CREDIT = 256
 MAX_EVIDENCE_BYTES = 2048
+MAX_PLEDGED = 64  # sets over one model state
 
 Index = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
 Size = Annotated[int, msgspec.Meta(ge=0, lt=2**40)]
@@ -29,6 +30,8 @@ Payload = Annotated[bytes, msgspec.Meta(max_length=MAX_CHUNK_BYTES + MAX_OVERHEA
 Signature = Annotated[bytes, msgspec.Meta(min_length=SIGNATURE_BYTES, max_length=SIGNATURE_BYTES)]
 # Left out by what machines make, and put in where it is sent; without it nobody takes a chunk.
 HeaderSignature = Annotated[bytes, msgspec.Meta(max_length=SIGNATURE_BYTES)]
+TrainerBits = Annotated[bytes, msgspec.Meta(max_length=MAX_TRAINERS // 8)]
+Pledges = Annotated[tuple[TrainerBits, ...], msgspec.Meta(max_length=MAX_PLEDGED)]
 RoundNumber = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
 
 
@@ -115,6 +118,18 @@ class Opened(Message, frozen=True):
     holder: Name
     sealing_key: SealingKey
     signature: Signature
+
+
+class Pledged(Message, frozen=True):
+    """Holder → coordinator: over this round's model state I went along with these sets before.
+
+    I go along with them again, or with one that differs from each by `apart` trainers or more.
+    Each is a bit for every trainer of the roster, lowest bit first.
+    """
+
+    cid: Digest
+    apart: Annotated[int, msgspec.Meta(ge=0, le=MAX_TRAINERS)]
+    sets: Pledges
 
 
 class Announce(Message, frozen=True):
@@ -304,6 +319,7 @@ Wire = (
     | Welcome
     | OpenRound
     | RoundOpened
+    | Pledged
     | Announce
     | Accepted
     | Declined

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .messages import AnswerHeader, Contribution, ContributionHeader, Opened
+from .messages import AnswerHeader, Contribution, ContributionHeader, Opened, Pledges
 from .messages import Message as Value
 from .round_config import Digest, Name, RoundConfig
 from .trust.sealing import BoxSeed, SealingKey
@@ -58,6 +58,18 @@ class HeldAnswer(Value, frozen=True):
     header: AnswerHeader | None
 
 
+class TrainerSets(Value, frozen=True):
+    """Sets over one model state, each as in `Pledged`, and the roster that the bits count in.
+
+    Holder, key `pledged/<job>/<state>`: those that it voted or answered for. It outlives its
+    rounds: whatever is opened over this state later must stay away from them.
+    """
+
+    roster: Digest
+    apart: int
+    sets: Pledges
+
+
 class Contributed(Value, frozen=True):
     """Trainer, key `job/<job>`: the last round contributed to, and to whom it must still go."""
 
@@ -87,7 +99,8 @@ class RunRecord(Value, frozen=True):
 
     `closed` is the id of the last round that ended, empty before the first: everybody is told
     of its end again after a restart, as a crash may have come before the telling. `liars` are
-    the holders that answered falsely in rounds whose sum was opened.
+    the holders that answered falsely in rounds whose sum was opened. `proposed`
+    are the sets of earlier rounds over the same state.
     """
 
     number: int
@@ -99,6 +112,7 @@ class RunRecord(Value, frozen=True):
     reason: str
     closed: bytes = b""
     liars: tuple[Name, ...] = ()
+    proposed: TrainerSets | None = None
 
 
 class RoundRecord(Value, frozen=True):

@@ -52,6 +52,7 @@ class Kind(Enum):
     REPLAY = "replay"
     # Lies; `liars` has who tells each of them, when, and who must refuse it.
     LIE_SECOND_SET = "lie: second set"
+    LIE_CLOSE_SET = "lie: close set over the same state"
     LIE_SMALL_SET = "lie: set below the minimum"
     LIE_DOUBLED_TRAINER = "lie: trainer twice in a set"
     LIE_STRANGER = "lie: stranger in a set"

@@ -38,6 +38,7 @@ class Rule(Enum):
     DISTINCT = "no contribution counts twice"
     GENUINE = "what is chosen was contributed"
     ONE_SUM = "no two sums of one round can be opened"
+    APART = "no two sums over one state differ by fewer trainers than the minimum"
     ONE_CONTRIBUTION = "a trainer contributes once a round"
     ADDRESSED = "a share goes to its holder only"
     SECRET = "nothing secret leaves its owner"  # noqa: S105 - a sentence

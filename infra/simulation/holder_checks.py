@@ -18,6 +18,7 @@ from protocols.records import HeldAnswer, HeldConfig, HeldExclusion, HeldShare, 
 from protocols.round_config import RoundConfig
 from protocols.secagg.sets import contribution_digest, set_digest
 
+from .apart_checks import ApartChecks
 from .ghost import Ghost, Rule
 from .watch import Writes
 
@@ -33,6 +34,7 @@ class HolderChecks:
 
     def __init__(self, ghost: Ghost) -> None:
         self._ghost = ghost
+        self._apart = ApartChecks(ghost)
         self._answered: dict[tuple[str, bytes], AnswerHeader] = {}
         self._last: dict[str, int] = {}
         self._receipted: dict[tuple[str, bytes, str], bytes] = {}
@@ -147,6 +149,7 @@ class HolderChecks:
         config = self._config(host, cid)
         if config is not None:
             self._check_members(host, config, vote.chosen, "voted")
+            self._apart.agreed(host, config, vote.chosen, "voted")
 
     def _misled(self, host: str, cid: bytes) -> bool:
         """Return whether a holder that forgot was asked for another set than before."""
@@ -184,6 +187,8 @@ class HolderChecks:
         if voted and header.set_digest not in voted and not self._misled(host, cid):
             ghost.violated(Rule.ONE_ANSWER, host, "answered for another set than it voted for")
         self._check_members(host, config, chosen, "answered")
+        self._apart.agreed(host, config, chosen, "answered")
+        self._apart.answered(host, config, chosen)
         if config.vote:
             self._check_votes(host, config, header)
         self._check_one_sum(host, config, header)

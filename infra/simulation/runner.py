@@ -18,6 +18,7 @@ from protocols.secagg.means import Means
 from protocols.secagg.suites import SUITES
 from protocols.trust.sealing import CLASSICAL
 
+from .apart_checks import HELD_BACK, held_back
 from .broker import SimBroker
 from .checks import Checks, WatchedProbe
 from .director import Director
@@ -43,7 +44,10 @@ _ABANDONED = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What came of a plan and a seed. `digest` is the SHA-256 of its trace."""
+    """What came of a plan and a seed. `digest` is the SHA-256 of its trace.
+
+    `held_back`: the core could not go on beside earlier sums until the others were back.
+    """
 
     seed: int
     plan: Plan
@@ -55,6 +59,7 @@ class History:
     steps: int
     fired: dict[str, int]
     digest: str
+    held_back: bool = False
     trace: str = ""
 
 
@@ -91,6 +96,7 @@ def run_until_broken(plan: Plan, seed: int) -> History:
 
 class _Run:
     ends_when_broken = False
+    _held_back = False
 
     def __init__(self, plan: Plan, seed: int, witness: Witness | None, *, keep_trace: bool) -> None:
         self._plan = plan
@@ -147,6 +153,7 @@ class _Run:
             steps=self.loop.steps,
             fired={name: count for name, count in sorted(self.stage.fired.items()) if count},
             digest=self._trace.digest(),
+            held_back=self._held_back,
             trace=self._trace.text(),
         )
 
@@ -183,16 +190,35 @@ class _Run:
             else:
                 world.kill(name)
         self.stage.tell(f"healed {' '.join(core)}")
-        ghost = self.ghost
+        if self._goes_on(core) or self._broken():
+            return
+        # Only earlier sums keep these from a sum: then it must help to bring the others back.
+        self._held_back = True
+        for name in world.names:
+            world.hosts[name].dead = False
+            world.start(name)
+        self.stage.tell("all are brought back")
+        if not self._goes_on(world.names):
+            text = "no set of all trainers may be summed beside earlier ones"
+            self.ghost.violated(Rule.ALIVE, self.roster.coordinator, text)
+
+    def _goes_on(self, core: tuple[str, ...]) -> bool:
+        """See that rounds complete; return False if earlier sums forbid every sum of these."""
+        plan, ghost = self._plan, self.ghost
         wanted, abandoned = len(ghost.complete) + plan.healed_rounds, len(ghost.abandoned)
         limit_s = self.loop.now_s + plan.healed_s
         if not self._run_until(lambda: len(ghost.complete) >= wanted, limit_s=limit_s):
+            reasons = list(ghost.abandoned.values())[abandoned:]
+            said = any(HELD_BACK in reason for reason in reasons)
+            if said and held_back(ghost, plan.size, core):
+                return False
             missing = wanted - len(ghost.complete)
             text = f"{missing} of {plan.healed_rounds} rounds are missing after {plan.healed_s} s"
             ghost.violated(Rule.ALIVE, self.roster.coordinator, text)
         elif not self._broken() and len(ghost.abandoned) - abandoned > _ABANDONED:
             text = f"{len(ghost.abandoned) - abandoned} rounds were abandoned after the healing"
             ghost.violated(Rule.ALIVE, self.roster.coordinator, text)
+        return True
 
     def _end(self) -> None:
         """End the job in good order; nothing secret is left, and no queue is full."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import reduce
+from operator import or_
 
 from protocols.messages import Contribution
 
+from .differencing import Apart, choose_releasable
 from .sets import choose
+
+_NAMED = 5  # of those whose return would help
 
 
 class Collected:
@@ -17,7 +22,10 @@ class Collected:
         self.declined: dict[str, str] = {}
         self.excluded: dict[str, str] = {}
         self._trainers = trainers
+        self.earlier = Apart()  # what earlier rounds over the same state ask of the set
         self._need = need
+        self._pledged: dict[str, Apart] = {}
+        self._spared: dict[str, str] = {}
         self._have: dict[str, dict[str, bytes]] = {}
         self._receipts: dict[str, int] = {}
         self._refused: dict[str, dict[str, str]] = {}  # by trainer and holder: why
@@ -116,6 +124,54 @@ class Collected:
         """Choose the largest set that enough holders hold in full."""
         return choose(self._have, need=self._need)
 
+    def pledged(self, holder: str, apart: Apart) -> bool:
+        """Take note of what a holder is bound to; say whether that is new."""
+        new = self._pledged.get(holder) != apart
+        self._pledged[holder] = apart
+        return new
+
+    def releasable(self, minimum: int, *, recall: bool = True) -> tuple[Contribution, ...]:
+        """Choose the largest set that enough holders hold in full and may release.
+
+        With `recall` it also obeys what was proposed in earlier rounds, so that whoever voted
+        then can go along; without, only what these holders say of themselves.
+        """
+        own = self.earlier if recall else Apart()
+        bound = {holder: self._pledged.get(holder, Apart()) | own for holder in self._have}
+        return choose_releasable(self._have, bound, need=self._need, minimum=minimum)
+
+    def spare(self, chosen: tuple[Contribution, ...], minimum: int) -> None:
+        """Take note of who is not chosen only because of the sets of earlier rounds."""
+        inside = {contribution.trainer for contribution in chosen}
+        could = [c.trainer for c in self.choose() if c.trainer not in inside]
+        reason = (
+            "complete, and left out: with it the sum would differ by fewer than "
+            f"{self._least(minimum)} trainers from that of an earlier round over the same state"
+        )
+        self._spared = dict.fromkeys(could if self._all_earlier().sets else (), reason)
+
+    def held_back(self, minimum: int) -> str | None:
+        """Say which earlier set forbids to sum what could be opened; None if none does."""
+        could = frozenset(contribution.trainer for contribution in self.choose())
+        earlier = self._all_earlier()
+        if len(could) < minimum or not earlier.sets:
+            return None
+        nearest = min(earlier.sets, key=lambda names: (len(names - could), sorted(names)))
+        missing = ", ".join(sorted(nearest - could)[:_NAMED]) or "nobody"
+        return (
+            f"{len(could)} contributions are complete, but any sum of {minimum} or more of them "
+            f"would differ by fewer than {self._least(minimum)} trainers from one that holders "
+            "went along with in an earlier round over the same model state, and give those "
+            f"trainers away. {len(nearest - could)} of that set are missing ({missing}): the job "
+            "goes on when they are back"
+        )
+
+    def _all_earlier(self) -> Apart:
+        return reduce(or_, self._pledged.values(), self.earlier)
+
+    def _least(self, minimum: int) -> int:
+        return max(minimum, self._all_earlier().least)
+
     def left_out(self, expected: Iterable[str], chosen: tuple[Contribution, ...]) -> dict[str, str]:
         """Name the trainers that took part or were expected and are not chosen, with why.
 
@@ -127,7 +183,7 @@ class Collected:
             late = list(self.incomplete(late, at=self._need))
         reasons = dict.fromkeys(late, "no complete contribution in time")
         reasons |= {name: next(iter(why.values())) for name, why in self._refused.items()}
-        reasons |= self.declined | self.excluded
+        reasons |= self._spared | self.declined | self.excluded
         inside = {contribution.trainer for contribution in chosen}
         return {name: reason for name, reason in reasons.items() if name not in inside}
 

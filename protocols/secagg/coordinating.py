@@ -22,7 +22,7 @@ from protocols.messages import (
     Welcome,
     Wire,
 )
-from protocols.records import RoundRecord, RunRecord
+from protocols.records import RoundRecord, RunRecord, TrainerSets
 from protocols.reports import (
     Event,
     JobEnded,
@@ -43,6 +43,7 @@ from .greeting import lacking
 from .judging import Judgement
 from .means import Means
 from .patience import Patience, Timing
+from .pledges import proposed_apart, with_proposal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,13 +186,16 @@ class Coordinating:
 
     def _gathering(self, config: RoundConfig, seed: BoxSeed, now_s: float) -> Gathering:
         self._seed, self._box_key = seed, seed.key(config.sealing)
-        return Gathering(
+        gathering = Gathering(
             OpenRound(config=config, sealing_key=self._box_key.sealing_key),
             self._roster,
             Patience(self._plan.timing, now_s),
             expected=self._attendance.present(),
             means=self._means,
         )
+        if self._run is not None:
+            gathering.keep_apart(proposed_apart(self._run.proposed, self._roster))
+        return gathering
 
     def box_key(self, cid: bytes) -> BoxKey | None:
         """Return what opens the answers of a round, None unless it is under way."""
@@ -393,7 +397,10 @@ class Coordinating:
         run, gathering = self._current()
         config, verdict = gathering.config, gathering.verdict
         completed = run.completed + 1
-        self._run = self._record_of(step, number=run.number + 1, completed=completed)
+        proposed = self._proposed(run, gathering) if step.state == run.state else None
+        self._run = msgspec.structs.replace(
+            self._record_of(step, number=run.number + 1, completed=completed), proposed=proposed
+        )
         complete = RoundComplete(
             job=config.job,
             number=config.number,
@@ -428,10 +435,18 @@ class Coordinating:
 
     def _pass_over(self, run: RunRecord, gathering: Gathering) -> Record:
         """Go on from the same state, but never again under this round's number."""
+        run = msgspec.structs.replace(run, proposed=self._proposed(run, gathering))
         self._run = msgspec.structs.replace(
             run, number=run.number + 1, abandoned=run.abandoned + 1, closed=gathering.cid
         )
         return Record("run", canonical(self._run))
+
+    def _proposed(self, run: RunRecord, gathering: Gathering) -> TrainerSets | None:
+        """Remember what holders may be bound to: the next set over this state obeys it."""
+        chosen = tuple(contribution.trainer for contribution in gathering.chosen)
+        if not chosen:
+            return run.proposed
+        return with_proposal(run.proposed, chosen, self._roster, gathering.config.minimum)
 
     def _end(self, outcome: str, reason: str = "") -> list[Effect]:
         run = self._run

@@ -19,6 +19,7 @@ from protocols.messages import (
     Message,
     Opened,
     OpenRound,
+    Pledged,
     Refused,
     RoundOpened,
     Vote,
@@ -36,9 +37,11 @@ from .asking import certificate_of, request_of
 from .claims import Claims
 from .collected import Collected
 from .contradictions import Contradictions
+from .differencing import Apart
 from .judging import Judgement, Status
 from .means import Means
 from .patience import Patience
+from .pledges import apart_of
 from .sealed import key_fault
 from .sets import set_digest
 from .trial import Trial, Verdict
@@ -114,6 +117,10 @@ class Gathering:
             return None
         verdict = self.verdict
         return Judged(status=verdict.status.value, liars=tuple(sorted(verdict.liars)))
+
+    def keep_apart(self, earlier: Apart) -> None:
+        """Choose no set that is too close to one of these, proposed over the same state."""
+        self._collected.earlier = earlier | Apart((), self.config.minimum)
 
     def start(self) -> list[Effect]:
         """Ask the holders to open the round."""
@@ -253,16 +260,20 @@ class Gathering:
         overdue = self._patience.exhausted(now_s)
         if self.waiting_for() and not self._patience.over_grace(now_s) and not overdue:
             return []
-        chosen = self._collected.choose()
-        if len(chosen) >= self.config.minimum:
+        minimum = self.config.minimum
+        chosen = self._collected.releasable(minimum)
+        # Trainers that were not expected may yet accept; only time tells that they won't.
+        if not chosen and not overdue and self._incomplete():
+            return []
+        if chosen := chosen or self._collected.releasable(minimum, recall=False):
+            self._collected.spare(chosen, minimum)
             self._choose(chosen)
             self._enter(self.step, now_s)
             return self._resend(self.announced)
-        # Trainers that were not expected may yet accept; only time tells that they won't.
-        if not overdue and self._incomplete():
-            return []
+        few = len(self._collected.choose())
         return self._abandon(
-            f"{len(chosen)} survivors are below the minimum of {self.config.minimum}"
+            self._collected.held_back(minimum)
+            or f"{few} survivors are below the minimum of {minimum}"
         )
 
     def _all_can_be_opened(self) -> bool:
@@ -272,7 +283,8 @@ class Gathering:
         if self._patience.knows_enough:
             return self._collected.survivors() >= self.config.minimum
         chosen = {contribution.trainer for contribution in self._collected.choose()}
-        return chosen.issuperset(awaited) and len(chosen) >= self.config.minimum
+        enough = self._collected.releasable(self.config.minimum)
+        return chosen.issuperset(awaited) and bool(enough)
 
     def _incomplete(self) -> tuple[str, ...]:
         return self._collected.unsettled(self._collected.candidates(), holders=len(self.announced))
@@ -466,6 +478,16 @@ class Gathering:
         if fault is not None:
             raise PeerViolation(sender, f"opened the round with {fault}")
 
+    def _on_pledged(self, sender: str, message: Pledged, _: bytes) -> list[Effect] | None:
+        if self.step not in (Step.OPENING, Step.COLLECTING):
+            return None
+        least = max(message.apart, self.config.minimum)
+        try:
+            apart = apart_of(message.sets, self._roster.trainers, least)
+        except ValueError as error:
+            raise PeerViolation(sender, f"is bound to what is {error}") from None
+        return [] if self._collected.pledged(sender, apart) else None
+
     def _on_accepted(self, sender: str, _message: Accepted, _: bytes) -> list[Effect] | None:
         return [] if self._collected.accept(sender) else None
 
@@ -560,6 +582,7 @@ class Gathering:
 
 _FROM_HOLDERS: dict[type[Message], str] = {
     RoundOpened: "_on_opened",
+    Pledged: "_on_pledged",
     Have: "_on_have",
     Excluded: "_on_excluded",
     Refused: "_on_refused",

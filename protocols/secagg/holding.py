@@ -64,6 +64,7 @@ from .chunks import answer_stream, chunk_count, shape_fault, share_stream
 from .credit import fair_share
 from .greeting import greeting
 from .held_round import HeldRound, Partial, restore_rounds
+from .pledges import HeldPledges
 from .pulse import Pulse
 from .sealed import key_fault
 from .sets import contribution_digest, set_digest, set_fault
@@ -97,6 +98,7 @@ class Holding:
         self._terms = terms
         self._rounds: dict[bytes, HeldRound] = {}
         self._last: dict[str, LastRound] = {}
+        self._pledges = HeldPledges(roster)
         self._pulse = Pulse()
 
     def restore(self, records: Mapping[str, bytes], stored: Mapping[str, frozenset[int]]) -> None:
@@ -104,6 +106,7 @@ class Holding:
         for key, value in records.items():
             if key.startswith("last/"):
                 self._last[key.removeprefix("last/")] = parse(value, LastRound)
+        self._pledges.restore(records)
         self._rounds = restore_rounds(records, stored)
 
     def start(self, software: str = "") -> list[Effect]:
@@ -182,6 +185,8 @@ class Holding:
             return self._refuse(sender, cid, "open", f"{config.sealing} is not to be had here")
         if (fault := key_fault(config, message.sealing_key)) is not None:
             raise PeerViolation(sender, f"opened a round with {fault}")
+        if (foreign := self._pledges.foreign(config)) is not None:
+            return self._refuse(sender, cid, "open", foreign)
         last = self._last.get(config.job)
         if last is not None and config.number <= last.number:
             reason = f"round {last.number} was opened here already"
@@ -208,7 +213,10 @@ class Holding:
     def _tell_opened(self, held: HeldRound) -> list[Effect]:
         coordinator = self._roster.coordinator
         opened = RoundOpened(cid=held.cid, sealing_key=held.box_key.sealing_key)
-        effects: list[Effect] = [Send(coordinator, opened)]
+        # First what the coordinator must know to choose, as it may go on once this is open.
+        pledged = self._pledges.told(held.config)
+        effects: list[Effect] = [] if pledged is None else [Send(coordinator, pledged)]
+        effects.append(Send(coordinator, opened))
         effects += [
             Send(coordinator, _excluded(held.cid, trainer, exclusion))
             for trainer, exclusion in held.excluded.items()
@@ -374,6 +382,7 @@ class Holding:
         if held.vote is None:
             held.vote = message.chosen
             effects.append(held.record("vote", HeldVote(chosen=message.chosen)))
+            effects += self._pledges.keep(held.config, message.chosen)
         if not held.config.vote:
             return effects + self._answer(held, message.chosen)
         vote = Vote(cid=held.cid, set_digest=set_digest(held.cid, message.chosen))
@@ -417,9 +426,9 @@ class Holding:
         if held.answered_set is not None and held.answered_set != chosen:
             raise PeerViolation(sender, "asked for a second set in one round")
         lacking = sum(held.complete.get(c.trainer) != c.digest for c in chosen)
-        return (
-            f"{lacking} of {len(chosen)} contributions are not complete here" if lacking else None
-        )
+        if lacking:
+            return f"{lacking} of {len(chosen)} contributions are not complete here"
+        return self._pledges.refusal(held.config, chosen)
 
     def _answer(self, held: HeldRound, chosen: tuple[Contribution, ...]) -> list[Effect]:
         if held.answer is not None:
@@ -428,7 +437,7 @@ class Holding:
             return []  # the sum is on its way
         held.answered_set = chosen
         mark = held.record("answer", HeldAnswer(chosen=chosen, header=None))
-        return [mark, *self._sum(held, chosen)]
+        return [mark, *self._pledges.keep(held.config, chosen), *self._sum(held, chosen)]
 
     def _sum(self, held: HeldRound, chosen: tuple[Contribution, ...]) -> list[Effect]:
         return [SumShares(held.config, chosen, answer_stream(held.cid, self._name))]

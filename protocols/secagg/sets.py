@@ -75,11 +75,16 @@ def choose(have: Mapping[str, Mapping[str, bytes]], *, need: int) -> tuple[Contr
     )
 
 
+def few_groups(holders: int, need: int) -> bool:
+    """Return whether all groups of `need` holders can be looked at."""
+    return comb(holders, need) <= _MAX_GROUPS
+
+
 def _largest(masks: list[int], need: int) -> int:
     common = reduce(and_, masks)
     if common == reduce(or_, masks):
         return common
-    if comb(len(masks), need) <= _MAX_GROUPS:
+    if few_groups(len(masks), need):
         return max((reduce(and_, group) for group in combinations(masks, need)), key=int.bit_count)
     return _greedy(masks, need)
 

@@ -41,6 +41,7 @@ from protocols.messages import (
     Have,
     Hello,
     OpenRound,
+    Pledged,
     Propose,
     Refused,
     Release,
@@ -173,8 +174,8 @@ def round_of(message: Wire) -> bytes:
         case AnswerChunk(header=answer):
             return answer.cid
         case (
-            RoundOpened() | Accepted() | Declined() | Working() | Grant() | Have() | Excluded()
-            | Refused() | Propose() | Vote() | Release() | CloseRound()
+            RoundOpened() | Pledged() | Accepted() | Declined() | Working() | Grant() | Have()
+            | Excluded() | Refused() | Propose() | Vote() | Release() | CloseRound()
         ):  # fmt: skip
             return message.cid
     assert_never(message)

@@ -26,6 +26,7 @@ from protocols.secagg.contributing import Contributing
 from protocols.secagg.gathering import Gathering
 from protocols.secagg.held_round import HeldRound
 from protocols.secagg.holding import Holding
+from protocols.secagg.pledges import HeldPledges
 from protocols.secagg.sets import set_fault
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -211,6 +212,11 @@ def coordinator_counts_any_vote(patch: pytest.MonkeyPatch) -> None:
 
 
 # What each of them breaks: any of these, as the first lie that is believed may be another's.
+def holder_forgets_what_it_went_along_with(patch: pytest.MonkeyPatch) -> None:
+    """A holder compares a set with those of no other round."""
+    patch.setattr(HeldPledges, "refusal", lambda *_: None)
+
+
 GULLIBLE: dict[str, tuple[Plant, tuple[Rule, ...]]] = {
     "votes twice": (holder_votes_twice, (Rule.ONE_VOTE,)),
     "one below the minimum": (holder_takes_one_below_the_minimum, (Rule.MINIMUM,)),
@@ -219,6 +225,7 @@ GULLIBLE: dict[str, tuple[Plant, tuple[Rule, ...]]] = {
     "one vote less": (holder_takes_one_vote_less, (Rule.CERTIFICATE,)),
     "voters twice": (holder_counts_voters_twice, (Rule.CERTIFICATE,)),
     "anybody as voter": (holder_counts_anybody_as_voter, (Rule.CERTIFICATE,)),
+    "a close set": (holder_forgets_what_it_went_along_with, (Rule.APART,)),
     "another set": (holder_answers_for_another_set, (Rule.ONE_ANSWER,)),
     "answers twice": (holder_answers_twice, (Rule.ONE_ANSWER,)),
     "a second contribution": (holder_takes_a_second_contribution, (Rule.ONE_CONTRIBUTION,)),

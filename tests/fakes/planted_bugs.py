@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Mapping
 import pytest
 
 from actors.actor import Actor
-from infra.simulation.ghost import Ghost
 from protocols.effects import Effect, Send
 from protocols.messages import Vote
 from protocols.reports import Step
@@ -76,16 +75,6 @@ def work_that_helps_nobody_counts(patch: pytest.MonkeyPatch) -> None:
     stuck_uploads_count(patch)
 
 
-def first_votes_are_remembered_only(patch: pytest.MonkeyPatch) -> None:
-    """The rules know the first set only that a holder voted for in a round."""
-
-    def voted(self: Ghost, cid: bytes, holder: str, digest: bytes) -> bool:
-        first = next(iter(self.votes.get(cid, {}).get(holder, {})), None)
-        return first == digest or self.lies.voted(cid, holder, digest)
-
-    patch.setattr(Ghost, "voted", voted)
-
-
 def everybody_is_named_as_voter(patch: pytest.MonkeyPatch) -> None:
     """A coordinator names all announced holders as voters once it has a quorum."""
     whole = Gathering._resend
@@ -108,5 +97,4 @@ KEPT: dict[str, Plant] = {
     "work-for-a-dead-holder": work_that_helps_nobody_counts,
     "upload-to-a-full-queue": stuck_uploads_count,
     "upload-to-a-full-queue-after-a-blackout": stuck_uploads_count,
-    "vote-after-an-old-backup": first_votes_are_remembered_only,
 }

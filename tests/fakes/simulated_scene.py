@@ -38,8 +38,10 @@ from protocols.records import (
     HeldVote,
     RoundRecord,
     RunRecord,
+    TrainerSets,
 )
 from protocols.round_config import RoundConfig
+from protocols.secagg.pledges import with_set
 from protocols.secagg.sealed import binding_of
 from protocols.secagg.sets import contribution_digest, set_digest
 from protocols.trust.sealing import CLASSICAL, BoxSeed, SealingKey
@@ -157,6 +159,7 @@ class Scene:
         for holder in holders:
             self.hold(holder)
             self.write(holder, f"round/{CID.hex()}/vote", HeldVote(chosen=chosen))
+            self.pledge(holder, chosen)
             self.say(holder, Vote(cid=CID, set_digest=set_digest(CID, chosen)))
 
     def answer(
@@ -172,8 +175,16 @@ class Scene:
         )
         record = HeldAnswer(chosen=chosen, header=header)
         self.write("h1", f"round/{CID.hex()}/answer", record)
+        self.pledge("h1", chosen)
         chunk = AnswerChunk(header=header, index=0, payload=bytes(32))
         self.say("h1", sealed("h1", chunk, "coordinator", key))
+
+    def pledge(self, host: str, chosen: tuple[Contribution, ...]) -> None:
+        """Let a holder remember a set for later rounds over this state."""
+        key = f"pledged/{CONFIG.job}/{CONFIG.state.hex()}"
+        names = tuple(contribution.trainer for contribution in chosen)
+        before = self.ghost.durable(host, key, TrainerSets)
+        self.write(host, key, with_set(before, names, ROSTER, CONFIG.minimum))
 
     def broken(self) -> set[Rule]:
         return {violation.rule for violation in self.ghost.violations}

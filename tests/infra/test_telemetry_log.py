@@ -85,7 +85,10 @@ def test_events_are_lines_with_their_fields(caplog: pytest.LogCaptureFixture) ->
     (entry,) = caplog.records
     told = line(entry)
 
-    assert told["message"] == "round complete number=7 survivors=['ann'] answered=['h'] seconds=1.5"
+    assert told["message"] == (
+        "round complete number=7 survivors=['ann'] answered=['h'] seconds=1.5 "
+        "checked=unverified liars=[]"
+    )
     event = told["event"]
     assert isinstance(event, dict)
     assert (event["kind"], event["number"], event["survivors"]) == ("round_complete", 7, ["ann"])

@@ -165,7 +165,17 @@ def _look_around() -> None:
 
 
 def children_since_start() -> list[psutil.Process]:
-    return [c for c in psutil.Process().children(recursive=True) if c.pid not in _BEFORE]
+    """Return what workers left behind; the tests' broker may have been started meanwhile."""
+    children = psutil.Process().children(recursive=True)
+    return [c for c in children if c.pid not in _BEFORE and not _of_a_broker(c)]
+
+
+def _of_a_broker(child: psutil.Process) -> bool:
+    try:
+        names = [child.name(), *(parent.name() for parent in child.parents())]
+    except psutil.NoSuchProcess:
+        return False
+    return any(name.startswith(("beam", "erl", "rabbitmq")) for name in names)
 
 
 @pytest.fixture

@@ -153,6 +153,7 @@ def sealed_examples() -> list[bytes]:
         messages.Welcome(job="sum", number=3),
         config,
         messages.RoundOpened(cid=cid, sealing_key=KEY),
+        messages.Pledged(cid=cid, apart=3, sets=(b"\x07",)),
         messages.Announce(config=config.config, opened=OPENED),
         messages.Accepted(cid=cid),
         messages.Declined(cid=cid, kind="not finite"),

@@ -38,6 +38,7 @@ HOLDERS, TRAINERS, COORDINATOR = ("h1", "h2", "h3", "h4"), ("t01", "t02"), ("coo
 # When a lie is told, who refuses it, and in which words.
 REFUSED: dict[Kind, tuple[Aim, tuple[str, ...], str]] = {
     Kind.LIE_SECOND_SET: (RELEASING, HOLDERS, "proposed a second set"),
+    Kind.LIE_CLOSE_SET: (RELEASING, HOLDERS, "the set differs by 1 trainer from"),
     Kind.LIE_SMALL_SET: (PROPOSING, HOLDERS, "2 contributions are below the minimum of 3"),
     Kind.LIE_DOUBLED_TRAINER: (PROPOSING, HOLDERS, "not sorted by distinct trainers"),
     Kind.LIE_STRANGER: (PROPOSING, HOLDERS, "mallory is not a trainer"),

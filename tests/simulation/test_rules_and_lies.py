@@ -12,6 +12,8 @@ from fakes.simulated_scene import (
     CONFIG,
     OPENED,
     ROSTER,
+    RUN,
+    SIZE,
     Scene,
     header_of,
     key_of,
@@ -19,6 +21,7 @@ from fakes.simulated_scene import (
     sealed,
 )
 
+from infra.simulation.apart_checks import ApartChecks, held_back
 from infra.simulation.ghost import Rule
 from protocols.codec import seal
 from protocols.messages import (
@@ -35,6 +38,7 @@ from protocols.messages import (
 )
 from protocols.records import Contributed, HeldAnswer, HeldExclusion, HeldShare
 from protocols.reports import PeerFault
+from protocols.round_config import RoundConfig
 from protocols.secagg.sets import contribution_digest, set_digest
 
 Chosen = tuple[Contribution, ...]
@@ -51,6 +55,7 @@ def answered(scene: Scene, holder: str, chosen: Chosen) -> None:
     scene.hold(holder)
     record = HeldAnswer(chosen=chosen, header=header)
     scene.write(holder, f"round/{CID.hex()}/answer", record)
+    scene.pledge(holder, chosen)
     scene.say(
         holder,
         sealed(holder, AnswerChunk(header=header, index=0, payload=bytes(32)), "coordinator"),
@@ -314,3 +319,79 @@ def test_only_the_coordinator_and_the_own_roster_bind_a_holder() -> None:
         )
 
         assert scene.broken() == (set() if fine else {Rule.DURABLE})
+
+
+# --- sums over one state --------------------------------------------------------------
+
+
+def later(number: int, *trainers: str) -> tuple[RoundConfig, Chosen]:
+    """Return another round over the state of `CONFIG`, and a set of it."""
+    config = msgspec.structs.replace(CONFIG, number=number)
+    return config, tuple(Contribution(trainer=t, digest=bytes(32)) for t in trainers)
+
+
+def apart_checks(scene: Scene) -> ApartChecks:
+    """Let all holders remember both sets that are asked for here."""
+    for host in ROSTER.holders:
+        for names in (ROSTER.trainers[:3], ROSTER.trainers):
+            scene.pledge(host, later(0, *names)[1])
+    return ApartChecks(scene.ghost)
+
+
+@pytest.mark.parametrize("did", ["voted", "answered"])
+def test_a_holder_that_goes_along_with_a_close_set_in_a_later_round_is_noticed(did: str) -> None:
+    scene = Scene()
+    checks = apart_checks(scene)
+    checks.agreed("h1", *later(7, *ROSTER.trainers), "voted")
+    checks.agreed("h2", *later(8, *ROSTER.trainers[:3]), did)
+    checks.agreed("h1", *later(8, *ROSTER.trainers), did)
+    assert scene.broken() == set()
+
+    checks.agreed("h1", *later(9, *ROSTER.trainers[:3]), did)
+
+    assert scene.broken() == {Rule.APART}
+
+
+def test_a_set_that_its_holder_does_not_remember_is_noticed() -> None:
+    scene = Scene()
+
+    ApartChecks(scene.ghost).agreed("h1", *later(7, *ROSTER.trainers[:3]), "voted")
+
+    assert scene.broken() == {Rule.DURABLE}
+
+
+def test_two_sums_that_are_too_close_are_noticed_whoever_answers_for_them() -> None:
+    scene = Scene()
+    checks = apart_checks(scene)
+    for host in ROSTER.holders[:2]:
+        checks.answered(host, *later(7, *ROSTER.trainers))
+    checks.answered("h3", *later(8, *ROSTER.trainers[:3]))
+    assert scene.broken() == set()
+
+    checks.answered("h2", *later(8, *ROSTER.trainers[:3]))
+
+    assert scene.broken() == {Rule.APART}
+
+
+def test_a_holder_that_forgot_may_go_along_with_a_close_set() -> None:
+    scene = Scene()
+    checks = apart_checks(scene)
+    scene.ghost.forgetful["h1"] = None
+    checks.agreed("h1", *later(7, *ROSTER.trainers), "voted")
+
+    checks.agreed("h1", *later(8, *ROSTER.trainers[:3]), "voted")
+
+    assert scene.broken() == set()
+
+
+@pytest.mark.parametrize("alive", [ROSTER.trainers, ROSTER.trainers[:3]])
+def test_a_core_is_held_back_only_where_no_set_of_it_may_be_summed(alive: tuple[str, ...]) -> None:
+    scene = Scene()
+    scene.write("coordinator", "run", RUN)
+    assert not held_back(scene.ghost, SIZE, (*ROSTER.holders, *alive))
+
+    for host in ROSTER.holders[:2]:
+        scene.pledge(host, later(6, *ROSTER.trainers)[1])
+
+    missing = alive != ROSTER.trainers
+    assert held_back(scene.ghost, SIZE, (*ROSTER.holders, *alive)) == missing

@@ -5,6 +5,7 @@ from __future__ import annotations
 from infra.simulation.crew import Crew, Strikes
 from infra.simulation.faults import Kind, Plan
 
+from .differences import LiesAboutDifferences
 from .holders import LyingHolders
 from .memory import Memory
 from .replays import Replays
@@ -24,6 +25,7 @@ class Liars:
         tongue, memory = Tongue(crew), Memory()
         self._all = (
             LiesAboutSets(tongue),
+            LiesAboutDifferences(tongue),
             LiesAboutRounds(tongue),
             LyingTrainers(tongue, memory),
             LyingHolders(tongue),

@@ -6,6 +6,8 @@ victim lacks, unless that is the lie.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import msgspec
 
 from protocols.messages import Contribution
@@ -23,6 +25,19 @@ def another(held: Chosen, own: Chosen, minimum: int, bits: int) -> Chosen:
     place = bits % max(1, len(held))
     candidates = (held[:place] + held[place + 1 :], held, held[1:], held[:-1])
     return next((c for c in candidates if len(c) >= minimum and c != own), ())
+
+
+def close(held: Chosen, earlier: Iterable[str], minimum: int, bits: int) -> Chosen:
+    """Return what differs from an earlier set by one trainer: less if it can be, or else more."""
+    names = sorted(earlier)
+    gone = names[bits % len(names)] if names else ""
+    same = tuple(one for one in held if one.trainer in names)
+    others = [one for one in held if one.trainer not in names]
+    less = tuple(one for one in same if one.trainer != gone)
+    if len(less) == len(names) - 1 >= minimum:
+        return less
+    whole = len(same) == len(names) >= minimum and others
+    return tuple(sorted((*same, others[0]), key=lambda one: one.trainer)) if whole else ()
 
 
 def below(held: Chosen, minimum: int) -> Chosen:

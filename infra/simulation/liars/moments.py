@@ -35,6 +35,7 @@ class Moments:
 
 MOMENTS: dict[Kind, Moments] = {
     Kind.LIE_SECOND_SET: Moments("coordinator", _SET),
+    Kind.LIE_CLOSE_SET: Moments("coordinator", (_VOTED, _RELEASING, _ANSWERED)),
     Kind.LIE_SMALL_SET: Moments("coordinator", _SET),
     Kind.LIE_DOUBLED_TRAINER: Moments("coordinator", _SET),
     Kind.LIE_STRANGER: Moments("coordinator", _SET),

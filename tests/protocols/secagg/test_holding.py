@@ -278,7 +278,7 @@ def test_the_floor_of_three_holds_even_against_a_config_that_was_never_read() ->
     assert refusals(Desk().open(config_of(minimum=2))) == ["minimum below ours of 3"]
 
 
-def test_closing_erases_every_key_and_every_chunk_but_the_number() -> None:
+def test_closing_erases_all_but_the_number_and_the_set() -> None:
     desk = desk_with("ann", "bob", "cat", "dan")
     desk.hear(chunks_of(CONFIG, "eve")[0], "eve")
     desk.propose(ABC)
@@ -287,7 +287,7 @@ def test_closing_erases_every_key_and_every_chunk_but_the_number() -> None:
 
     effects = desk.close()
 
-    assert list(desk.disk.journal) == ["last/sum"]
+    assert list(desk.disk.journal) == ["last/sum", f"pledged/sum/{CONFIG.state.hex()}"]
     assert desk.disk.streams == {}
     assert desk.machine.live_rounds() == ()
     assert first(effects, CancelWork) < first(effects, Erase)

@@ -41,16 +41,20 @@ class SimSealing:
 def look_into(key: SealingKey, info: bytes, box: bytes) -> bytes:
     """Return what is in a simulated box, from outside the world; raise `Untrusted` as `open`."""
     length = OVERHEAD_BYTES[key.suite] - _TAG_BYTES
-    nonce, hidden = box[:length], box[length : max(length, len(box) - _TAG_BYTES)]
+    end = max(length, len(box) - _TAG_BYTES)
+    nonce, hidden, tag = box[:length], box[length:end], box[end:]
     content = _hidden(key, info, nonce, hidden)
-    if not hmac.compare_digest(_boxed(key, info, nonce, content), box):
+    if not hmac.compare_digest(_tag(key, info, nonce, content), tag):
         raise Untrusted("sealed", "a sealed box does not open: damaged, or not for us")
     return content
 
 
 def _boxed(key: SealingKey, info: bytes, nonce: bytes, content: bytes) -> bytes:
-    tag = framed("sim/tag", 1, key.key, info, nonce, content)
-    return nonce + _hidden(key, info, nonce, content) + hashlib.sha256(tag).digest()
+    return nonce + _hidden(key, info, nonce, content) + _tag(key, info, nonce, content)
+
+
+def _tag(key: SealingKey, info: bytes, nonce: bytes, content: bytes) -> bytes:
+    return hashlib.sha256(framed("sim/tag", 1, key.key, info, nonce, content)).digest()
 
 
 def _hidden(key: SealingKey, info: bytes, nonce: bytes, content: bytes) -> bytes:

@@ -15,8 +15,11 @@ the tag comes first, so bytes of one purpose are never those of another.
 from __future__ import annotations
 
 import struct
+from functools import lru_cache
 
 from protocols.errors import Misuse
+
+_LENGTH = struct.Struct(">I")
 
 
 def framed(domain: str, version: int, *fields: bytes) -> bytes:
@@ -25,10 +28,14 @@ def framed(domain: str, version: int, *fields: bytes) -> bytes:
     Raises:
         Misuse: a tag that is empty, long or not ASCII, or more than 255 fields.
     """
-    if not domain.isascii() or not 1 <= len(domain) <= 255 or len(fields) > 255:
-        raise Misuse("bytes to be signed need a short ASCII tag and at most 255 fields")
-    parts = [struct.pack(">B", len(domain)), domain.encode(), struct.pack(">I", version)]
-    parts.append(struct.pack(">B", len(fields)))
+    parts = [_head(domain, version, len(fields))]
     for field in fields:
-        parts += [struct.pack(">I", len(field)), field]
+        parts += (_LENGTH.pack(len(field)), field)
     return b"".join(parts)
+
+
+@lru_cache(maxsize=64)  # there are a handful, and messages are signed by the thousand
+def _head(domain: str, version: int, fields: int) -> bytes:
+    if not domain.isascii() or not 1 <= len(domain) <= 255 or fields > 255:
+        raise Misuse("bytes to be signed need a short ASCII tag and at most 255 fields")
+    return bytes([len(domain)]) + domain.encode() + struct.pack(">IB", version, fields)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -71,7 +71,7 @@ def hpke(suite: SuiteName) -> Suite:
     return Suite(kem, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 
 
-class SealingKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SealingKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
     """A public key to seal boxes to, as it travels; trust it only where its owner has signed it."""
 
     suite: SuiteName
@@ -81,12 +81,16 @@ class SealingKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return f"SealingKey({self.suite}, {self.key[:4].hex()})"
 
     def public(self) -> PublicKey:
-        """Return the key for the library.
+        """Return the key for the library; it is looked at once, as every chunk is sealed to it.
 
         Raises:
             Untrusted: of a wrong length, no canonical encoding, a point of small order, or of a
                 suite that the installed library lacks.
         """
+        return self._public
+
+    @cached_property
+    def _public(self) -> PublicKey:
         if len(self.key) != PUBLIC_BYTES[self.suite]:
             raise Untrusted("key", f"{len(self.key)} bytes are no public key of {self.suite}")
         curve = _curve_key(self.key[-32:])

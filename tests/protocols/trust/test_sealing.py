@@ -187,7 +187,21 @@ def test_a_public_key_travels_as_it_is(suite: SuiteName) -> None:
 
     box = SEALING.seal(again, BOUND.to_bytes(), CONTENT)
     assert again == key
+    assert hash(again) == hash(key)
+    assert canonical(again) == canonical(key)
     assert SEALING.open(BoxKey.from_entropy(suite, ENTROPY), BOUND.to_bytes(), box) == CONTENT
+
+
+@both
+def test_a_public_key_is_looked_at_once_and_another_one_for_itself(suite: SuiteName) -> None:
+    key = BoxKey.from_entropy(suite, ENTROPY).sealing_key
+    other = BoxKey.from_entropy(suite, ENTROPY[::-1])
+    assert key.public() is key.public()
+
+    changed = msgspec.structs.replace(key, key=other.sealing_key.key)
+
+    box = SEALING.seal(changed, BOUND.to_bytes(), CONTENT)
+    assert SEALING.open(other, BOUND.to_bytes(), box) == CONTENT
 
 
 @pytest.mark.parametrize(
@@ -209,10 +223,11 @@ def test_a_public_key_that_nobody_may_have_is_refused(
 ) -> None:
     wrong = SealingKey(suite=suite, key=key)
 
-    with pytest.raises(Untrusted, match=text) as refused:
-        SEALING.seal(wrong, BOUND.to_bytes(), CONTENT)
+    for _ in range(2):
+        with pytest.raises(Untrusted, match=text) as refused:
+            SEALING.seal(wrong, BOUND.to_bytes(), CONTENT)
 
-    assert refused.value.doubt == "key"
+        assert refused.value.doubt == "key"
 
 
 @given(st.sampled_from([HYBRID, CLASSICAL]), st.binary(max_size=1300))

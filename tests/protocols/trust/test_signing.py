@@ -136,8 +136,17 @@ def test_where_a_field_ends_and_the_next_begins_is_signed(
 
 @pytest.mark.parametrize("domain", ["", "a" * 256, "é"])
 def test_a_tag_is_short_ascii(domain: str) -> None:
+    for _ in range(2):
+        with pytest.raises(Misuse):
+            framed(domain, 1)
+
+
+def test_there_are_255_fields_at_most() -> None:
+    most = [b""] * 255
+
+    assert len(framed("tag", 1, *most)) == 1 + 3 + 4 + 1 + 255 * 4
     with pytest.raises(Misuse):
-        framed(domain, 1)
+        framed("tag", 1, *most, b"")
 
 
 @pytest.mark.parametrize(

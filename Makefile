@@ -10,7 +10,7 @@ WORKERS ?= auto
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help venv broker check test chaos spin model mutants demo bench clean
+.PHONY: help venv broker check test fuzz chaos spin model mutants demo bench clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ broker:  ## Install RabbitMQ for the tests, on Debian and Ubuntu; starts no serv
 test: venv broker  ## Run the tests; ARGS="-k name" chooses, BROKER_ROOT=folder has another RabbitMQ
 	QUORATE_TEST_BROKER_ROOT="$(BROKER_ROOT)" $(BIN)/pytest \
 	  -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+
+fuzz: venv  ## Fuzz every decoder with atheris; minutes; ARGS="--target roster --seconds 30"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 chaos: venv  ## Run 500 simulated histories and a canary, which must fail; ARGS="--seed 500" others
 	$(BIN)/quorate chaos --seeds 500 --json --canary $(ARGS)

@@ -38,6 +38,8 @@ def read_event(line: dict[str, Any]) -> Event | LinkChange | None:
         fields["kind"] = fields.pop("trouble")
     if "metrics" in fields:
         metrics = fields["metrics"]
+        if not isinstance(metrics, dict):
+            raise ValueError("the metrics of an event are no object")
         fields["metrics"] = {k: nan if v is None else v for k, v in metrics.items()}
     event: Event | LinkChange = msgspec.convert(fields, kind)
     return event

@@ -127,7 +127,10 @@ class RunLog:
 
     def recall(self, data: bytes) -> None:
         """Take up what an earlier session remembered. Raises `ValueError` if it is damaged."""
-        past = msgspec.json.decode(data, type=_Past)
+        try:
+            past = msgspec.json.decode(data, type=_Past)
+        except RecursionError:
+            raise ValueError("lists too deep") from None
         self.abandoned, self.trainers, self.holders = past.abandoned, past.trainers, past.holders
         self.restarts, self.faults = Counter(past.restarts), Counter(past.faults)
         self.checked, self.liars = Counter(past.checked), Counter(past.liars)

@@ -174,9 +174,10 @@ class SqliteJournal:
     def _translated(self, doing: str) -> Iterator[None]:
         try:
             yield
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, UnicodeDecodeError) as error:
             self._failed = True
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in DAMAGE_CODES:
+            code = getattr(error, "sqlite_errorcode", 0)
+            if code & 0xFF in DAMAGE_CODES or isinstance(error, UnicodeDecodeError):
                 raise self._damage(str(error)) from error
             raise StorageFailed(
                 f"{doing} journal {self._path} failed ({error}): check the disk's space, health "
@@ -198,7 +199,7 @@ def peek(path: Path, prefix: str) -> dict[str, bytes]:
             if found > FORMAT:
                 raise StorageFailed(f"journal {path} has format {found}: use a newer version")
             rows = database.execute(query, (len(prefix), prefix)).fetchall()
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeDecodeError) as error:  # also where damage is in its own words
         raise StorageFailed(f"journal {path} can't be read ({error})") from error
     entries = {key: _sound(key, value, checksum) for key, value, checksum in rows}
     sound = {key: value for key, value in entries.items() if value is not None}
@@ -232,11 +233,11 @@ def _locked(path: Path) -> int | None:
     return descriptor
 
 
-def _sound(key: str, value: object, checksum: object) -> bytes | None:
+def _sound(key: object, value: object, checksum: object) -> bytes | None:
     """Return a value that is as it was written, None for any other."""
-    if isinstance(value, bytes) and checksum == _checksum(key, value):
-        return value
-    return None
+    if not isinstance(key, str) or not isinstance(value, bytes):
+        return None
+    return value if checksum == _checksum(key, value) else None
 
 
 def _checksum(key: str, value: bytes) -> bytes:

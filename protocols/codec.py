@@ -143,20 +143,28 @@ def parse(data: bytes | memoryview, schema: type[Schema]) -> Schema:
         Undecodable: too long, not msgpack, repeated keys, or not of the schema.
     """
     _require_length(data)
-    if len(data) <= _SHORT_BYTES:
-        wanted: Any = schema  # a type variable does not pass for something hashable
-        try:
-            value: Schema = _decoder(wanted).decode(data)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            pass  # refused below, with a reason
-        else:
-            if _ENCODER.encode(value) == data:
-                return value
+    # Before anything is built of them: what the schema has no place for takes no memory.
+    value = _typed(data, schema)
+    if len(data) <= _SHORT_BYTES and _ENCODER.encode(value) == data:
+        return value
     return _parse_any(data, schema)
 
 
+def _typed(data: bytes | memoryview, schema: type[Schema]) -> Schema:
+    """Decode without a look at repeated keys; takes memory for what fits the schema only."""
+    wanted: Any = schema  # a type variable does not pass for something hashable
+    try:
+        value: Schema = _decoder(wanted).decode(data)
+    # The schema library's own text names the place, and never the value.
+    except msgspec.ValidationError as error:
+        raise Undecodable(str(error)) from None
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise Undecodable(f"not msgpack: {type(error).__name__}") from None
+    return value
+
+
 def _parse_any(data: bytes | memoryview, schema: type[Schema]) -> Schema:
-    """Decode bytes that may be written in another way than ours."""
+    """Decode bytes of the schema that may be written in another way than ours."""
     try:
         plain = msgpack.unpackb(
             data,

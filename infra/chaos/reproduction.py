@@ -83,7 +83,7 @@ class Reproduction:
             found = msgspec.json.decode(data, type=Reproduction)
         except OSError as error:
             raise BadReproduction(path, error.strerror or "can't be read") from error
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except (ValueError, RecursionError) as error:
             raise BadReproduction(path, str(error)) from error
         for problem in found.problems():
             raise BadReproduction(path, problem)

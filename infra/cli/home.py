@@ -89,7 +89,7 @@ class Home:
             return None
         try:
             return msgspec.json.decode(file.read_bytes(), type=HomeRecord)
-        except msgspec.DecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise ConfigError(
                 [f"{file}: damaged ({error}); restore it or choose another folder with --home"]
             ) from None

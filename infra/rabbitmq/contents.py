@@ -30,6 +30,8 @@ _TAG_AT = _HEAD.size + _METHOD.size  # in a delivery: the consumer's tag, then t
 
 # Larger bodies, of which we send none, go through the library and grow as they come.
 MOST_BYTES = 2**25
+# Of all messages that are on their way or wait: a broker that keeps to the prefetch stays below.
+MOST_HELD_BYTES = 2**30
 
 
 class FrameError(ConnectionError):
@@ -53,8 +55,16 @@ class Contents:
     answers them by itself and tells nobody.
     """
 
-    def __init__(self, emit: Emit, blocked: Callable[[bool], None]) -> None:
+    def __init__(
+        self,
+        emit: Emit,
+        blocked: Callable[[bool], None],
+        *,
+        most_held_bytes: int = MOST_HELD_BYTES,
+    ) -> None:
         self._emit = emit
+        self._most_held_bytes = most_held_bytes
+        self._held_bytes = 0  # by bodies, those that are still to come included
         self._blocked = blocked
         self._frame = bytearray()  # the frame that has begun to come in, unless it is a body's
         self._left = 0  # bytes of a body's frame that are still to come, its end included
@@ -73,11 +83,13 @@ class Contents:
 
     def body(self, channel: int, tag: int) -> bytes | None:
         """Hand out the body of a delivered message, once; None for one that the library has."""
-        return self._bodies.get(channel, {}).pop(tag, None)
+        body = self._bodies.get(channel, {}).pop(tag, None)
+        self._held_bytes -= len(body or b"")
+        return body
 
     def forget(self, channel: int) -> None:
         """Let go of the bodies that nobody asked for."""
-        self._bodies.pop(channel, None)
+        self._held_bytes -= sum(map(len, self._bodies.pop(channel, {}).values()))
 
     @property
     def holds_back(self) -> bool:
@@ -87,7 +99,7 @@ class Contents:
     @property
     def kept(self) -> int:
         """How many bodies wait to be asked for."""
-        return sum(map(len, self._bodies.values()))
+        return sum(len(body) for bodies in self._bodies.values() for body in bodies.values())
 
     # --- frames -----------------------------------------------------------------------
 
@@ -138,7 +150,8 @@ class Contents:
         self._emit(frame)
 
     def _method(self, channel: int, frame: bytes) -> None:
-        self._contents.pop(channel, None)
+        if (unfinished := self._contents.pop(channel, None)) is not None:
+            self._held_bytes -= unfinished.size
         method = _METHOD.unpack_from(frame, _HEAD.size) if len(frame) > _TAG_AT else None
         if method in (_BLOCKED, _UNBLOCKED) and channel == 0:
             self._blocked(method == _BLOCKED)
@@ -155,11 +168,16 @@ class Contents:
         if len(frame) < _SIZE_AT + _SIZE.size:
             raise FrameError("the broker sent a header that is cut short")
         (size,) = _SIZE.unpack_from(frame, _SIZE_AT)
+        content = self._contents[channel]
+        if content.header:
+            raise FrameError("the broker sent two headers of one message")
         if not 0 < size <= MOST_BYTES:
             del self._contents[channel]
             self._emit(frame)
             return
-        content = self._contents[channel]
+        self._held_bytes += size
+        if self._held_bytes > self._most_held_bytes:
+            raise FrameError("the broker sent more than anybody asked for")
         content.size = size
         content.header = _with_size(frame, _SIZE_AT, 0)
         # At its full length at once, so that it is never copied while it grows.
@@ -186,7 +204,9 @@ class Contents:
     def _complete(self, content: _Content) -> None:
         _, channel, _ = _HEAD.unpack_from(content.header)
         del self._contents[channel]
-        self._bodies.setdefault(channel, {})[content.tag] = content.body.getvalue()
+        bodies = self._bodies.setdefault(channel, {})
+        self._held_bytes -= len(bodies.get(content.tag, b""))  # a tag that comes again
+        bodies[content.tag] = content.body.getvalue()
         self._emit(content.header)
 
 

@@ -172,7 +172,7 @@ class Management:
                 raise self._refused(error, where) from None
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
-        except ValueError:
+        except (ValueError, RecursionError):
             raise self._stranger() from None
 
     def _stranger(self) -> ManagementError:
@@ -235,7 +235,7 @@ def _reason(error: urllib.error.HTTPError) -> str:
     try:
         answer = json.loads(error.read(10_000))
         return str(answer["reason"])
-    except (ValueError, KeyError, TypeError, OSError):
+    except (ValueError, KeyError, TypeError, RecursionError, OSError):
         return str(error.reason)
 
 

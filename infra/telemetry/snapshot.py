@@ -178,7 +178,7 @@ def read_home(home: Path) -> Reading:
         snapshot = msgspec.json.decode(data, type=Snapshot)
     except FileNotFoundError:
         return Reading(home, None, problem=f"no process has run here yet: there is no {FILE}")
-    except msgspec.DecodeError as error:
+    except (ValueError, RecursionError) as error:
         text = f"{FILE} is damaged, or of another version ({error})"
         return Reading(home, None, running=_locked(home / LOCK), problem=text)
     except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from math import isfinite
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -76,7 +77,10 @@ class State:
         fact = self.facts.get(name)
         if isinstance(fact, bool) or not isinstance(fact, (int, float)):
             raise Undecodable(f"the state has no number {name!r}")
-        return float(fact)
+        try:
+            return float(fact)
+        except OverflowError:
+            raise Undecodable(f"the state has no number {name!r} of an ordinary size") from None
 
     def count(self, name: str) -> int:
         """Return a fact that is a whole number. Raises `Undecodable` where it is not."""
@@ -121,9 +125,10 @@ def _facts(data: bytes) -> dict[str, Fact]:
     try:
         metadata = _json_object(data[8 : 8 + size].decode())["__metadata__"]
         facts = _json_object(metadata["facts"])
+        plain = all(_is_fact(fact) for fact in facts.values())
     except (ValueError, KeyError, TypeError, RecursionError):
         raise Undecodable("not a state: no readable facts") from None
-    if not all(_is_fact(fact) for fact in facts.values()):
+    if not plain:
         raise Undecodable("not a state: a fact is neither a plain value nor a list")
     return facts
 
@@ -135,7 +140,12 @@ def _is_fact(value: object) -> bool:
 
 
 def _json_object(text: str) -> dict[str, Any]:
-    value = json.loads(text, object_pairs_hook=_without_repeats, parse_constant=_refuse_constant)
+    value = json.loads(
+        text,
+        object_pairs_hook=_without_repeats,
+        parse_constant=_refuse_constant,
+        parse_float=_finite,
+    )
     if not isinstance(value, dict):
         raise TypeError("not an object")
     return value
@@ -146,6 +156,13 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
     if len(fields) != len(pairs):
         raise ValueError("repeated key")
     return fields
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError("a number too large to be written again")
+    return number
 
 
 def _refuse_constant(name: str) -> float:

@@ -43,10 +43,10 @@ class Message:
 class Library:
     """What comes through to the library, and what is told beside it."""
 
-    def __init__(self) -> None:
+    def __init__(self, **bounds: int) -> None:
         self.seen = b""
         self.told: list[bool] = []
-        self.contents = Contents(self._see, self.told.append)
+        self.contents = Contents(self._see, self.told.append, **bounds)
 
     def _see(self, data: bytes | memoryview) -> None:
         self.seen += data
@@ -176,7 +176,7 @@ def test_bodies_that_nobody_asked_for_go_with_their_channel() -> None:
         library.feed(marshalled(Message(channel, 1, b"old").frames()))
 
     library.contents.forget(1)
-    assert library.contents.kept == 1
+    assert library.contents.kept == len(b"old")
     # Its number is given to a new channel, whose tags begin anew.
     library.feed(marshalled([(commands.Channel.OpenOk(), 2)]))
 
@@ -255,3 +255,44 @@ def test_published_message_has_the_frames_that_the_library_would_make(payload: b
     made = with_body(published(b""), payload, most_bytes=FRAME_BYTES)
 
     assert made == published(payload)
+
+
+def test_a_broker_that_sends_more_than_anybody_asked_for_is_hung_up_on() -> None:
+    library = Library(most_held_bytes=250)
+    first, second, third = (Message(number, 1, bytes(100)) for number in (1, 2, 3))
+
+    library.feed(marshalled(first.frames()))  # waits to be asked for
+    assert library.contents.kept == 100
+    library.feed(marshalled([*second.frames()][:2]))  # was announced only
+    with pytest.raises(FrameError, match="more than anybody asked for"):
+        library.feed(marshalled([*third.frames()][:2]))
+
+
+def test_a_body_that_was_asked_for_makes_room_for_others() -> None:
+    library = Library(most_held_bytes=250)
+
+    for tag in range(1, 9):
+        message = Message(1, tag, bytes(100))
+        library.feed(marshalled(message.frames()))
+        assert library.contents.body(1, tag) == message.payload
+
+
+def test_what_was_announced_and_is_given_up_makes_room_again() -> None:
+    library = Library(most_held_bytes=250)
+    message = Message(1, 1, bytes(200))
+
+    for _ in range(9):
+        library.feed(marshalled([*message.frames()][:2]))
+
+    library.feed(marshalled([*message.frames()][2:]))
+    assert library.contents.body(1, 1) == message.payload
+
+
+def test_two_headers_of_one_message_are_no_frames() -> None:
+    """The longer one would otherwise say how long the body of the shorter one is."""
+    library = Library()
+    deliver, longer, *_ = Message(1, 1, bytes(100)).frames()
+    _, shorter, *_ = Message(1, 1, b"1").frames()
+
+    with pytest.raises(FrameError, match="two headers"):
+        library.feed(marshalled([deliver, longer, shorter]))

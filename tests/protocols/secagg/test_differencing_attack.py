@@ -39,6 +39,8 @@ from protocols.secagg.suites import SUITES
 
 VICTIM = "trainer-02"
 
+pytestmark = pytest.mark.attack
+
 
 class SameVectors(Rig):
     """Trainers whose vector follows from their name and the state, as that of a model does."""

@@ -93,8 +93,13 @@ def _counting(count: Callable[[Holding, Release], bool]) -> Plant:
     return lambda patch: patch.setattr(Holding, "_on_release", on_release)
 
 
+def _voters(message: Release) -> list[str]:
+    """Name the voters of a certificate, whose signatures nobody looks at here."""
+    return [vote.holder for vote in message.votes]
+
+
 def _distinct(self: Holding, message: Release) -> int:
-    return len({name for name in message.voters if self._roster.role(name) == "holder"})
+    return len({name for name in _voters(message) if self._roster.role(name) == "holder"})
 
 
 def _quorum(self: Holding, message: Release) -> int:
@@ -103,9 +108,9 @@ def _quorum(self: Holding, message: Release) -> int:
 
 holder_takes_one_vote_less = _counting(lambda s, m: _distinct(s, m) >= _quorum(s, m) - 1)
 holder_counts_voters_twice = _counting(
-    lambda s, m: sum(s._roster.role(name) == "holder" for name in m.voters) >= _quorum(s, m)
+    lambda s, m: sum(s._roster.role(name) == "holder" for name in _voters(m)) >= _quorum(s, m)
 )
-holder_counts_anybody_as_voter = _counting(lambda s, m: len({*m.voters}) >= _quorum(s, m))
+holder_counts_anybody_as_voter = _counting(lambda s, m: len({*_voters(m)}) >= _quorum(s, m))
 
 
 def holder_answers_for_another_set(patch: pytest.MonkeyPatch) -> None:
@@ -180,9 +185,9 @@ def holder_obeys_anybody(patch: pytest.MonkeyPatch) -> None:
     """A holder does not ask who opens, proposes and releases."""
     whole = Holding.receive
 
-    def receive(self: Holding, sender: str, message: Wire) -> list[Effect]:
+    def receive(self: Holding, sender: str, message: Wire, signature: bytes = b"") -> list[Effect]:
         asked = isinstance(message, OpenRound | Propose | Release)
-        return whole(self, self._roster.coordinator if asked else sender, message)
+        return whole(self, self._roster.coordinator if asked else sender, message, signature)
 
     patch.setattr(Holding, "receive", receive)
 
@@ -205,20 +210,34 @@ def coordinator_counts_any_vote(patch: pytest.MonkeyPatch) -> None:
     """A coordinator counts votes whatever they are for."""
     whole = Gathering._on_vote
 
-    def on_vote(self: Gathering, sender: str, message: Vote) -> list[Effect] | None:
-        return whole(self, sender, msgspec.structs.replace(message, set_digest=self._set_digest))
+    def on_vote(
+        self: Gathering, sender: str, message: Vote, signature: bytes
+    ) -> list[Effect] | None:
+        counted = msgspec.structs.replace(message, set_digest=self._set_digest)
+        return whole(self, sender, counted, signature)
 
     patch.setattr(Gathering, "_on_vote", on_vote)
 
 
-# What each of them breaks: any of these, as the first lie that is believed may be another's.
 def holder_forgets_what_it_went_along_with(patch: pytest.MonkeyPatch) -> None:
     """A holder compares a set with those of no other round."""
     patch.setattr(HeldPledges, "refusal", lambda *_: None)
 
 
+def unguarded(plant: Plant) -> Plant:
+    """Take away what else would stop the lie: signed votes, and the memory of other sets."""
+
+    def planted(patch: pytest.MonkeyPatch) -> None:
+        holder_forgets_what_it_went_along_with(patch)
+        patch.setattr(Holding, "_require_certificate", lambda *_: None)
+        plant(patch)
+
+    return planted
+
+
+# What each of them breaks: any of these, as the first lie that is believed may be another's.
 GULLIBLE: dict[str, tuple[Plant, tuple[Rule, ...]]] = {
-    "votes twice": (holder_votes_twice, (Rule.ONE_VOTE,)),
+    "votes twice": (unguarded(holder_votes_twice), (Rule.ONE_VOTE,)),
     "one below the minimum": (holder_takes_one_below_the_minimum, (Rule.MINIMUM,)),
     "a trainer twice": (holder_takes_a_trainer_twice, (Rule.DISTINCT,)),
     "names only": (holder_looks_at_names_only, (Rule.GENUINE,)),
@@ -226,12 +245,15 @@ GULLIBLE: dict[str, tuple[Plant, tuple[Rule, ...]]] = {
     "voters twice": (holder_counts_voters_twice, (Rule.CERTIFICATE,)),
     "anybody as voter": (holder_counts_anybody_as_voter, (Rule.CERTIFICATE,)),
     "a close set": (holder_forgets_what_it_went_along_with, (Rule.APART,)),
-    "another set": (holder_answers_for_another_set, (Rule.ONE_ANSWER,)),
-    "answers twice": (holder_answers_twice, (Rule.ONE_ANSWER,)),
+    "another set": (unguarded(holder_answers_for_another_set), (Rule.ONE_ANSWER, Rule.CERTIFICATE)),
+    "answers twice": (unguarded(holder_answers_twice), (Rule.ONE_ANSWER, Rule.CERTIFICATE)),
     "a second contribution": (holder_takes_a_second_contribution, (Rule.ONE_CONTRIBUTION,)),
     "the header's name": (holder_believes_the_header, (Rule.HONEST,)),
     "a number again": (holder_opens_a_number_again, (Rule.MONOTONE,)),
-    "obeys anybody": (holder_obeys_anybody, (Rule.HONEST, Rule.ONE_VOTE, Rule.CERTIFICATE)),
+    "obeys anybody": (
+        unguarded(holder_obeys_anybody),
+        (Rule.HONEST, Rule.ONE_VOTE, Rule.CERTIFICATE),
+    ),
     "both rounds": (trainer_contributes_to_both, (Rule.ONE_CONTRIBUTION,)),
     "any vote": (coordinator_counts_any_vote, (Rule.CERTIFICATE,)),
 }

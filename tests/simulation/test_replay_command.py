@@ -120,7 +120,7 @@ def test_a_bug_that_is_still_there_is_told_as_a_story(monkeypatch: pytest.Monkey
         "X t01: a trainer contributes once a round (sent a second contribution)",
         "BROKEN: a trainer contributes once a round.",
         "in round 1, collecting: sent a second contribution.",
-        "On the disk of t01 at that moment: job.",
+        "On the disk of t01 at that moment: job,",
     )
     places = [text.find(step) for step in steps]
     assert -1 not in places

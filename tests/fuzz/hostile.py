@@ -30,7 +30,9 @@ def all_hostile() -> Iterator[tuple[str, str, bytes]]:
         yield "message", name, codec._envelope_head(1, "ann", b"", len(data)) + data
         yield "record", name, b"\x05" + data
         yield "frames", name, b"\x3f" + len(data).to_bytes(4, "big") + bytes(8) + data
-        for target, kind in zip(("roster", "request", "transcript", "evidence"), trust.KINDS):
+        for target, kind in zip(
+            ("roster", "request", "transcript", "evidence"), trust.KINDS, strict=True
+        ):
             yield target, name, armoured(kind, data).encode()
     for target in _JSON:
         yield target, "deep lists", b'{"a":' + b"[" * 200_000

@@ -449,3 +449,15 @@ async def test_what_is_looked_at_is_checked_and_stays_as_it_was(tmp_path: Path) 
         database.execute("PRAGMA user_version = 99")
     with pytest.raises(StorageFailed, match="format 99"):
         peek(path, "b")
+
+
+async def test_a_key_that_is_no_text_is_damage(tmp_path: Path) -> None:
+    path = tmp_path / "journal.db"
+    journal = await SqliteJournal.open(path)
+    await journal.commit([("votes/3", b"aye")])
+    with closing(sqlite3.connect(path)) as other, other:
+        other.execute("UPDATE entries SET key = CAST(key AS BLOB)")
+
+    with pytest.raises(StorageFailed, match="damaged"):
+        await journal.load()
+    await journal.close()

@@ -465,11 +465,11 @@ def test_any_flipped_bit_gives_a_message_or_a_refusal(sealed: bytes) -> None:
 
 
 def outcome_of(parsing: Callable[[bytes, Any], Any], data: bytes) -> Any:
-    """Return what comes of bytes: a message, or the text of the refusal."""
+    """Return what comes of bytes: a message, or None for a refusal."""
     try:
         return parsing(data, Envelope)
-    except Undecodable as error:
-        return str(error)
+    except Undecodable:
+        return None
 
 
 @pytest.mark.parametrize("sealed", sealed_examples(), ids=[k.__name__ for k in KINDS])

@@ -11,6 +11,7 @@ import contextlib
 import shutil
 import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ _STOP_TIMEOUT_S = 30.0
 _POLL_S = 0.05
 _FIRST_ERRORS = 15
 _LAST_LINES = 25
+_STOP_S = 2.0  # at most, for all threads of a node to stop
 _DEFAULT_MEMORY = "0.4"
 _DEFAULT_DISK = "50MB"
 
@@ -174,8 +176,12 @@ class PrivateNode:
         await self.ctl("eval", "[ok = dets:sync(Table) || Table <- dets:all()].")
 
     def pause(self) -> None:
-        """Freeze the node: connections stay open and nothing answers."""
-        self._running().send_signal(signal.SIGSTOP)
+        """Freeze the node, now: connections stay open and nothing answers."""
+        process = self._running()
+        process.send_signal(signal.SIGSTOP)
+        tasks, until_s = Path(f"/proc/{process.pid}/task"), time.monotonic() + _STOP_S
+        while time.monotonic() < until_s and not all(map(_stopped, tasks.glob("*/stat"))):
+            time.sleep(0.001)
 
     def resume(self) -> None:
         """Let a frozen node go on."""
@@ -331,3 +337,11 @@ async def _listening(port: int) -> bool:
         return False
     writer.close()
     return True
+
+
+def _stopped(stat: Path) -> bool:
+    """Return whether a thread does not run, by the kernel's word; one that is gone does not."""
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] in "TtXZ"
+    except OSError:
+        return True

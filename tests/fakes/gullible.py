@@ -9,7 +9,6 @@ import pytest
 
 from infra.simulation.ghost import Rule
 from protocols.effects import Effect
-from protocols.errors import PeerViolation
 from protocols.messages import (
     Announce,
     Contribution,
@@ -18,7 +17,6 @@ from protocols.messages import (
     Release,
     ShareChunk,
     Vote,
-    Wire,
 )
 from protocols.round_config import Roster, RoundConfig
 from protocols.secagg import holding
@@ -76,41 +74,6 @@ def holder_looks_at_names_only(patch: pytest.MonkeyPatch) -> None:
         return lacking if any(c.trainer not in held.complete for c in chosen) else None
 
     patch.setattr(Holding, "_refusal", refusal)
-
-
-def _counting(count: Callable[[Holding, Release], bool]) -> Plant:
-    def on_release(self: Holding, sender: str, message: Release) -> list[Effect]:
-        held = self._rounds.get(message.cid)
-        if held is None:
-            return self._refuse(sender, message.cid, "release", "the round is not open here")
-        if not held.config.vote or not count(self, message):
-            raise PeerViolation(sender, "asked for a release without votes")
-        refusal = self._refusal(sender, held, message.chosen)
-        if refusal is not None:
-            return self._refuse(sender, held.cid, "release", refusal)
-        return self._answer(held, message.chosen)
-
-    return lambda patch: patch.setattr(Holding, "_on_release", on_release)
-
-
-def _voters(message: Release) -> list[str]:
-    """Name the voters of a certificate, whose signatures nobody looks at here."""
-    return [vote.holder for vote in message.votes]
-
-
-def _distinct(self: Holding, message: Release) -> int:
-    return len({name for name in _voters(message) if self._roster.role(name) == "holder"})
-
-
-def _quorum(self: Holding, message: Release) -> int:
-    return self._rounds[message.cid].config.quorum
-
-
-holder_takes_one_vote_less = _counting(lambda s, m: _distinct(s, m) >= _quorum(s, m) - 1)
-holder_counts_voters_twice = _counting(
-    lambda s, m: sum(s._roster.role(name) == "holder" for name in _voters(m)) >= _quorum(s, m)
-)
-holder_counts_anybody_as_voter = _counting(lambda s, m: len({*_voters(m)}) >= _quorum(s, m))
 
 
 def holder_answers_for_another_set(patch: pytest.MonkeyPatch) -> None:
@@ -181,17 +144,6 @@ def holder_opens_a_number_again(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Holding, "_on_open", on_open)
 
 
-def holder_obeys_anybody(patch: pytest.MonkeyPatch) -> None:
-    """A holder does not ask who opens, proposes and releases."""
-    whole = Holding.receive
-
-    def receive(self: Holding, sender: str, message: Wire, signature: bytes = b"") -> list[Effect]:
-        asked = isinstance(message, OpenRound | Propose | Release)
-        return whole(self, self._roster.coordinator if asked else sender, message, signature)
-
-    patch.setattr(Holding, "receive", receive)
-
-
 def trainer_contributes_to_both(patch: pytest.MonkeyPatch) -> None:
     """A trainer contributes to every config that is announced under a number."""
     whole = Contributing._repeat
@@ -241,19 +193,12 @@ GULLIBLE: dict[str, tuple[Plant, tuple[Rule, ...]]] = {
     "one below the minimum": (holder_takes_one_below_the_minimum, (Rule.MINIMUM,)),
     "a trainer twice": (holder_takes_a_trainer_twice, (Rule.DISTINCT,)),
     "names only": (holder_looks_at_names_only, (Rule.GENUINE,)),
-    "one vote less": (holder_takes_one_vote_less, (Rule.CERTIFICATE,)),
-    "voters twice": (holder_counts_voters_twice, (Rule.CERTIFICATE,)),
-    "anybody as voter": (holder_counts_anybody_as_voter, (Rule.CERTIFICATE,)),
     "a close set": (holder_forgets_what_it_went_along_with, (Rule.APART,)),
     "another set": (unguarded(holder_answers_for_another_set), (Rule.ONE_ANSWER, Rule.CERTIFICATE)),
     "answers twice": (unguarded(holder_answers_twice), (Rule.ONE_ANSWER, Rule.CERTIFICATE)),
     "a second contribution": (holder_takes_a_second_contribution, (Rule.ONE_CONTRIBUTION,)),
     "the header's name": (holder_believes_the_header, (Rule.HONEST,)),
     "a number again": (holder_opens_a_number_again, (Rule.MONOTONE,)),
-    "obeys anybody": (
-        unguarded(holder_obeys_anybody),
-        (Rule.HONEST, Rule.ONE_VOTE, Rule.CERTIFICATE),
-    ),
     "both rounds": (trainer_contributes_to_both, (Rule.ONE_CONTRIBUTION,)),
     "any vote": (coordinator_counts_any_vote, (Rule.CERTIFICATE,)),
 }

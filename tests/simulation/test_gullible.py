@@ -16,7 +16,7 @@ from infra.simulation.runner import run, run_until_broken
 from infra.simulation.swarm import plan_of
 
 SEEDS = 300
-QUICK = ("votes twice", "one below the minimum", "a trainer twice", "one vote less", "another set")
+QUICK = ("votes twice", "one below the minimum", "a trainer twice", "another set")
 
 
 def lying(seed: int) -> Plan | None:

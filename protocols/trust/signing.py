@@ -32,10 +32,15 @@ from protocols.messages import (
     Announce,
     AnswerChunk,
     AnswerHeader,
+    Ask,
+    CheckValues,
     CloseRound,
+    CoinOpening,
     ContributionHeader,
     Declined,
     Excluded,
+    Freeze,
+    Frozen,
     Goodbye,
     Grant,
     Have,
@@ -44,8 +49,11 @@ from protocols.messages import (
     Propose,
     Refused,
     Release,
+    Reveal,
     RoundOpened,
     ShareChunk,
+    Toss,
+    Tossed,
     Unsupported,
     Vote,
     Welcome,
@@ -174,7 +182,8 @@ def round_of(message: Wire) -> bytes:
             return answer.cid
         case (
             RoundOpened() | Accepted() | Declined() | Working() | Grant() | Have() | Excluded()
-            | Refused() | Propose() | Vote() | Release() | CloseRound()
+            | Refused() | Freeze() | Frozen() | Reveal() | CoinOpening() | Toss() | Tossed()
+            | Ask() | CheckValues() | Propose() | Vote() | Release() | CloseRound()
         ):  # fmt: skip
             return message.cid
     assert_never(message)

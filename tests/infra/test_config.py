@@ -226,6 +226,20 @@ def test_a_job_cannot_be_changed_later(folder: Path) -> None:
         ("threshold = 3", "threshold = 3\nfaults = 2", "federation.faults", "quorum of 4", "1 or"),
         ("threshold = 3", "threshold = 4\nfaults = 1", "federation.threshold", "needs 6", "3 or"),
         ("threshold = 3", "threshold = 3\nfaults = -1", "federation.faults", "-1", "0 or more"),
+        (
+            "threshold = 3",
+            "threshold = 5\n[secure_sum]\nchecks = true",
+            "secure_sum.checks",
+            "can't tell shares",
+            "6 holders, or threshold 4 or less",
+        ),
+        (
+            "minimum = 3",
+            "minimum = 3\nvote = false\n[secure_sum]\nchecks = true",
+            "secure_sum.checks",
+            "agree on their coin",
+            "vote = true",
+        ),
         ("minimum = 3", "minimum = 2", "federation.minimum", "2 is too small", "3 or more"),
         ("minimum = 3", "minimum = 4", "federation.minimum", "number of owners, 3", "add owners"),
         ('"memory"', '"memory"\ninsecure = 1', "federation.insecure", "1 is not true", "true"),
@@ -299,6 +313,13 @@ def test_every_number_has_bounds(folder: Path, section: str, place: str) -> None
     problems = problems_of(folder, f"{FEDAVG}\n{section}\n")
 
     assert [problem.split(":")[0] for problem in problems] == [place]
+
+
+def test_checks_reach_every_round(folder: Path) -> None:
+    text = FEDAVG.replace("minimum = 3", "minimum = 3\n[secure_sum]\nchecks = true")
+
+    assert plan_of(load_job(written(folder, text))).checks
+    assert not plan_of(load_job(written(folder, FEDAVG))).checks
 
 
 def test_faults_reach_every_round_with_the_quorum_that_they_need(folder: Path) -> None:

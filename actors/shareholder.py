@@ -9,16 +9,18 @@ import logging
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.effects import Answer, Effect, SumShares
+from protocols.effects import Answer, CombineShares, Effect, SumShares
 from protocols.errors import Misuse
 from protocols.messages import AnswerChunk, AnswerHeader, ShareChunk, Wire
 from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.chunks import answer_stream, chosen_streams, chunk_count
+from protocols.secagg.coin import Values
 from protocols.secagg.holding import Holding
 from protocols.secagg.sets import set_digest
 from protocols.secagg.suites import SUITES
 
 from .actor import Actor, Decide, Ports
+from .combining import combinations_of
 from .ports import StorageFailed
 from .seals import Seals
 from .software import Setup
@@ -82,6 +84,8 @@ class ShareHolder(Actor):
         match effect:
             case SumShares():
                 self.begin(f"{effect.stream}/sum", self._sum(effect))
+            case CombineShares():
+                self.begin(f"{effect.config.cid().hex()}/combine", self._combine(effect))
             case Answer():
                 stream = answer_stream(effect.header.cid, self.name)
                 self.begin(f"{stream}/send", self._answer(effect))
@@ -96,6 +100,19 @@ class ShareHolder(Actor):
             log.exception("%s: can't answer in round %d", self.name, effect.config.number)
             return lambda: self._machine.unable(effect.config.cid())
         return lambda: self._machine.summed(header)
+
+    async def _combine(self, effect: CombineShares) -> Decide:
+        """Combine the shares, or stay silent in this round's check if one can't be read."""
+        cid = effect.config.cid()
+        values: dict[str, Values] | None = None
+        try:
+            values = await self._combinations(effect)
+        except StorageFailed:
+            log.exception("%s: can't check shares in round %d", self.name, effect.config.number)
+        return lambda: self._machine.combined(cid, values)
+
+    async def _combinations(self, effect: CombineShares) -> dict[str, Values]:
+        return await combinations_of(effect, self.ports.spool, self.ports.offload)
 
     async def _summed(self, effect: SumShares) -> AnswerHeader:
         """Add the shares chunk by chunk: a chunk of a few shares is in memory at a time."""

@@ -41,9 +41,10 @@ class _Course:
     def take(self, config: RoundConfig, chunks: Iterable[bytes]) -> None:
         """Take in the chunks from `next` on."""
         for chunk in chunks:
+            masks = self.next == chunk_count(config)
             self.next += 1
             self.digest.update(chunk)
-            self.ok = self.ok and _holds_residues(config, chunk)
+            self.ok = self.ok and _holds_residues(config, chunk, masks=masks)
 
 
 class StreamChecks:
@@ -75,7 +76,7 @@ class StreamChecks:
         It is in the spool by now. Raises `StorageFailed`.
         """
         course = self._courses.pop(effect.stream, None) or _Course()
-        count = chunk_count(effect.config)
+        count = chunk_count(effect.config) + effect.masks
         while course.next < count:
             wanted = range(course.next, min(count, course.next + _AT_ONCE))
             chunks = await asyncio.gather(*(self._spool.get(effect.stream, i) for i in wanted))
@@ -110,9 +111,13 @@ class StreamChecks:
         return await self._spool.get(stream, index) if known is None else known.payload
 
 
-def _holds_residues(config: RoundConfig, chunk: bytes) -> bool:
+def _holds_residues(config: RoundConfig, chunk: bytes, *, masks: bool) -> bool:
+    suite = SUITES[config.suite]
     try:
-        SUITES[config.suite].add(config, None, chunk)
+        if masks:
+            suite.masks(config, chunk)
+        else:
+            suite.add(config, None, chunk)
     except Undecodable:
         return False
     return True

@@ -16,7 +16,7 @@ from protocols.errors import Misuse, Unfit
 from protocols.messages import Announce, ContributionHeader, ShareChunk, Wire
 from protocols.reports import OwnerTrouble
 from protocols.round_config import Roster, RoundConfig
-from protocols.secagg.chunks import chunk_count, upload_stream
+from protocols.secagg.chunks import chunk_count, share_size, upload_stream
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.fixed_point import FixedPoint
 from protocols.secagg.suites import SUITES
@@ -115,15 +115,25 @@ class Trainer(Actor):
             first = chunk * step
             encode = partial(fixed_point.encode, vector[first : first + step], first=first)
             values = await self.ports.offload.run(encode)
-            payloads = await self.ports.offload.run(suite.protect, config, values, seed, chunk)
+            payloads = await self._shares(config, values, seed, chunk)
             await self.ports.offload.run(_update, digests, payloads)
             await self._spool(announce, chunk, payloads)
+        if config.checks:
+            masks = suite.deal_masks(config, seed)
+            _update(digests, masks)
+            await self._spool(announce, chunk_count(config), masks)
         return ContributionHeader(
             cid=config.cid(),
             trainer=self.name,
-            share_bytes=suite.share_bytes(config),
+            share_bytes=share_size(config),
             share_digests=tuple(digest.digest() for digest in digests),
         )
+
+    async def _shares(
+        self, config: RoundConfig, values: NDArray[np.int64], seed: bytes, chunk: int
+    ) -> tuple[bytes, ...]:
+        protect = SUITES[config.suite].protect
+        return await self.ports.offload.run(protect, config, values, seed, chunk)
 
     async def _vector(self, config: RoundConfig) -> NDArray[np.float64]:
         own = self._own

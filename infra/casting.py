@@ -149,6 +149,7 @@ def plan_of(job: Job) -> Plan:
         minimum=federation.minimum,
         chunk_bytes=limits.chunk_bytes,
         sealing=_sealing(secure_sum.sealing),
+        checks=secure_sum.checks,
         abandoned_rounds=limits.abandoned_rounds,
         timing=Timing(
             grace_s=limits.opening_s,

@@ -69,11 +69,15 @@ class Erase:
 
 @dataclass(frozen=True, slots=True)
 class CheckStream:
-    """Report whether a whole stream has this digest and holds residues only."""
+    """Report whether a whole stream has this digest and holds residues only.
+
+    It is a vector's, and with `masks` one chunk longer.
+    """
 
     config: RoundConfig
     stream: str
     digest: bytes
+    masks: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,15 @@ class SumShares:
     config: RoundConfig
     chosen: tuple[Contribution, ...]
     stream: str
+
+
+@dataclass(frozen=True, slots=True)
+class CombineShares:
+    """Holder: combine each stored share of `chosen` under the coin, masked; report the values."""
+
+    config: RoundConfig
+    chosen: tuple[Contribution, ...]
+    coin: Coin
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +187,7 @@ Effect = (
     | CancelWork
     | Upload
     | SumShares
+    | CombineShares
     | Answer
     | JudgeAnswers
     | OpenSum

@@ -246,6 +246,108 @@ class Refused(Message, frozen=True):
     reason: Text
 
 
+class Endorsement(Message, frozen=True):
+    """A holder, and its signature of a short message that whoever gets this can put together."""
+
+    holder: Name
+    signature: Signature
+
+
+Endorsements = Annotated[tuple[Endorsement, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
+
+
+# --- check, where a round has checks -----------------------------------------------------
+
+
+class Freeze(Message, frozen=True):
+    """Coordinator → holders: these contributions, sorted by trainer, are what is checked."""
+
+    cid: Digest
+    chosen: Contributions
+
+
+class Frozen(Message, frozen=True):
+    """Holder → coordinator: this set and no other in this round, and what binds it to 32 bytes."""
+
+    cid: Digest
+    set_digest: Digest
+    commitment: Digest
+
+
+class Committed(Message, frozen=True):
+    """A holder that froze the set: what it said, and its signature of that `Frozen`."""
+
+    holder: Name
+    commitment: Digest
+    signature: Signature
+
+
+class Reveal(Message, frozen=True):
+    """Coordinator → holders: these are committed, sorted by name; say what you committed to."""
+
+    cid: Digest
+    set_digest: Digest
+    committed: Annotated[tuple[Committed, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
+
+
+class CoinOpening(Message, frozen=True):
+    """Holder → coordinator: the bytes that its commitment is to."""
+
+    cid: Digest
+    opening: Digest
+
+
+class CoinShare(Message, frozen=True):
+    """A holder, and what it opened its commitment with."""
+
+    holder: Name
+    opening: Digest
+
+
+class Toss(Message, frozen=True):
+    """Coordinator → holders: all these, sorted by name, make the coin of the round."""
+
+    cid: Digest
+    shares: Annotated[tuple[CoinShare, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
+
+
+class Tossed(Message, frozen=True):
+    """Holder → coordinator: this coin, and never another in this round."""
+
+    cid: Digest
+    coin: Digest
+
+
+Stretch = tuple[Index, Annotated[int, msgspec.Meta(ge=1, le=MAX_TRAINERS)]]
+Stretches = Annotated[tuple[Stretch, ...], msgspec.Meta(min_length=1, max_length=MAX_TRAINERS)]
+Residue = Annotated[int, msgspec.Meta(ge=0, lt=2**61)]
+
+
+class Ask(Message, frozen=True):
+    """Coordinator → holders: tell the check values of these trainers together.
+
+    Each of `about` is a run (first, how many) of the frozen set. `tossed` is the certificate:
+    each signature is that of the holder's `Tossed` of this coin.
+    """
+
+    cid: Digest
+    coin: Digest
+    tossed: Endorsements
+    about: Stretches
+
+
+class CheckValues(Message, frozen=True):
+    """Holder → coordinator: for each run that it was asked about one residue a repetition."""
+
+    cid: Digest
+    coin: Digest
+    about: Stretches
+    values: Annotated[
+        tuple[Annotated[tuple[Residue, ...], msgspec.Meta(max_length=8)], ...],
+        msgspec.Meta(max_length=MAX_TRAINERS),
+    ]
+
+
 # --- vote and release -----------------------------------------------------------------
 
 
@@ -261,16 +363,6 @@ class Vote(Message, frozen=True):
 
     cid: Digest
     set_digest: Digest
-
-
-class Endorsement(Message, frozen=True):
-    """A holder, and its signature of a short message that whoever gets this can put together."""
-
-    holder: Name
-    signature: Signature
-
-
-Endorsements = Annotated[tuple[Endorsement, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
 
 
 class Release(Message, frozen=True):
@@ -329,6 +421,14 @@ Wire = (
     | Have
     | Excluded
     | Refused
+    | Freeze
+    | Frozen
+    | Reveal
+    | CoinOpening
+    | Toss
+    | Tossed
+    | Ask
+    | CheckValues
     | Propose
     | Vote
     | Release

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from .messages import AnswerHeader, Contribution, ContributionHeader, Opened, Pledges
+from .messages import (
+    AnswerHeader,
+    CoinShare,
+    Committed,
+    Contribution,
+    ContributionHeader,
+    Opened,
+    Pledges,
+)
 from .messages import Message as Value
 from .round_config import Digest, Name, RoundConfig
 from .trust.sealing import BoxSeed, SealingKey
@@ -43,6 +51,25 @@ class HeldExclusion(Value, frozen=True):
 
     reason: str
     evidence: bytes = b""
+
+
+class HeldFreeze(Value, frozen=True):
+    """Holder, key `round/<cid>/frozen`: the one set that is checked, and this holder's bytes."""
+
+    chosen: tuple[Contribution, ...]
+    opening: Digest
+
+
+class HeldCommitments(Value, frozen=True):
+    """Holder, key `round/<cid>/committed`: who may have a part in the coin, known before it is."""
+
+    committed: tuple[Committed, ...]
+
+
+class HeldCoin(Value, frozen=True):
+    """Holder, key `round/<cid>/coin`: what makes the one coin of the round."""
+
+    shares: tuple[CoinShare, ...]
 
 
 class HeldVote(Value, frozen=True):
@@ -99,8 +126,9 @@ class RunRecord(Value, frozen=True):
 
     `closed` is the id of the last round that ended, empty before the first: everybody is told
     of its end again after a restart, as a crash may have come before the telling. `liars` are
-    the holders that answered falsely in rounds whose sum was opened. `proposed`
-    are the sets of earlier rounds over the same state.
+    the holders that answered falsely in rounds whose sum was opened, `inconsistent` the trainers
+    whose shares belonged to no vector in rounds that were checked. `proposed` are the sets of
+    earlier rounds over the same state.
     """
 
     number: int
@@ -112,7 +140,27 @@ class RunRecord(Value, frozen=True):
     reason: str
     closed: bytes = b""
     liars: tuple[Name, ...] = ()
+    inconsistent: tuple[Name, ...] = ()
     proposed: TrainerSets | None = None
+
+
+class Suspect(Value, frozen=True):
+    """A trainer that was left out by the check, and why.
+
+    `disputed` names holders whose values do not fit its shares; with none it is at fault.
+    """
+
+    trainer: Name
+    disputed: tuple[Name, ...]
+
+
+class CheckRecord(Value, frozen=True):
+    """How far the check of a round has come: what holders were told of it, and its outcome."""
+
+    frozen: tuple[Contribution, ...]
+    committed: tuple[Committed, ...] = ()
+    shares: tuple[CoinShare, ...] = ()
+    suspects: tuple[Suspect, ...] = ()
 
 
 class RoundRecord(Value, frozen=True):
@@ -125,3 +173,4 @@ class RoundRecord(Value, frozen=True):
     seed: BoxSeed
     announced: tuple[Opened, ...]
     chosen: tuple[Contribution, ...]
+    check: CheckRecord | None = None

@@ -12,6 +12,7 @@ class Step(Enum):
 
     OPENING = "opening"
     COLLECTING = "collecting"
+    CHECKING = "checking"
     VOTING = "voting"
     RELEASING = "releasing"
     UPDATING = "updating"
@@ -82,6 +83,22 @@ class HolderReturned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SharesChecked:
+    """The shares of all trainers that were collected were checked before the vote.
+
+    Those of `inconsistent` lie on no polynomial at the honest holders; each of `disputed`, a
+    trainer and holders, does not fit, and either may be at fault. The round goes on without
+    these trainers.
+    """
+
+    job: str
+    number: int
+    checked: str
+    inconsistent: tuple[str, ...]
+    disputed: tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AnswersJudged:
     """The answers of `answered` were held against each other; `checked` is what came of it.
 
@@ -136,7 +153,8 @@ class StateUpdated:
 class JobEnded:
     """The job is over: `converged`, `max rounds`, `stopped`, or `failed` with the reason.
 
-    `liars` are the share-holders that answered falsely in some round.
+    `liars` are the share-holders that answered falsely in some round, `inconsistent` the
+    trainers whose shares belonged to no vector in some round.
     """
 
     job: str
@@ -144,6 +162,7 @@ class JobEnded:
     reason: str
     completed: int
     liars: tuple[str, ...] = ()
+    inconsistent: tuple[str, ...] = ()
 
 
 Outcome = Literal["contributed", "answered", "declined", "refused", "late", "closed"]
@@ -226,6 +245,7 @@ Event = (
     | TrainerReturned
     | HolderLeft
     | HolderReturned
+    | SharesChecked
     | AnswersJudged
     | RoundComplete
     | RoundAbandoned

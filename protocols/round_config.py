@@ -50,7 +50,9 @@ class Roster(
         return "trainer" if name in self.trainers else None
 
 
-class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RoundConfig(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """One secure sum: everything that all parties must agree on before anybody computes.
 
     Attributes:
@@ -64,6 +66,8 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         beat_ms: who works long for the round says so this often.
         sealing: how shares and answers are sealed; who lacks it can't take part.
         state: SHA-256 of the model state that the contributions refer to.
+        checks: whether it is checked that trainers' shares lie on polynomials before the vote;
+            left out of the bytes where they are not.
     """
 
     job: Name
@@ -84,6 +88,7 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     sealing: SuiteName
     state: Digest
     roster: Digest
+    checks: bool = False
 
     def __post_init__(self) -> None:
         wrong = threshold_faults(
@@ -93,6 +98,13 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             quorum=self.quorum,
             vote=self.vote,
         )
+        if self.checks:
+            wrong += checks_faults(
+                holders=self.holders,
+                faults=self.faults,
+                threshold=self.threshold,
+                vote=self.vote,
+            )
         if self.minimum > self.trainers:
             wrong.append(f"minimum {self.minimum} is above the {self.trainers} trainers")
         if wrong:
@@ -104,9 +116,11 @@ class RoundConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     def holders_needed(self) -> int:
         """Return how many holders this round can't do without."""
-        return holders_needed(
+        needed = holders_needed(
             threshold=self.threshold, faults=self.faults, quorum=self.quorum, vote=self.vote
         )
+        # The values of t holders always fit one polynomial.
+        return max(needed, self.threshold + 1) if self.checks else needed
 
     def answers_needed(self) -> int:
         """Return how many answers open a sum: among fewer, f false ones could pass for true."""
@@ -173,6 +187,27 @@ def threshold_faults(
             f"quorum {quorum} of {holders} holders must lie between {smallest} "
             f"(any two quorums share a holder{' that is honest' if faults else ''}) and {sure}"
         )
+    return wrong
+
+
+def checks_faults(*, holders: int, faults: int, threshold: int, vote: bool) -> list[str]:
+    """Name every reason why a round can't check its trainers' shares; empty when it can.
+
+    With n holders, f faults and threshold t: n > t and n >= t + 2 · f, or values of holders
+    show nothing, or don't tell bad trainers from liars. And the vote, as holders agree on one
+    coin by the same quorum: two coins under the same masks would show their difference.
+    """
+    needed = threshold + max(2 * faults, 1)
+    wrong = []
+    if holders < needed:
+        lied = f" and faults {faults}" if faults else ""
+        wrong.append(
+            f"with threshold {threshold}{lied} {holders} holders can't tell shares that belong "
+            f"together from others; checks need {needed} holders, or threshold "
+            f"{holders - max(2 * faults, 1)} or less"
+        )
+    if not vote:
+        wrong.append("checks need vote = true: the holders agree on their coin by a quorum")
     return wrong
 
 

@@ -11,7 +11,13 @@ from typing import Any
 
 from infra.rabbitmq.address import AddressError, BrokerAddress
 from protocols.learning.layout import GRID_BITS, ROOM_BITS
-from protocols.round_config import MINIMUM_FLOOR, crowd_fault, majority, threshold_faults
+from protocols.round_config import (
+    MINIMUM_FLOOR,
+    checks_faults,
+    crowd_fault,
+    majority,
+    threshold_faults,
+)
 from protocols.secagg.field import FIELDS
 from protocols.secagg.fixed_point import FixedPoint
 
@@ -41,6 +47,13 @@ def _thresholds(holders: int, faults: int, threshold: int, vote: bool) -> list[s
         holders=holders, faults=faults, threshold=threshold, quorum=quorum, vote=vote
     )
     return [f"federation.threshold: {with_cure(text, holders)}" for text in found]
+
+
+def _checks(holders: int, faults: int, threshold: int, vote: bool, checks: bool) -> list[str]:
+    if not checks:
+        return []
+    found = checks_faults(holders=holders, faults=faults, threshold=threshold, vote=vote)
+    return [f"secure_sum.checks: {text}" for text in found]
 
 
 def with_cure(fault: str, holders: int) -> str:
@@ -120,6 +133,16 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
     (
         ("federation.holders", "federation.faults", "federation.threshold", "federation.vote"),
         _thresholds,
+    ),
+    (
+        (
+            "federation.holders",
+            "federation.faults",
+            "federation.threshold",
+            "federation.vote",
+            "secure_sum.checks",
+        ),
+        _checks,
     ),
     (("federation.broker", "federation.insecure"), _encrypted),
     (("federation.minimum", "owner.count"), _enough_owners),

@@ -263,6 +263,12 @@ class SecureSum(Section):
         description="how shares are sealed to their holder; "
         "best is the strongest that the coordinator can, and who can't do it is left out",
     )
+    checks: bool = Field(
+        False,
+        examples=["true"],
+        description="find the owners whose shares do not belong together before each vote, "
+        "and go on without them",
+    )
 
 
 class Limits(Section):

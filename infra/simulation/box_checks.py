@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from protocols.messages import AnswerChunk, OpenRound, RoundOpened, ShareChunk, Wire
-from protocols.records import Contributed, HeldAnswer, HeldConfig, HeldKey, HeldShare, RoundRecord
+from protocols.records import (
+    Contributed,
+    HeldAnswer,
+    HeldConfig,
+    HeldFreeze,
+    HeldKey,
+    HeldShare,
+    RoundRecord,
+)
 from protocols.secagg.chunks import answer_stream, share_stream, upload_stream
 from protocols.secagg.sealed import binding_of
 from protocols.trust.errors import Untrusted
@@ -118,6 +126,15 @@ class BoxChecks:
         for key, value in writes:
             if value is not None:
                 self._look_out(host, self._streams(host, key, value))
+                self._may_tell(host, key)
+
+    def _may_tell(self, host: str, key: str) -> None:
+        """Let a holder's part of a coin be told from when all parts are committed to."""
+        prefix, _, kind = key.rpartition("/")
+        frozen = self._ghost.durable(host, f"{prefix}/frozen", HeldFreeze)
+        if kind == "committed" and frozen is not None:
+            known = self._seeds.get(host, [])
+            self._seeds[host] = [seed for seed in known if seed != frozen.opening]
 
     def _streams(self, host: str, key: str, value: bytes) -> Iterable[str]:
         parsed, kind = self._ghost.parsed, key.split("/")

@@ -22,6 +22,7 @@ from .coordinator_checks import CoordinatorChecks
 from .ghost import Ghost, Rule
 from .holder_checks import BINDING, HolderChecks
 from .hosts import Life
+from .share_checks import ShareChecks
 from .trainer_checks import TrainerChecks
 from .watch import Writes
 
@@ -29,7 +30,7 @@ from .watch import Writes
 _read = lru_cache(maxsize=4096)(read)
 # What an actor may die of: its disk or its link, and nothing that is its own.
 # Who has lost its disk has lost its keys, and says so of others in these words.
-_ABOUT_KEYS = ("a sealed box", "with two keys")
+_ABOUT_KEYS = ("a sealed box", "with two keys", "committed to two openings")
 _OF_THE_WORLD = ("StorageFailed: ", "LinkLost: ")
 
 
@@ -39,10 +40,11 @@ class Checks:
     def __init__(self, ghost: Ghost, *, fraction_bits: int) -> None:
         self.ghost = ghost
         self.messages = 0
-        self.holders = HolderChecks(ghost)
+        shares = ShareChecks(ghost)
+        self.holders = HolderChecks(ghost, shares)
         self.boxes = BoxChecks(ghost)
         self.trainers = TrainerChecks(ghost, self.boxes, fraction_bits)
-        self.coordinator = CoordinatorChecks(ghost)
+        self.coordinator = CoordinatorChecks(ghost, shares)
         self._roles = {
             name: ghost.roster.role(name)
             for name in (*ghost.roster.holders, *ghost.roster.trainers)

@@ -9,10 +9,14 @@ import numpy as np
 from protocols.learning.job import Opened
 from protocols.messages import (
     Announce,
+    Ask,
     CloseRound,
+    Freeze,
     OpenRound,
     Propose,
     Release,
+    Reveal,
+    Toss,
     Wire,
 )
 from protocols.records import RoundRecord, RunRecord
@@ -23,12 +27,14 @@ from protocols.reports import (
     RoundAbandoned,
     RoundBegan,
     RoundComplete,
+    SharesChecked,
 )
 from protocols.secagg.chunks import answer_stream, chunk_count
 from protocols.secagg.sets import set_digest
 
 from .ghost import Ghost, Rule
 from .holder_checks import check_genuine
+from .share_checks import ShareChecks
 from .watch import Writes
 
 _ROUNDS = 64
@@ -50,8 +56,9 @@ _UNJUDGED = _Judged("unverified", (), 0)
 class CoordinatorChecks:
     """Looks at the messages, records and events of the coordinator."""
 
-    def __init__(self, ghost: Ghost) -> None:
+    def __init__(self, ghost: Ghost, shares: ShareChecks) -> None:
         self._ghost = ghost
+        self._shares = shares
         self._name = ghost.roster.coordinator
         self._proposed: dict[bytes, bytes] = {}
         self._asked: dict[int, bytes] = {}
@@ -70,6 +77,8 @@ class CoordinatorChecks:
                 self._on_round(message.config.number, message.config.cid(), "opened")
             case Announce():
                 self._on_announce(message)
+            case Freeze() | Reveal() | Toss() | Ask():
+                self._shares.asking(message)
             case Propose() | Release():
                 self._on_set(message)
             case CloseRound():
@@ -293,7 +302,10 @@ class CoordinatorChecks:
                     ghost.violated(Rule.MONOTONE, self._name, f"told of round {event.number}")
             case AnswersJudged():
                 self._on_judged(event)
+            case SharesChecked():
+                self._shares.on_checked(event)
             case RoundComplete():
+                self._shares.on_complete(event, self._recorded.get(event.number))
                 self._on_complete(event)
             case RoundAbandoned():
                 ghost.abandoned[event.number] = event.reason

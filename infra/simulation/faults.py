@@ -169,16 +169,18 @@ class Size:
     queue_messages: int = 2000
     training_s: float = 4.0
     faults: int = 0
+    checks: bool = False
 
     @property
     def needed(self) -> int:
         """How many holders a round can't do without."""
-        return holders_needed(
+        needed = holders_needed(
             threshold=self.threshold,
             faults=self.faults,
             quorum=majority(self.holders, self.faults),
             vote=self.vote,
         )
+        return max(needed, self.threshold + 1) if self.checks else needed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.codec import parse
-from protocols.round_config import Roster
+from protocols.records import HeldConfig
+from protocols.round_config import Roster, RoundConfig
 from protocols.trust.sealing import SealingKey
 
 from .disk import Disk
@@ -37,6 +38,8 @@ class Rule(Enum):
     EXACT = "an opened sum is that of the accepted contributions"
     DISTINCT = "no contribution counts twice"
     GENUINE = "what is chosen was contributed"
+    ONE_COIN = "one freeze and one coin a round, and values under it only"
+    CONSISTENT = "no sum that was checked has shares of no vector"
     ONE_SUM = "no two sums of one round can be opened"
     APART = "no two sums over one state differ by fewer trainers than the minimum"
     ONE_CONTRIBUTION = "a trainer contributes once a round"
@@ -111,6 +114,11 @@ class Ghost:
         """Return a record that is on a host's disk now, None where there is none."""
         data = self.disks[host].records.get(key)
         return None if data is None else self.parsed(data, schema)
+
+    def config_at(self, host: str, cid: bytes) -> RoundConfig | None:
+        """Return the configuration of a round that is open at a holder now."""
+        held = self.durable(host, f"round/{cid.hex()}/config", HeldConfig)
+        return None if held is None else held.config
 
     def parsed(self, data: bytes, schema: type[T]) -> T:
         """Return a record; the same bytes are read once."""

@@ -5,21 +5,26 @@ from __future__ import annotations
 from protocols.messages import (
     AnswerChunk,
     AnswerHeader,
+    CheckValues,
     CloseRound,
+    CoinOpening,
     Contribution,
     Excluded,
+    Frozen,
     Have,
     OpenRound,
     RoundOpened,
+    Tossed,
     Vote,
     Wire,
 )
-from protocols.records import HeldAnswer, HeldConfig, HeldExclusion, HeldShare, HeldVote, LastRound
+from protocols.records import HeldAnswer, HeldExclusion, HeldShare, HeldVote, LastRound
 from protocols.round_config import RoundConfig
 from protocols.secagg.sets import contribution_digest, set_digest
 
 from .apart_checks import ApartChecks
 from .ghost import Ghost, Rule
+from .share_checks import ShareChecks
 from .watch import Writes
 
 # Once these are acknowledged, a holder is bound by their round's number.
@@ -32,9 +37,10 @@ _RECEIPTS = 5000
 class HolderChecks:
     """Looks at the messages and records of share-holders."""
 
-    def __init__(self, ghost: Ghost) -> None:
+    def __init__(self, ghost: Ghost, shares: ShareChecks) -> None:
         self._ghost = ghost
         self._apart = ApartChecks(ghost)
+        self._shares = shares
         self._answered: dict[tuple[str, bytes], AnswerHeader] = {}
         self._last: dict[str, int] = {}
         self._receipted: dict[tuple[str, bytes, str], bytes] = {}
@@ -54,12 +60,13 @@ class HolderChecks:
                 self._on_vote(host, message)
             case AnswerChunk():
                 self._on_answer(host, message)
+            case Frozen() | CoinOpening() | Tossed() | CheckValues():
+                self._shares.saying(host, message, over=self._over(host, message.cid))
             case _:
                 pass
 
     def _config(self, host: str, cid: bytes) -> RoundConfig | None:
-        held = self._ghost.durable(host, f"round/{cid.hex()}/config", HeldConfig)
-        return None if held is None else held.config
+        return self._ghost.config_at(host, cid)
 
     def _on_opened(self, host: str, cid: bytes) -> None:
         if self._config(host, cid) is None and not self._over(host, cid):

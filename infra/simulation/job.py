@@ -46,6 +46,7 @@ def assignment_of(size: Size, probe: Probe) -> Assignment:
         chunk_bytes=1024,
         # Every library has it, so a seed tells one history on all machines.
         sealing=CLASSICAL,
+        checks=size.checks,
         abandoned_rounds=_NO_END,
         timing=TIMING,
     )

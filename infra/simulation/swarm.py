@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from protocols.round_config import Roster, majority
+from protocols.round_config import Roster, checks_faults, majority
 
 from .draws import stream
 from .faults import Aim, Fault, Kind, Plan, Point, Rates, Size
@@ -39,6 +39,11 @@ _RECORDS = {
     "coordinator": ("run", "round"),
     "holder": ("last", "config", "share", "vote", "answer"),
     "trainer": ("job",),
+}
+_BEFORE_THE_VOTE = {
+    "Propose": ("Freeze", "Reveal", "Toss", "Ask"),
+    "Vote": ("Frozen", "CoinOpening", "Tossed", "CheckValues"),
+    "vote": ("frozen", "committed", "coin"),
 }
 _AIM_AT_COMMIT = (Point.BEFORE_COMMIT, Point.AFTER_COMMIT)
 _AIM_AT_SEND = (Point.BEFORE_SEND, Point.AFTER_SEND)
@@ -90,22 +95,47 @@ _LIE_AT_ONCE = 0.2  # of all lies; the others wait for a moment
 _HEALED_S = 240.0
 _LYING_SEEDS = 1 / 3
 _ALLOWING_SEEDS = 1 / 3
+_CHECKING_SEEDS = 1 / 2  # of those in which trainers' shares can be checked
 _PARTIES = ("coordinator", "holder", "trainer")
 
 
 def plan_of(seed: int, *, faulty_s: float = 60.0, size: Size | None = None) -> Plan:
     """Return the plan that belongs to a seed; with a `size` of one's own if it is given."""
-    size = _with_liars(_size(stream(seed, "size")), seed) if size is None else size
+    size = _drawn(seed) if size is None else size
     roster = roster_of(size)
     core = _core(stream(seed, "core"), roster, size)
+    faults = _faults(seed, size, core, faulty_s)
+    if size.checks:
+        faults = _at_checks(stream(seed, "aims at checks"), faults)
     return Plan(
         size=size,
         rates=_rates(stream(seed, "rates")),
-        faults=_faults(seed, size, core, faulty_s),
+        faults=faults,
         faulty_s=faulty_s,
         healed_s=_HEALED_S,
         core=core,
     )
+
+
+def _at_checks(draw: Random, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """Let half of what is aimed at the vote strike in the check before it."""
+    found = []
+    for fault in faults:
+        instead = () if fault.aim is None else _BEFORE_THE_VOTE.get(fault.aim.what, ())
+        if fault.aim is None or not instead or fault.kind in MOMENTS or draw.random() < 0.5:
+            found.append(fault)
+        else:
+            found.append(replace(fault, aim=replace(fault.aim, what=draw.choice(instead))))
+    return tuple(found)
+
+
+def _drawn(seed: int) -> Size:
+    size = _with_liars(_size(stream(seed, "size")), seed)
+    checkable = not checks_faults(
+        holders=size.holders, faults=size.faults, threshold=size.threshold, vote=size.vote
+    )
+    drawn = stream(seed, "checks").random() < _CHECKING_SEEDS
+    return replace(size, checks=True) if checkable and drawn else size
 
 
 def _size(draw: Random) -> Size:

@@ -92,7 +92,15 @@ class TrainerChecks:
         values = FixedPoint.of(config).encode(vector)
         place = self._ghost.roster.holders.index(to)
         drawn = [seed for seed in self._drawn[host] if len(seed) == SEED_BYTES]
-        used = [s for s in drawn if suite.protect(config, values, s, 0)[place] == share]
+        masks = chunk.index == suite.chunks(config)
+        used = [
+            seed
+            for seed in drawn
+            if share
+            == (
+                suite.deal_masks(config, seed) if masks else suite.protect(config, values, seed, 0)
+            )[place]
+        ]
         if not used:
             self._ghost.violated(Rule.SECRET, host, "a share is hidden by no entropy that it drew")
             return

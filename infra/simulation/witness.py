@@ -14,6 +14,7 @@ from protocols.messages import (
     Announce,
     AnswerChunk,
     CloseRound,
+    Freeze,
     OpenRound,
     Propose,
     Release,
@@ -46,6 +47,7 @@ _MOST = 200_000  # moments of one history that are kept
 _STEPS = {
     OpenRound: Step.OPENING,
     Announce: Step.COLLECTING,
+    Freeze: Step.CHECKING,
     Propose: Step.VOTING,
     Release: Step.RELEASING,
 }

@@ -8,10 +8,15 @@ from protocols.messages import (
     Accepted,
     Announce,
     AnswerChunk,
+    Ask,
+    CheckValues,
     CloseRound,
+    CoinOpening,
     Contribution,
     Declined,
     Excluded,
+    Freeze,
+    Frozen,
     Goodbye,
     Grant,
     Have,
@@ -21,8 +26,11 @@ from protocols.messages import (
     Propose,
     Refused,
     Release,
+    Reveal,
     RoundOpened,
     ShareChunk,
+    Toss,
+    Tossed,
     Vote,
     Welcome,
     Wire,
@@ -42,6 +50,13 @@ _PLAIN: dict[type, str] = {
     Accepted: "takes part",
     Declined: "declines",
     Working: "working",
+    Frozen: "the set is frozen here",
+    Reveal: "shows commitments",
+    CoinOpening: "opens its commitment",
+    Toss: "shows openings",
+    Tossed: "has tossed the coin",
+    Ask: "asks for check values",
+    CheckValues: "check values",
     Grant: "asks for chunks",
     ShareChunk: "a share",
 }
@@ -78,6 +93,8 @@ _RULES = {
     Rule.EXACT: "A sum must be that of what its survivors computed, to the last bit.",
     Rule.DISTINCT: "Each trainer may be in a sum once.",
     Rule.GENUINE: "What is in a set must have been contributed.",
+    Rule.ONE_COIN: "Two coins under the same masks show a combination of single vectors.",
+    Rule.CONSISTENT: "A trainer with shares of no vector is left out before the vote.",
     Rule.ONE_SUM: "The difference of two sums may be one owner's vector.",
     Rule.APART: "The difference of two sums over one state tells of the few who are in one only.",
     Rule.ONE_CONTRIBUTION: "A trainer sends one contribution a round, always the same.",
@@ -139,8 +156,9 @@ def said(message: Wire) -> tuple[str, str]:  # noqa: PLR0911 - one for each mess
             return f"excludes {message.trainer}", message.reason
         case Refused():
             return f"refuses {message.what}", message.reason
-        case Propose():
-            return f"proposes {_members(message.chosen)}", ""
+        case Freeze() | Propose():
+            verb = "freezes" if isinstance(message, Freeze) else "proposes"
+            return f"{verb} {_members(message.chosen)}", ""
         case Vote():
             return f"votes for set {message.set_digest.hex()[:8]}", ""
         case Release():
@@ -164,6 +182,7 @@ def cast(plan: Plan) -> list[str]:
     size = plan.size
     votes = "with votes" if size.vote else "without votes"
     lying = f", {size.faults} of the holders may lie" if size.faults else ""
+    lying += ", shares are checked" if size.checks else ""
     lines = [
         f"coordinator, holders h1 to h{size.holders}, trainers t01 to t{size.trainers:02}",
         f"threshold {size.threshold}, minimum {size.minimum}, {votes}{lying}; training takes "

@@ -24,6 +24,7 @@ from protocols.reports import (
     RoundAbandoned,
     RoundBegan,
     RoundComplete,
+    SharesChecked,
     StateUpdated,
     Step,
     TookPart,
@@ -169,6 +170,12 @@ class StatusBoard:
             case Incompatible():
                 versions = ", ".join(str(version) for version in event.versions)
                 self._trouble(f"{event.peer} speaks other versions of the protocol: {versions}")
+            case SharesChecked() if event.inconsistent:
+                names = ", ".join(event.inconsistent)
+                self._trouble(f"round {event.number}: shares of {names} belong to no vector")
+            case SharesChecked() if event.disputed:
+                names = ", ".join(trainer for trainer, _ in event.disputed)
+                self._trouble(f"round {event.number}: shares of {names} do not fit some holders'")
             case AnswersJudged() if event.liars:
                 names = ", ".join(event.liars)
                 self._trouble(f"round {event.number}: false answers of {names}, left out")

@@ -9,7 +9,7 @@ from protocols.errors import PeerViolation
 from protocols.messages import AnswerChunk, AnswerHeader
 from protocols.round_config import RoundConfig
 
-from .chunks import answer_stream, chunk_count, shape_fault
+from .chunks import answer_fault, answer_stream, chunk_count
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ class Answers:
             return None
         if header.set_digest != set_digest:
             raise PeerViolation(holder, "answered for a set that was never proposed")
-        fault = shape_fault(self._config, header.answer_bytes, message.index, message.payload)
+        fault = answer_fault(self._config, header.answer_bytes, message.index, message.payload)
         if fault is not None:
             raise PeerViolation(holder, f"sent an answer of the wrong shape: {fault}")
         parts = self._parts.setdefault(holder, _Parts(header, message.header_signature))

@@ -36,8 +36,8 @@ def request_of(
             return Release(cid=config.cid(), chosen=chosen, votes=certificate_of(votes))
         case Step.VOTING | Step.RELEASING:
             return Propose(cid=config.cid(), chosen=chosen)
-        case Step.UPDATING:
-            return None
+        case Step.CHECKING | Step.UPDATING:
+            return None  # what a check asks for is said by `Tossing`
 
 
 def certificate_of(votes: Mapping[str, bytes]) -> tuple[Endorsement, ...]:

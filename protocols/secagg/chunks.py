@@ -9,8 +9,19 @@ from .suites import SUITES
 
 
 def chunk_count(config: RoundConfig) -> int:
-    """Return the number of chunks of a share, which is that of an answer too."""
+    """Return the number of chunks of a vector: all of an answer, and of a share but its masks."""
     return SUITES[config.suite].chunks(config)
+
+
+def share_chunk_count(config: RoundConfig) -> int:
+    """Return the number of chunks of a share; where there are checks, the last is its masks."""
+    return chunk_count(config) + config.checks
+
+
+def share_size(config: RoundConfig) -> int:
+    """Return the bytes of one holder's share, the masks among them."""
+    suite = SUITES[config.suite]
+    return suite.share_bytes(config) + (suite.mask_bytes(config) if config.checks else 0)
 
 
 def upload_stream(cid: bytes, holder: str) -> str:
@@ -33,13 +44,34 @@ def chosen_streams(cid: bytes, chosen: tuple[Contribution, ...]) -> list[str]:
     return [share_stream(cid, contribution.trainer) for contribution in chosen]
 
 
-def shape_fault(config: RoundConfig, total_bytes: int, index: int, payload: bytes) -> str | None:
-    """Say what is wrong with a chunk of a share or an answer, None if it fits the round."""
+def answer_fault(config: RoundConfig, total_bytes: int, index: int, payload: bytes) -> str | None:
+    """Say what is wrong with a chunk of an answer, None if it fits the round."""
     suite = SUITES[config.suite]
-    if total_bytes != suite.share_bytes(config):
-        return f"{total_bytes} bytes where {suite.share_bytes(config)} belong"
-    if index >= suite.chunks(config):
-        return f"chunk {index} of {suite.chunks(config)}"
-    if len(payload) != suite.payload_bytes(config, index):
-        return f"chunk {index} is {len(payload)} bytes long"
-    return None
+    sizes = _sizes(config, index, chunk_count(config))
+    return _fault((total_bytes, suite.share_bytes(config)), index, payload, sizes)
+
+
+def share_fault(config: RoundConfig, total_bytes: int, index: int, payload: bytes) -> str | None:
+    """Say what is wrong with a chunk of a share, None if it fits the round."""
+    sizes = _sizes(config, index, share_chunk_count(config))
+    return _fault((total_bytes, share_size(config)), index, payload, sizes)
+
+
+def _sizes(config: RoundConfig, index: int, chunks: int) -> tuple[int, int]:
+    """Return how many chunks there are, and the bytes of one of them, 0 where there is none."""
+    if index >= chunks:
+        return chunks, 0
+    suite = SUITES[config.suite]
+    masks = index == chunk_count(config)
+    return chunks, suite.mask_bytes(config) if masks else suite.payload_bytes(config, index)
+
+
+def _fault(
+    total: tuple[int, int], index: int, payload: bytes, sizes: tuple[int, int]
+) -> str | None:
+    (claimed, right), (chunks, size) = total, sizes
+    if claimed != right:
+        return f"{claimed} bytes where {right} belong"
+    if index >= chunks:
+        return f"chunk {index} of {chunks}"
+    return None if len(payload) == size else f"chunk {index} is {len(payload)} bytes long"

@@ -8,7 +8,7 @@ from operator import or_
 
 from protocols.messages import Contribution
 
-from .differencing import Apart, choose_releasable
+from .differencing import Apart, choose_releasable, releasable
 from .sets import choose
 
 _NAMED = 5  # of those whose return would help
@@ -139,6 +139,20 @@ class Collected:
         own = self.earlier if recall else Apart()
         bound = {holder: self._pledged.get(holder, Apart()) | own for holder in self._have}
         return choose_releasable(self._have, bound, need=self._need, minimum=minimum)
+
+    def apart(
+        self, contributions: tuple[Contribution, ...], minimum: int
+    ) -> tuple[Contribution, ...]:
+        """Choose the most of these, all of which enough holders hold, that may be released.
+
+        They were a set that may be; without those who were left out since they may be none.
+        """
+        digests = {contribution.trainer: contribution.digest for contribution in contributions}
+        pledged = reduce(or_, self._pledged.values(), Apart())
+        for bound in (self.earlier | pledged, pledged):
+            if found := releasable(frozenset(digests), bound, minimum=minimum):
+                return tuple(Contribution(trainer=n, digest=digests[n]) for n in sorted(found))
+        return ()
 
     def spare(self, chosen: tuple[Contribution, ...], minimum: int) -> None:
         """Take note of who is not chosen only because of the sets of earlier rounds."""

@@ -31,7 +31,7 @@ from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import suites
 from protocols.trust.signing import Verifier, require_said
 
-from .chunks import chunk_count, upload_stream
+from .chunks import share_chunk_count, upload_stream
 from .credit import Outgoing, indices_of, span_fault
 from .greeting import greeting
 from .pulse import Pulse
@@ -335,7 +335,7 @@ class Contributing:
             return []  # of a round that is over, or from before a crash that lost the round
         if sender not in attempt.opened:
             raise PeerViolation(sender, "granted chunks of a share that it was never offered")
-        fault = span_fault(message.spans, chunk_count(attempt.config))
+        fault = span_fault(message.spans, share_chunk_count(attempt.config))
         if fault is not None:
             raise PeerViolation(sender, f"granted {fault}")
         upload = attempt.uploads.get(sender)

@@ -63,6 +63,7 @@ class Plan:
     abandoned_rounds: int
     timing: Timing
     faults: int = 0
+    checks: bool = False
     epoch: int = 0  # of the signed roster, 0 where there is none
 
 
@@ -127,7 +128,7 @@ class Coordinating:
             return closed + self._next_round(now_s)
         # Limits may have changed since; who is asked for what in this round has not.
         self._round = self._gathering(stored.config, stored.seed, now_s)
-        resumed = self._round.resume(stored.announced, stored.chosen)
+        resumed = self._round.resume(stored.announced, stored.chosen, stored.check)
         return [*closed, self._began(), *resumed, Report(self._round.progress(now_s))]
 
     def _closed_again(self, run: RunRecord) -> list[Effect]:
@@ -157,7 +158,14 @@ class Coordinating:
             reason=step.reason,
             closed=b"" if self._round is None else self._round.cid,
             liars=self._liars(),
+            inconsistent=self._inconsistent(),
         )
+
+    def _inconsistent(self) -> tuple[str, ...]:
+        """Name the trainers whose shares belonged to no vector, in this round or before."""
+        now = () if self._round is None else self._round.inconsistent
+        before = () if self._run is None else self._run.inconsistent
+        return tuple(name for name in self._roster.trainers if name in (*before, *now))
 
     def _liars(self) -> tuple[str, ...]:
         """Name the holders that answered falsely, in this round or before."""
@@ -224,6 +232,7 @@ class Coordinating:
             sealing=plan.sealing,
             state=run.state,
             roster=self._roster.digest(),
+            checks=plan.checks,
         )
 
     def _began(self) -> Report:
@@ -241,6 +250,7 @@ class Coordinating:
             seed=self._seed,
             announced=gathering.announcement(),
             chosen=gathering.chosen,
+            check=gathering.check_record(),
         )
         if record == self._stored:
             return []
@@ -437,7 +447,11 @@ class Coordinating:
         """Go on from the same state, but never again under this round's number."""
         run = msgspec.structs.replace(run, proposed=self._proposed(run, gathering))
         self._run = msgspec.structs.replace(
-            run, number=run.number + 1, abandoned=run.abandoned + 1, closed=gathering.cid
+            run,
+            number=run.number + 1,
+            abandoned=run.abandoned + 1,
+            closed=gathering.cid,
+            inconsistent=self._inconsistent(),
         )
         return Record("run", canonical(self._run))
 
@@ -456,6 +470,7 @@ class Coordinating:
             reason=reason,
             completed=0 if run is None else run.completed,
             liars=() if run is None else run.liars,
+            inconsistent=() if run is None else run.inconsistent,
         )
         return [Report(self.ended)]
 

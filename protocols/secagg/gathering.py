@@ -11,10 +11,13 @@ from protocols.messages import (
     Accepted,
     AnswerChunk,
     AnswerHeader,
+    CheckValues,
+    CoinOpening,
     Contribution,
     Declined,
     Endorsement,
     Excluded,
+    Frozen,
     Have,
     Message,
     Opened,
@@ -22,11 +25,13 @@ from protocols.messages import (
     Pledged,
     Refused,
     RoundOpened,
+    Tossed,
     Vote,
     Wire,
     Working,
 )
-from protocols.reports import AnswersJudged, Progress, Step
+from protocols.records import CheckRecord
+from protocols.reports import AnswersJudged, Progress, SharesChecked, Step
 from protocols.round_config import Roster
 from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import SealingKey
@@ -44,6 +49,7 @@ from .patience import Patience
 from .pledges import apart_of
 from .sealed import key_fault
 from .sets import set_digest
+from .tossing import Tossing, reason_of
 from .trial import Trial, Verdict
 
 _ASK_ALL = 2  # each so manieth time all holders are asked what they have
@@ -86,6 +92,7 @@ class Gathering:
         self._answers = Answers(config)
         self._trial = Trial(config, roster.holders, means.entropy)
         self._claims = Claims(roster.federation, self.cid, means.verifier)
+        self._tossing: Tossing | None = None
         self._gone: dict[str, None] = {}
 
     @property
@@ -130,18 +137,27 @@ class Gathering:
         """Return what is announced of the holders that take part; none before."""
         return tuple(self.opened[name] for name in self.announced)
 
+    def check_record(self) -> CheckRecord | None:
+        """Return how far the check has come, None before it began."""
+        return None if self._tossing is None else self._tossing.record
+
     def resume(
-        self, announced: tuple[Opened, ...], chosen: tuple[Contribution, ...]
+        self,
+        announced: tuple[Opened, ...],
+        chosen: tuple[Contribution, ...],
+        check: CheckRecord | None = None,
     ) -> list[Effect]:
         """Go on with a round that was under way when this coordinator died."""
         if announced:
             self.opened = {opened.holder: opened for opened in announced}
             self.announced = tuple(self.opened)
             self.step = Step.COLLECTING
+        if check is not None:
+            self._check(check)
         if chosen:
             self._choose(chosen)
         opens = self._open_again(self._roster.holders)
-        asked = self.announced if chosen else self._roster.trainers
+        asked = self._roster.trainers if self.step is Step.COLLECTING else self.waiting_for()
         return opens if self.step is Step.OPENING else opens + self._resend(asked)
 
     def _open_again(self, holders: Iterable[str]) -> list[Effect]:
@@ -158,9 +174,9 @@ class Gathering:
         """Let the time pass: end what has waited long enough, repeat what went unanswered."""
         if self._over() or self._trial.under_way:
             return []
-        step = self.step
+        step, stage = self.step, self._stage()
         gone_on = self._go_on(now_s)
-        if self.step is not step or self.abandoned is not None or self._trial.under_way:
+        if self._stage() != stage or self.abandoned is not None or self._trial.under_way:
             return gone_on
         if not self._patience.ask_again(now_s):
             return []
@@ -215,10 +231,16 @@ class Gathering:
         leave = {
             Step.OPENING: self._leave_opening,
             Step.COLLECTING: self._leave_collecting,
+            Step.CHECKING: self._leave_checking,
             Step.VOTING: self._leave_voting,
             Step.RELEASING: self._leave_releasing,
         }.get(self.step)
         return [] if leave is None else leave(now_s)
+
+    def _stage(self) -> tuple[object, ...]:
+        """Return what is asked for now."""
+        check = self._tossing
+        return self.step, None if check is None else check.stage
 
     def _enter(self, step: Step, now_s: float) -> None:
         self.step = step
@@ -267,7 +289,10 @@ class Gathering:
             return []
         if chosen := chosen or self._collected.releasable(minimum, recall=False):
             self._collected.spare(chosen, minimum)
-            self._choose(chosen)
+            if self.config.checks:
+                self._check(CheckRecord(frozen=chosen))
+            else:
+                self._choose(chosen)
             self._enter(self.step, now_s)
             return self._resend(self.announced)
         few = len(self._collected.choose())
@@ -275,6 +300,68 @@ class Gathering:
             self._collected.held_back(minimum)
             or f"{few} survivors are below the minimum of {minimum}"
         )
+
+    def _check(self, record: CheckRecord) -> None:
+        self._tossing = Tossing(self.config, self._roster, record)
+        self.step = Step.CHECKING
+        self._leave_out(record)
+
+    def _leave_out(self, record: CheckRecord) -> None:
+        for suspect in record.suspects:
+            self._collected.exclude(suspect.trainer, reason_of(suspect))
+
+    def _leave_checking(self, now_s: float) -> list[Effect]:
+        check = self._checked_now()
+        self._patience.has_enough(check.ready, now_s)
+        overdue = self._patience.exhausted(now_s)
+        if check.ready and (self._all_gave() or overdue or self._patience.over_grace(now_s)):
+            check.go_on()
+            if check.fault is not None:
+                return self._abandon(check.fault)
+            if check.suspects is not None:
+                return self._check_ended(check, now_s)
+            self._patience.enter(now_s)
+            return self._resend(self.waiting_for())
+        if overdue:
+            heard = f"{len(check.heard)} of {check.need} holders"
+            return self._abandon(f"{heard} took part in the check ({check.phase.value})")
+        return []
+
+    def _checked_now(self) -> Tossing:
+        if self._tossing is None:
+            raise Misuse("nothing is checked in this round")
+        return self._tossing
+
+    def _check_ended(self, check: Tossing, now_s: float) -> list[Effect]:
+        suspects = check.suspects or ()
+        self._leave_out(check.record)
+        told = Report(
+            SharesChecked(
+                job=self.config.job,
+                number=self.config.number,
+                checked="" if check.status is None else check.status.value,
+                inconsistent=self.inconsistent,
+                disputed=tuple((one.trainer, one.disputed) for one in suspects if one.disputed),
+            )
+        )
+        minimum, names = self.config.minimum, ", ".join(one.trainer for one in suspects)
+        if len(check.chosen) < minimum:
+            few = f"{len(check.chosen)} contributions are below the minimum"
+            return [told, *self._abandon(f"{few} without {names}, whose shares do not fit")]
+        chosen = self._collected.apart(check.chosen, minimum) if suspects else check.chosen
+        if not chosen:
+            held_back = self._collected.held_back(minimum) or "no set may be summed"
+            return [told, *self._abandon(f"without {names}, whose shares do not fit: {held_back}")]
+        self._choose(chosen)
+        self._enter(self.step, now_s)
+        return [told, *self._resend(self.announced)]
+
+    @property
+    def inconsistent(self) -> tuple[str, ...]:
+        """Name the trainers whose shares belong to no vector, for certain."""
+        check = self._tossing
+        suspects = () if check is None else check.record.suspects
+        return tuple(one.trainer for one in suspects if not one.disputed)
 
     def _all_can_be_opened(self) -> bool:
         awaited = self._awaited()
@@ -364,6 +451,8 @@ class Gathering:
                 return tuple(n for n in self._known_holders() if n not in self.opened)
             case Step.COLLECTING:
                 return self._collected.unsettled(self._awaited(), holders=len(self.announced))
+            case Step.CHECKING:
+                return self._checked_now().waiting_for(self.announced)
             case Step.VOTING:
                 return tuple(n for n in self.announced if n not in self._votes)
             case Step.RELEASING:
@@ -427,12 +516,18 @@ class Gathering:
             case Step.COLLECTING:
                 got = self._collected.receipts()
                 return got, max(got, len(self._awaited()) * len(self.announced))
+            case Step.CHECKING:
+                check = self._checked_now()
+                return len(check.heard), check.need
             case Step.VOTING:
                 return len(self._votes), self.config.quorum
             case Step.RELEASING | Step.UPDATING:
                 return len(self.answered), self.config.answers_needed()
 
     def _resend(self, names: Iterable[str]) -> list[Effect]:
+        if self.step is Step.CHECKING:
+            asked = self._checked_now().request()
+            return [Send(name, asked) for name in names]
         request = request_of(
             self.step,
             self._opening,
@@ -451,7 +546,10 @@ class Gathering:
             self._collected.declined.pop(name, None)
             return self._resend([name]) if self.step is Step.COLLECTING else []
         effects = self._open_again([name])
-        asked = self.step in (Step.VOTING, Step.RELEASING) and name in self.announced
+        if self.step is Step.CHECKING:
+            asked = name in self.waiting_for()
+        else:
+            asked = self.step in (Step.VOTING, Step.RELEASING) and name in self.announced
         return effects + (self._resend([name]) if asked else [])
 
     def leave(self, name: str, now_s: float) -> list[Effect]:
@@ -559,6 +657,12 @@ class Gathering:
     def _on_refused(self, _sender: str, _message: Refused, _: bytes) -> list[Effect] | None:
         return None  # counted by the actor; the request is repeated until the step's end
 
+    def _on_check(self, sender: str, message: Message, signature: bytes) -> list[Effect] | None:
+        check = self._tossing
+        if check is None or not check.receive(sender, message, signature):
+            return None
+        return []
+
     def _on_vote(self, sender: str, message: Vote, signature: bytes) -> list[Effect] | None:
         if not self.chosen or sender in self._votes:
             return None
@@ -586,6 +690,10 @@ _FROM_HOLDERS: dict[type[Message], str] = {
     Have: "_on_have",
     Excluded: "_on_excluded",
     Refused: "_on_refused",
+    Frozen: "_on_check",
+    CoinOpening: "_on_check",
+    Tossed: "_on_check",
+    CheckValues: "_on_check",
     Vote: "_on_vote",
     Working: "_on_working",
     AnswerChunk: "_on_answer",

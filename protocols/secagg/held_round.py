@@ -21,6 +21,7 @@ from protocols.trust.sealing import BoxKey, SealingKey
 
 from .chunks import share_stream
 from .credit import Incoming
+from .held_check import HeldCheck
 from .sets import contribution_digest
 
 
@@ -53,6 +54,7 @@ class HeldRound:
     answered_set: tuple[Contribution, ...] | None = None
     answer: AnswerHeader | None = None
     unable: bool = False
+    check: HeldCheck = field(default_factory=HeldCheck)
 
     def __post_init__(self) -> None:
         self.cid = self.config.cid()
@@ -65,12 +67,21 @@ class HeldRound:
     @property
     def fixed(self) -> bool:
         """Whether it is decided which contributions count: none comes in, nobody goes out."""
-        return self.vote is not None or self.answered_set is not None
+        bound = (self.check.frozen, self.vote, self.answered_set)
+        return any(chosen is not None for chosen in bound)
 
     @property
-    def summing(self) -> bool:
-        """Whether the answer is decided on, not there yet, and still worked on."""
-        return self.answered_set is not None and self.answer is None and not self.unable
+    def at_work(self) -> bool:
+        """Whether shares are combined, or an answer is decided on, not there, and worked on."""
+        summing = self.answered_set is not None and self.answer is None and not self.unable
+        return summing or self.check.combining
+
+    def lack(self, chosen: tuple[Contribution, ...]) -> str | None:
+        """Say that not all of a set is here, None if it is."""
+        lacking = sum(self.complete.get(one.trainer) != one.digest for one in chosen)
+        if not lacking:
+            return None
+        return f"{lacking} of {len(chosen)} contributions are not complete here"
 
     def record(self, key: str, value: Message) -> Record:
         """Return the journal write for one fact of this round."""
@@ -94,6 +105,8 @@ class HeldRound:
             case "answer":
                 record = parse(value, HeldAnswer)
                 self.answered_set, self.answer = record.chosen, record.header
+            case _:
+                self.check.restore(kind, value)
 
     def _restore_share(
         self, trainer: str, share: HeldShare, stored: Mapping[str, frozenset[int]]

@@ -27,9 +27,11 @@ from protocols.effects import (
 from protocols.errors import PeerViolation
 from protocols.messages import (
     AnswerHeader,
+    Ask,
     CloseRound,
     Contribution,
     Excluded,
+    Freeze,
     Goodbye,
     Grant,
     Have,
@@ -37,8 +39,10 @@ from protocols.messages import (
     Propose,
     Refused,
     Release,
+    Reveal,
     RoundOpened,
     ShareChunk,
+    Toss,
     Vote,
     Welcome,
     Wire,
@@ -60,8 +64,10 @@ from protocols.trust.evidence import Said, contradiction
 from protocols.trust.sealing import ENTROPY_BYTES, BoxKey, BoxSeed, suites
 from protocols.trust.signing import Statement, Verifier, require_said
 
-from .chunks import answer_stream, chunk_count, shape_fault, share_stream
+from .chunks import answer_stream, share_chunk_count, share_fault, share_stream
+from .coin import Values
 from .credit import fair_share
+from .freezing import WHAT, Check, Freezing
 from .greeting import greeting
 from .held_round import HeldRound, Partial, restore_rounds
 from .pledges import HeldPledges
@@ -100,6 +106,7 @@ class Holding:
         self._last: dict[str, LastRound] = {}
         self._pledges = HeldPledges(roster)
         self._pulse = Pulse()
+        self._freezing = Freezing(name, roster, verifier, entropy)
 
     def restore(self, records: Mapping[str, bytes], stored: Mapping[str, frozenset[int]]) -> None:
         """Take up what the journal and the spool remember."""
@@ -134,13 +141,13 @@ class Holding:
 
     def next_wake_s(self) -> float | None:
         """Return when to call `advance`, None while there is no long work."""
-        return self._pulse.next_s if any(h.summing for h in self._rounds.values()) else None
+        return self._pulse.next_s if any(h.at_work for h in self._rounds.values()) else None
 
     def advance(self, now_s: float) -> list[Effect]:
         """Tell the coordinator of long work that goes on."""
         effects: list[Effect] = []
         for held in self._rounds.values():
-            if held.summing:
+            if held.at_work:
                 self._pulse.beaten(now_s, held.config)
                 effects.append(Send(self._roster.coordinator, Working(cid=held.cid)))
         return effects
@@ -156,10 +163,10 @@ class Holding:
                 return self._on_open(sender, message)
             case ShareChunk() if role == "trainer":
                 return self._on_chunk(sender, message)
-            case Propose() if role == "coordinator":
-                return self._on_propose(sender, message)
-            case Release() if role == "coordinator":
-                return self._on_release(sender, message)
+            case Freeze() | Reveal() | Toss() | Ask() | Propose() | Release() if (
+                role == "coordinator"
+            ):
+                return self._on_set(sender, message)
             case CloseRound() if role == "coordinator":
                 return self._on_close(message)
             case Welcome() | Refused() if role == "coordinator":
@@ -280,7 +287,7 @@ class Holding:
 
     def _check_shape(self, sender: str, held: HeldRound, message: ShareChunk) -> None:
         header = message.header
-        fault = shape_fault(held.config, header.share_bytes, message.index, message.payload)
+        fault = share_fault(held.config, header.share_bytes, message.index, message.payload)
         if len(header.share_digests) != held.config.holders:
             fault = f"{len(header.share_digests)} digests for {held.config.holders} holders"
         if fault is not None:
@@ -299,18 +306,19 @@ class Holding:
         if partial.chunks.store(message.index):
             stream = share_stream(held.cid, header.trainer)
             effects.append(StoreChunk(held.config, stream, message.index, message.payload))
-        elif partial.chunks.whole(chunk_count(held.config)):
+        elif partial.chunks.whole(share_chunk_count(held.config)):
             return effects  # it is being checked
         return effects + self._check_or_grant(held, header.trainer, partial, offered=offered)
 
     def _check_or_grant(
         self, held: HeldRound, trainer: str, partial: Partial, *, offered: bool
     ) -> list[Effect]:
-        chunks = chunk_count(held.config)
+        chunks = share_chunk_count(held.config)
         if partial.chunks.whole(chunks):
             place = self._roster.holders.index(self._name)
             digest = partial.header.share_digests[place]
-            return [CheckStream(held.config, share_stream(held.cid, trainer), digest)]
+            stream, masks = share_stream(held.cid, trainer), held.config.checks
+            return [CheckStream(held.config, stream, digest, masks=masks)]
         if held.fixed:
             return []
         spans = partial.chunks.grant(chunks, self._credit(), offered=offered)
@@ -369,6 +377,36 @@ class Holding:
             Erase(share_stream(held.cid, trainer)),
         ]
 
+    def _on_set(self, sender: str, message: Check | Propose | Release) -> list[Effect]:
+        match message:
+            case Propose():
+                return self._on_propose(sender, message)
+            case Release():
+                return self._on_release(sender, message)
+        return self._on_check(sender, message)
+
+    # --- check -----------------------------------------------------------------------
+
+    def _on_check(self, sender: str, message: Check) -> list[Effect]:
+        what = WHAT[type(message)]
+        held = self._rounds.get(message.cid)
+        if held is None:
+            return self._refuse(sender, message.cid, what, "the round is not open here")
+        effects = self._freezing.receive(held, message)
+        if isinstance(effects, str):
+            return self._refuse(sender, held.cid, what, effects)
+        return effects
+
+    def combined(self, cid: bytes, values: dict[str, Values] | None) -> list[Effect]:
+        """Take the result of a `CombineShares`, None where the shares can't be read."""
+        held = self._rounds.get(cid)
+        if held is None:
+            return []
+        if values is None:
+            held.check.combining, held.check.unable = False, True
+            return []
+        return self._freezing.combined(held, values)
+
     # --- vote and release -------------------------------------------------------------
 
     def _on_propose(self, sender: str, message: Propose) -> list[Effect]:
@@ -425,10 +463,9 @@ class Holding:
             raise PeerViolation(sender, "proposed a second set in one round")
         if held.answered_set is not None and held.answered_set != chosen:
             raise PeerViolation(sender, "asked for a second set in one round")
-        lacking = sum(held.complete.get(c.trainer) != c.digest for c in chosen)
-        if lacking:
-            return f"{lacking} of {len(chosen)} contributions are not complete here"
-        return self._pledges.refusal(held.config, chosen)
+        if held.check.frozen is not None and not set(chosen) <= set(held.check.frozen):
+            raise PeerViolation(sender, "proposed what is not in the set that was frozen")
+        return held.lack(chosen) or self._pledges.refusal(held.config, chosen)
 
     def _answer(self, held: HeldRound, chosen: tuple[Contribution, ...]) -> list[Effect]:
         if held.answer is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
@@ -13,7 +13,7 @@ from protocols.codec import Undecodable
 from protocols.errors import Misuse
 from protocols.round_config import RoundConfig
 
-from .coin import Coin, Values
+from .coin import REPETITIONS, Coin, Values
 from .field import FIELDS, PrimeField, Residues
 from .judging import Committee
 from .kernels import KERNELS
@@ -67,6 +67,44 @@ class Suite(Protocol):
 
         Raises:
             Misuse: values of a wrong length, type or size, or a seed of a wrong length.
+        """
+        ...
+
+    def mask_bytes(self, config: RoundConfig) -> int:
+        """Return the bytes of the masks of one holder's share."""
+        ...
+
+    def deal_masks(self, config: RoundConfig, seed: bytes) -> tuple[bytes, ...]:
+        """Share one uniform mask for each repetition of a check (`degree_check`).
+
+        Args:
+            config: of the round.
+            seed: that of `protect`, for the same contribution.
+
+        Returns:
+            The masks' bytes for each holder, in the order of their places; the same for equal
+            arguments.
+        """
+        ...
+
+    def masks(self, config: RoundConfig, payload: bytes) -> Residues:
+        """Return a holder's share of a trainer's masks, shape (repetitions,).
+
+        Raises:
+            Undecodable: not residues, or of a wrong length.
+        """
+        ...
+
+    def combine(
+        self, config: RoundConfig, coin: Coin, chunk: int, shares: Sequence[bytes]
+    ) -> tuple[Values, ...]:
+        """Return <rho, share> of the same chunk of some stored shares, in their order.
+
+        The sum over all chunks is the combination of a whole share.
+
+        Raises:
+            Misuse: no shares, or of different lengths.
+            Undecodable: not residues, or of a wrong length.
         """
         ...
 
@@ -184,6 +222,31 @@ class ShamirSuite:
             config.holders,
         )
         return tuple(field.to_bytes(share) for share in shares)
+
+    def mask_bytes(self, config: RoundConfig) -> int:
+        """Return the bytes of the masks of one share."""
+        field = _field(config)
+        return REPETITIONS[field.name] * field.word_bytes
+
+    def deal_masks(self, config: RoundConfig, seed: bytes) -> tuple[bytes, ...]:
+        """Share uniform residues, under coefficients of the same stream."""
+        field = _field(config)
+        shape = config.threshold, REPETITIONS[field.name]
+        info = stream_info(suite=self.name, cid=config.cid(), purpose="masks", index=0)
+        drawn = residues(field, seed, info, shape[0] * shape[1]).reshape(shape)
+        shares = split(field, drawn[0], drawn[1:], config.holders)
+        return tuple(field.to_bytes(share) for share in shares)
+
+    def masks(self, config: RoundConfig, payload: bytes) -> Residues:
+        """Return residues, one for each repetition."""
+        field = _field(config)
+        return field.from_bytes(payload, count=REPETITIONS[field.name])
+
+    def combine(
+        self, config: RoundConfig, coin: Coin, chunk: int, shares: Sequence[bytes]
+    ) -> tuple[Values, ...]:
+        """Return the combinations of one chunk of some shares."""
+        return coin.combine(chunk, [self._chunk_of(config, share) for share in shares])
 
     def add(
         self, config: RoundConfig, accumulator: NDArray[np.uint64] | None, payload: bytes

@@ -32,10 +32,15 @@ from protocols.messages import (
     Announce,
     AnswerChunk,
     AnswerHeader,
+    Ask,
+    CheckValues,
     CloseRound,
+    CoinOpening,
     ContributionHeader,
     Declined,
     Excluded,
+    Freeze,
+    Frozen,
     Goodbye,
     Grant,
     Have,
@@ -45,8 +50,11 @@ from protocols.messages import (
     Propose,
     Refused,
     Release,
+    Reveal,
     RoundOpened,
     ShareChunk,
+    Toss,
+    Tossed,
     Unsupported,
     Vote,
     Welcome,
@@ -175,7 +183,8 @@ def round_of(message: Wire) -> bytes:
             return answer.cid
         case (
             RoundOpened() | Pledged() | Accepted() | Declined() | Working() | Grant() | Have()
-            | Excluded() | Refused() | Propose() | Vote() | Release() | CloseRound()
+            | Excluded() | Refused() | Freeze() | Frozen() | Reveal() | CoinOpening() | Toss()
+            | Tossed() | Ask() | CheckValues() | Propose() | Vote() | Release() | CloseRound()
         ):  # fmt: skip
             return message.cid
     assert_never(message)

@@ -31,13 +31,16 @@ from infra.hpke_sealing import HpkeSealing
 from infra.memory_bus import MemoryBus
 from infra.memory_queue import Sent
 from protocols import messages as m
-from protocols.codec import parse
+from protocols.codec import canonical, parse
 from protocols.learning.job import Opened, Verdict
 from protocols.learning.state import State
 from protocols.records import (
+    CheckRecord,
     Contributed,
     HeldAnswer,
+    HeldCoin,
     HeldConfig,
+    HeldFreeze,
     HeldKey,
     HeldShare,
     HeldVote,
@@ -46,8 +49,10 @@ from protocols.records import (
 )
 from protocols.reports import RoundComplete
 from protocols.round_config import Roster, majority
+from protocols.secagg.agreed import coin_of, name_of
 from protocols.secagg.chunks import answer_stream, share_stream
 from protocols.secagg.coordinating import Plan
+from protocols.secagg.degree_check import opens
 from protocols.secagg.patience import Timing
 from protocols.secagg.sealed import binding_of
 from protocols.secagg.sets import contribution_digest, set_digest
@@ -224,12 +229,14 @@ def vector_of(place: int, number: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True)
 class Committee:
-    """n, t and f, and who of the holders is not what it should be."""
+    """n, t and f, and who of the holders and trainers is not what it should be."""
 
     holders: int = 5
     threshold: int = 3
     faults: int = 0
     liars: Mapping[str, type[ShareHolder]] = field(default_factory=dict)
+    dealers: Mapping[str, type[Trainer]] = field(default_factory=dict)
+    checks: bool = False
 
 
 USUAL = Committee()
@@ -250,6 +257,7 @@ def plan_of(committee: Committee, *, vote: bool) -> Plan:
         chunk_bytes=1024,
         sealing=suites()[0],
         abandoned_rounds=2,
+        checks=committee.checks,
         timing=TIMING,
     )
 
@@ -373,7 +381,7 @@ class Stage:
                 return self.committee.liars.get(name, ShareHolder)(name, self.roster, ports)
             case _:
                 own = TrainerPorts(self.bus.blobs(name), self.workers[name])
-                return Trainer(name, self.roster, ports, own)
+                return self.committee.dealers.get(name, Trainer)(name, self.roster, ports, own)
 
     # --- the witness ------------------------------------------------------------------
 
@@ -438,12 +446,38 @@ class Stage:
                 votes = [parse(v, HeldVote).chosen for v in journal.ever(f"round/{cid.hex()}/vote")]
                 assert digest in {set_digest(cid, v) for v in votes}, "voted before recorded"
                 self._once(sender, cid, "vote", digest)
+            case m.Frozen() | m.CoinOpening() | m.Tossed() | m.CheckValues():
+                self._told_in_check(sender, message)
             case m.AnswerChunk(header=header, index=index, payload=payload):
                 key = f"round/{header.cid.hex()}/answer"
                 records = [parse(v, HeldAnswer) for v in journal.ever(key)]
                 assert header in [r.header for r in records], "answered before recorded"
                 assert (answer_stream(header.cid, sender), index, payload) in spool.ever
                 self._once(sender, header.cid, "answer", header.set_digest)
+
+    def _told_in_check(
+        self, sender: str, message: m.Frozen | m.CoinOpening | m.Tossed | m.CheckValues
+    ) -> None:
+        journal, prefix = self.homes[sender].journal, f"round/{message.cid.hex()}"
+        frozen = [parse(v, HeldFreeze) for v in journal.ever(f"{prefix}/frozen")]
+        assert len(frozen) == 1, "froze twice, or before it was recorded"
+        context = set_digest(message.cid, frozen[0].chosen)
+        match message:
+            case m.Frozen(set_digest=digest, commitment=said):
+                place = self.roster.holders.index(sender)
+                assert digest == context, "froze another set than it recorded"
+                assert opens(said, context, place, frozen[0].opening), "committed to other bytes"
+            case m.CoinOpening(opening=opening):
+                assert len(journal.ever(f"{prefix}/committed")) == 1, "opened before recorded"
+                assert opening == frozen[0].opening, "opened other bytes than recorded"
+            case m.Tossed(coin=coin) | m.CheckValues(coin=coin):
+                coins = [parse(v, HeldCoin) for v in journal.ever(f"{prefix}/coin")]
+                assert len(coins) == 1, "tossed twice, or before it was recorded"
+                config = parse(journal.ever(f"{prefix}/config")[0], HeldConfig).config
+                made = coin_of(config, context, coins[0].shares, self.roster.holders)
+                assert coin == name_of(made), "tossed another coin than recorded"
+        if isinstance(message, m.CheckValues):
+            self._once(sender, message.cid, f"values {message.about}", canonical(message))
 
     def _told_by_trainer(self, sender: str, message: m.Message) -> None:
         if not isinstance(message, m.ShareChunk):
@@ -468,6 +502,12 @@ class Stage:
             case m.Propose(cid=cid, chosen=chosen) | m.Release(cid=cid, chosen=chosen):
                 assert (cid, chosen) in {(r.config.cid(), r.chosen) for r in self._rounds()}
                 self._once(sender, cid, "set", set_digest(cid, chosen))
+            case m.Freeze(cid=cid, chosen=chosen):
+                assert chosen in [c.frozen for c in self._checks(cid)], "froze before recorded"
+            case m.Reveal(cid=cid, committed=committed):
+                assert committed in [c.committed for c in self._checks(cid)], "shown too early"
+            case m.Toss(cid=cid, shares=shares):
+                assert shares in [c.shares for c in self._checks(cid)], "tossed before recorded"
             case m.CloseRound(cid=cid):
                 runs = [parse(v, RunRecord) for v in self.homes[sender].journal.ever("run")]
                 assert cid in {run.closed for run in runs}, "closed before recorded"
@@ -485,6 +525,10 @@ class Stage:
     def _rounds(self) -> list[RoundRecord]:
         journal = self.homes[self.roster.coordinator].journal
         return [parse(value, RoundRecord) for value in journal.ever("round")]
+
+    def _checks(self, cid: bytes) -> list[CheckRecord]:
+        records = [r.check for r in self._rounds() if r.config.cid() == cid]
+        return [record for record in records if record is not None]
 
     def _held(self, holder: str, cid: bytes, c: m.Contribution) -> None:
         home = self.homes[holder]

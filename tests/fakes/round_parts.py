@@ -30,7 +30,7 @@ from protocols.messages import (
 )
 from protocols.records import HeldConfig, HeldKey
 from protocols.round_config import Roster, RoundConfig, majority
-from protocols.secagg.chunks import chunk_count
+from protocols.secagg.chunks import chunk_count, share_size
 from protocols.secagg.patience import Timing
 from protocols.secagg.sets import contribution_digest, set_digest
 from protocols.secagg.suites import SUITES
@@ -75,13 +75,14 @@ def config_of(**changes: Any) -> RoundConfig:
 
 
 def share(config: RoundConfig, trainer: str, holder: str, salt: int = 0) -> list[bytes]:
-    """Return the chunks of one share."""
+    """Return the chunks of one share, in a round with checks that of its masks, too."""
     word = hashlib.sha256(f"{trainer} {holder} {salt}".encode()).digest()[0]
     dtype = "<u8" if config.field == "p61" else "<u4"
     payload = np.full(config.dimension, word, dtype=dtype).tobytes()
     sizes = [SUITES[config.suite].payload_bytes(config, i) for i in range(chunk_count(config))]
     ends = np.cumsum(sizes)
-    return [payload[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+    masks = [payload[: SUITES[config.suite].mask_bytes(config)]] if config.checks else []
+    return [payload[end - size : end] for size, end in zip(sizes, ends, strict=True)] + masks
 
 
 def header_of(config: RoundConfig, trainer: str, salt: int = 0) -> ContributionHeader:
@@ -93,7 +94,7 @@ def header_of(config: RoundConfig, trainer: str, salt: int = 0) -> ContributionH
     return ContributionHeader(
         cid=config.cid(),
         trainer=trainer,
-        share_bytes=SUITES[config.suite].share_bytes(config),
+        share_bytes=share_size(config),
         share_digests=tuple(digests),
     )
 
@@ -122,7 +123,7 @@ def answer_of(
     config: RoundConfig, chosen: tuple[Contribution, ...], salt: int = 0
 ) -> list[AnswerChunk]:
     """Return the messages that carry one answer."""
-    payloads = share(config, "answer", str(salt))
+    payloads = share(config, "answer", str(salt))[: chunk_count(config)]
     header = AnswerHeader(
         cid=config.cid(),
         set_digest=set_digest(config.cid(), chosen),

@@ -301,6 +301,42 @@ def test_every_number_has_bounds(folder: Path, section: str, place: str) -> None
     assert [problem.split(":")[0] for problem in problems] == [place]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "place", "what", "cure"),
+    [
+        (
+            "threshold = 3\nminimum = 3",
+            "threshold = 5\nminimum = 3\n[secure_sum]\nchecks = true",
+            "secure_sum.checks",
+            "can't tell shares",
+            "6 holders, or threshold 4 or less",
+        ),
+        (
+            "minimum = 3",
+            "minimum = 3\nvote = false\n[secure_sum]\nchecks = true",
+            "secure_sum.checks",
+            "agree on their coin",
+            "vote = true",
+        ),
+    ],
+)
+def test_checks_that_this_federation_cannot_have_are_explained(
+    folder: Path, old: str, new: str, place: str, what: str, cure: str
+) -> None:
+    problem = only_problem(folder, FEDAVG, old, new)
+
+    assert problem.startswith(f"{place}: ")
+    assert what in problem
+    assert cure in problem
+
+
+def test_checks_reach_every_round(folder: Path) -> None:
+    text = FEDAVG.replace("minimum = 3", "minimum = 3\n[secure_sum]\nchecks = true")
+
+    assert plan_of(load_job(written(folder, text))).checks
+    assert not plan_of(load_job(written(folder, FEDAVG))).checks
+
+
 def test_faults_reach_every_round_with_the_quorum_that_they_need(folder: Path) -> None:
     usual = plan_of(load_job(written(folder, FEDAVG)))
     lying = plan_of(

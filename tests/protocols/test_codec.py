@@ -135,6 +135,33 @@ def refused(data: bytes) -> bool:
     return False
 
 
+def messages_of_a_check(
+    cid: bytes, digest: bytes, one: messages.Contribution
+) -> list[messages.Message]:
+    """One message of each kind by which holders and coordinator check trainers' shares."""
+    return [
+        messages.Freeze(cid=cid, chosen=(one,)),
+        messages.Frozen(cid=cid, set_digest=digest, commitment=digest),
+        messages.Reveal(
+            cid=cid,
+            set_digest=digest,
+            committed=(
+                messages.Committed(holder="holder-1", commitment=digest, signature=bytes(64)),
+            ),
+        ),
+        messages.CoinOpening(cid=cid, opening=digest),
+        messages.Toss(cid=cid, shares=(messages.CoinShare(holder="holder-1", opening=digest),)),
+        messages.Tossed(cid=cid, coin=digest),
+        messages.Ask(
+            cid=cid,
+            coin=digest,
+            tossed=(messages.Endorsement(holder="holder-1", signature=bytes(64)),),
+            about=((0, 5), (7, 2)),
+        ),
+        messages.CheckValues(cid=cid, coin=digest, about=((0, 5),), values=((1, 2**61 - 2),)),
+    ]
+
+
 def sealed_examples() -> list[bytes]:
     """One message of each kind, the same in every run."""
     config = messages.OpenRound(config=config_of(), sealing_key=KEY)
@@ -163,6 +190,7 @@ def sealed_examples() -> list[bytes]:
         messages.Have(cid=cid, contributions=(one,)),
         messages.Excluded(cid=cid, trainer="ann", reason="ä"),
         messages.Refused(cid=cid, what="share", reason="late"),
+        *messages_of_a_check(cid, digest, one),
         messages.Propose(cid=cid, chosen=(one,)),
         messages.Vote(cid=cid, set_digest=digest),
         release_of(cid, (one,), ("holder-1",)),

@@ -33,6 +33,7 @@ USUAL: dict[str, Any] = {
     "sealing": "mlkem768-x25519",
     "state": bytes(32),
     "roster": bytes(32),
+    "checks": False,
 }
 OTHER: dict[str, Any] = {
     "job": "other",
@@ -53,6 +54,7 @@ OTHER: dict[str, Any] = {
     "sealing": "x25519",
     "state": b"\x01" + bytes(31),
     "roster": bytes(31) + b"\x01",
+    "checks": True,
 }
 
 
@@ -107,6 +109,8 @@ def roster(**changes: Any) -> Roster:
             "6 holders, of whom 1 may lie, without the vote step lets two different sums of one "
             "round open; use 4 or more, or vote = true",
         ),
+        ({"checks": True, "threshold": 5}, "checks need 6 holders, or threshold 4 or less"),
+        ({"checks": True, "vote": False}, "checks need vote = true"),
     ],
 )
 def test_numbers_that_make_no_sense_are_named(changes: dict[str, Any], text: str) -> None:
@@ -215,6 +219,11 @@ def test_quorums_and_answers_of_the_usual_sizes() -> None:
     assert config(holders=10, faults=1, threshold=8, quorum=6).holders_needed() == 9
 
 
+def test_a_round_with_checks_needs_more_than_its_threshold() -> None:
+    assert config(holders=3, threshold=2, quorum=2).holders_needed() == 2
+    assert config(holders=3, threshold=2, quorum=2, checks=True).holders_needed() == 3
+
+
 # --- the id ---------------------------------------------------------------------------
 
 
@@ -228,6 +237,11 @@ def test_every_field_changes_the_id_of_the_round(name: str) -> None:
 
 def test_the_suite_is_in_the_bytes_that_the_id_is_made_of() -> None:
     assert b"shamir" in canonical(config())
+
+
+def test_rounds_without_checks_have_the_ids_that_they_had_before_there_were_any() -> None:
+    assert b"checks" not in canonical(config())
+    assert b"checks" in canonical(config(checks=True))
 
 
 def test_equal_rounds_have_equal_ids() -> None:

@@ -3,7 +3,8 @@
 Who must refuse: a holder takes one contribution of each trainer a round, in that one's own name
 and of the round's shape, and checks the digest before it tells that it has it. Holders that were
 sent different ones tell so by their receipts, and the coordinator leaves the trainer out. Nobody
-can refuse values that fit, nor, yet, shares of one contribution that do not fit each other.
+can refuse values that fit, nor, in a round without checks, shares of one contribution that do
+not fit each other.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ from infra.simulation.faults import Fault, Kind
 from protocols.messages import ContributionHeader, ShareChunk
 from protocols.records import Contributed
 from protocols.round_config import RoundConfig
+from protocols.secagg.chunks import share_chunk_count, share_size
 from protocols.secagg.fixed_point import FixedPoint
+from protocols.secagg.prg import SEED_BYTES
 from protocols.secagg.sets import contribution_digest
 from protocols.secagg.suites import SUITES
 
@@ -66,13 +69,17 @@ class LyingTrainers(Lying):
     def _loose_shares(self, fault: Fault) -> bool:
         """Contribute shares that belong to no vector: each holder's is of another one.
 
-        Nobody can tell yet. The sum is wrong in a way that depends on who answers.
+        Only a check before the vote can tell. Without it the sum is wrong in a way that depends
+        on who answers.
         """
         config = self._config()
         if config is None:
             return False
         places = range(config.holders)
         payloads = [self._made_up(fault, config, place)[1][place] for place in places]
+        header = _header(config, fault.target, payloads)
+        loose = self.tongue.crew.ghost.lies.loose.setdefault(header.cid, {})
+        loose[fault.target, contribution_digest(header)] = None
         return self._contribute(fault, config, payloads, None)
 
     def _wrong_share(self, fault: Fault) -> bool:
@@ -106,7 +113,7 @@ class LyingTrainers(Lying):
             case 0:
                 header = msgspec.structs.replace(header, share_bytes=header.share_bytes + _WORD)
             case 1:
-                index = SUITES[config.suite].chunks(config)
+                index = share_chunk_count(config)
             case 2:
                 payloads = [payload[:-_WORD] for payload in payloads]
             case 3:
@@ -182,7 +189,10 @@ class LyingTrainers(Lying):
     ) -> bool:
         header = _header(config, fault.target, payloads)
         self._note(header, vector)
-        return self._send(fault, header, payloads)
+        told = self._send(fault, header, payloads)
+        if config.checks:
+            self._send(fault, header, _masks(config), index=SUITES[config.suite].chunks(config))
+        return told
 
     def _note(self, header: ContributionHeader, vector: NDArray[np.float64] | None) -> None:
         made_up = self.tongue.crew.ghost.lies.contributions.setdefault(header.cid, {})
@@ -218,6 +228,16 @@ def _header(config: RoundConfig, trainer: str, payloads: Sequence[bytes]) -> Con
     return ContributionHeader(
         cid=config.cid(),
         trainer=trainer,
-        share_bytes=SUITES[config.suite].share_bytes(config),
-        share_digests=tuple(hashlib.sha256(payload).digest() for payload in payloads),
+        share_bytes=share_size(config),
+        share_digests=tuple(
+            hashlib.sha256(payload + masks).digest()
+            for payload, masks in zip(payloads, _masks(config), strict=False)
+        ),
     )
+
+
+def _masks(config: RoundConfig) -> tuple[bytes, ...]:
+    """Return true shares of masks that anybody could know, nothing in a round without checks."""
+    if not config.checks:
+        return (b"",) * config.holders
+    return SUITES[config.suite].deal_masks(config, bytes(SEED_BYTES))

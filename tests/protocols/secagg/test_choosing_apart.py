@@ -24,6 +24,7 @@ from protocols.effects import Effect, Report
 from protocols.errors import PeerViolation
 from protocols.messages import (
     Accepted,
+    Contribution,
     Declined,
     Have,
     Pledged,
@@ -34,8 +35,9 @@ from protocols.messages import (
 from protocols.records import RoundRecord, RunRecord, TrainerSets
 from protocols.reports import RoundAbandoned, TrainerLeft
 from protocols.round_config import Roster, RoundConfig
+from protocols.secagg.collected import Collected
 from protocols.secagg.coordinating import Coordinating, JobStep, Plan
-from protocols.secagg.differencing import bitmap
+from protocols.secagg.differencing import Apart, bitmap
 from protocols.secagg.pledges import proposed_apart, with_set
 from protocols.secagg.sets import set_digest
 
@@ -351,3 +353,43 @@ def test_who_declined_is_told_that_and_not_the_guard() -> None:
 
     left = events(effects, TrainerLeft)
     assert [(event.trainer, event.reason) for event in left] == [("eve", "code failed")]
+
+
+# --- when some of a chosen set are left out after all -----------------------------------
+
+
+def collected_with(earlier: Apart, **pledged: Apart) -> Collected:
+    collected = Collected(TRAINERS, need=3)
+    collected.earlier = earlier
+    for holder, apart in pledged.items():
+        collected.pledged(holder, apart)
+    return collected
+
+
+def some(letters: str) -> tuple[Contribution, ...]:
+    return tuple(Contribution(trainer=letter, digest=bytes(32)) for letter in letters)
+
+
+def letters_of(chosen: tuple[Contribution, ...]) -> str:
+    return "".join(contribution.trainer for contribution in chosen)
+
+
+def test_of_those_who_are_left_the_most_that_are_apart_from_earlier_sets_stay() -> None:
+    earlier = Apart((frozenset("abcde"),), 3)
+
+    left = letters_of(collected_with(earlier).apart(some("abcdefg"), 3))
+
+    assert len(left) == 6
+    assert earlier.too_close(frozenset(left)) is None
+
+
+def test_what_holders_say_counts_more_than_what_was_proposed() -> None:
+    earlier, pledged = Apart((frozenset("abc"),), 3), Apart((frozenset("def"),), 3)
+
+    assert letters_of(collected_with(earlier).apart(some("abd"), 3)) == "abd"
+    assert collected_with(Apart(), one=earlier).apart(some("abd"), 3) == ()
+    assert letters_of(collected_with(earlier, one=pledged).apart(some("def"), 3)) == "def"
+
+
+def test_fewer_than_the_minimum_are_never_chosen() -> None:
+    assert collected_with(Apart()).apart(some("ab"), 3) == ()

@@ -199,3 +199,29 @@ def test_an_answer_from_a_place_without_a_holder_is_refused(round_of):
 
     with pytest.raises(Misuse, match="place"):
         SUITE.open(config, answers | {5: answers[0]})
+
+
+@pytest.mark.parametrize("field", ["p31", "p61"])
+def test_masks_are_uniform_shares_of_their_own_seed_and_round(round_of, field):
+    suite = SUITES["shamir"]
+    one = round_of(field=field, holders=5, threshold=3, checks=True)
+    prime = FIELDS[field]
+
+    shares = suite.deal_masks(one, bytes(32))
+
+    assert shares == suite.deal_masks(one, bytes(32))
+    others = [
+        suite.deal_masks(one, b"\x01" + bytes(31)),
+        suite.deal_masks(
+            round_of(field=field, holders=5, threshold=3, checks=True, number=9), bytes(32)
+        ),
+    ]
+    assert all(set(shares).isdisjoint(other) for other in others)
+    assert all(len(share) == suite.mask_bytes(one) for share in shares)
+    rows = np.stack([suite.masks(one, share) for share in shares])
+    for places in ((0, 1, 2), (2, 3, 4)):
+        points = [place + 1 for place in places]
+        found = reconstruct(prime, points, rows[list(places)])
+        assert np.array_equal(found, reconstruct(prime, [1, 3, 5], rows[[0, 2, 4]]))
+    with pytest.raises(Undecodable):
+        suite.masks(one, shares[0] + bytes(prime.word_bytes))

@@ -10,10 +10,12 @@ import msgspec
 
 from protocols.errors import Misuse
 
+from .cox import Cox
 from .elastic_net import ElasticNet, Ridge
 from .fedavg import FedAvg
 from .glm import Glm
 from .job import Algorithm
+from .kaplan_meier import KaplanMeier
 from .logistic import Logistic
 from .moments import Moments
 from .probe import Probe
@@ -21,8 +23,10 @@ from .softmax import Softmax
 from .tabular import Tabular
 
 TABULAR: Mapping[str, type[Tabular]] = {
+    "cox": Cox,
     "elastic_net": ElasticNet,
     "glm": Glm,
+    "kaplan_meier": KaplanMeier,
     "logistic": Logistic,
     "moments": Moments,
     "ridge": Ridge,

@@ -6,8 +6,10 @@ import pytest
 
 from infra.casting import assignment_of, columns_at, fingerprint, resolved
 from infra.config import ConfigError, TableSettings, job_text, load_job
+from protocols.learning.cox import Cox
 from protocols.learning.elastic_net import ElasticNet
 from protocols.learning.glm import Glm
+from protocols.learning.kaplan_meier import KaplanMeier
 from protocols.learning.moments import Moments
 from protocols.learning.softmax import Softmax
 from protocols.learning.state import State
@@ -73,6 +75,27 @@ CASES = [
         "softmax",
         ('[data]\ntarget = "died"\nfeatures = ["age"]\nlevels = ["0", "1"]\n',),
         Softmax(features=("age",), target="died", levels=("0", "1"), max_rounds=30),
+    ),
+    (
+        "kaplan_meier",
+        (
+            '[data]\ntime = "stay"\nevent = "died"\ngroup = "age"\nlevels = ["50", "60"]\n',
+            "[kaplan_meier]\nuntil = 10\nstep = 2\n",
+        ),
+        KaplanMeier(
+            time="stay",
+            event="died",
+            group="age",
+            levels=("50", "60"),
+            until=10.0,
+            step=2.0,
+            max_rounds=30,
+        ),
+    ),
+    (
+        "cox",
+        ('[data]\ntime = "stay"\nevent = "died"\n', '[cox]\nties = "breslow"\n'),
+        Cox(features=("age", "weight"), time="stay", event="died", ties="breslow", max_rounds=30),
     ),
     ("moments", (), Moments(features=("age", "weight", "stay", "died"), max_rounds=30)),
 ]

@@ -13,6 +13,7 @@ from protocols.learning.cox import Cox
 from protocols.learning.cox_fit import CoxFit
 from protocols.learning.cox_pooled import joined
 from protocols.learning.job import JobFailed
+from protocols.learning.newton import raw
 from protocols.learning.partial_likelihood import partial
 from protocols.learning.survival import Observed
 from protocols.learning.table import Table
@@ -242,6 +243,28 @@ def test_rows_that_leave_after_the_grid_stay_at_risk_and_are_crowded_too() -> No
 
     assert_same(found, fitted(short, owners_of(stopped, UNEQUAL[3])))
     assert f"{int(cut.sum())} times after 20 count as censored there" in found.notes
+
+
+def test_a_few_rows_that_stay_to_the_end_are_no_crowd() -> None:
+    stayed = np.where(np.arange(ROWS) < 3, 99, np.minimum(COLUMNS["time"], 59))
+    columns = COLUMNS | {"time": stayed, "died": np.ones(ROWS)}
+
+    with pytest.raises(JobFailed, match="397 events and 3 censored times"):
+        fit(POOLED, owners_of(columns, UNEQUAL[3]))
+
+
+def test_a_pooled_fit_begins_again_at_coefficients_at_which_nothing_was_opened() -> None:
+    owners = owners_of(COLUMNS, UNEQUAL[5])
+    state = POOLED.start()
+    for _ in range(5):
+        state = one_round(POOLED, state, owners)
+    before = raw(state.floats("beta"), state)
+
+    for _ in range(4):
+        state = one_round(POOLED, state, without(owners, "owner-5"))
+
+    assert state.text("phase") == "newton"
+    np.testing.assert_allclose(raw(state.floats("beta"), state), before, rtol=1e-12)
 
 
 @pytest.mark.parametrize("ties", ["efron", "breslow"])

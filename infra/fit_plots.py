@@ -12,12 +12,11 @@ from protocols.learning.cox_fit import CoxFit
 from protocols.learning.distributions import normal_quantile
 from protocols.learning.fits import Fit
 from protocols.learning.glm_fit import GlmFit
-from protocols.learning.kaplan_meier_fit import KaplanMeierFit
 from protocols.learning.penalised_fit import PenalisedFit
 from protocols.learning.softmax_fit import SoftmaxFit
 from protocols.learning.table import Vector
 
-from .fit_curves import draw_survival
+from .fit_drawings import drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,6 +44,23 @@ def plot(fit: Fit) -> Figure:
             raise
         raise NoPlots("a plot needs matplotlib: pip install 'quorate[plots]'") from None
     figure = Figure(layout="constrained")
+    if not (_drawn(figure, fit) or drawn(figure, fit)):
+        raise NoPlots(f"there is no plot of {type(fit).__name__}")
+    return figure
+
+
+def save_plot(fit: Fit, file: Path) -> None:
+    """Draw a fit into a file, whose suffix is one of `FORMATS`.
+
+    Raises:
+        NoPlots: as `plot`.
+        OSError: the file can't be written.
+    """
+    plot(fit).savefig(file, dpi=150)
+
+
+def _drawn(figure: Figure, fit: Fit) -> bool:
+    """Draw a regression, and say whether it is one."""
     match fit:
         case GlmFit():
             axes = _forest(figure, fit.names)
@@ -62,21 +78,9 @@ def plot(fit: Fit) -> Figure:
             _draw(axes, _labels(fit.names, fit.statistics), fit.estimates, fit.interval())
             axes.set_xlabel("log hazard ratio")
             axes.set_title(f"{fit.event}: Cox, {fit.events} events of {fit.rows} rows")
-        case KaplanMeierFit():
-            draw_survival(figure, fit)
         case _:
-            raise NoPlots(f"there is no plot of {type(fit).__name__}")
-    return figure
-
-
-def save_plot(fit: Fit, file: Path) -> None:
-    """Draw a fit into a file, whose suffix is one of `FORMATS`.
-
-    Raises:
-        NoPlots: as `plot`.
-        OSError: the file can't be written.
-    """
-    plot(fit).savefig(file, dpi=150)
+            return False
+    return True
 
 
 def _forest(figure: Figure, names: Sequence[str]) -> Axes:

@@ -16,8 +16,12 @@ from .fedavg import FedAvg
 from .glm import Glm
 from .job import Algorithm
 from .kaplan_meier import KaplanMeier
+from .kmeans import KMeans
+from .lda import Lda
 from .logistic import Logistic
 from .moments import Moments
+from .naive_bayes import NaiveBayes
+from .pca import Pca
 from .probe import Probe
 from .softmax import Softmax
 from .tabular import Tabular
@@ -27,8 +31,12 @@ TABULAR: Mapping[str, type[Tabular]] = {
     "elastic_net": ElasticNet,
     "glm": Glm,
     "kaplan_meier": KaplanMeier,
+    "kmeans": KMeans,
+    "lda": Lda,
     "logistic": Logistic,
     "moments": Moments,
+    "naive_bayes": NaiveBayes,
+    "pca": Pca,
     "ridge": Ridge,
     "softmax": Softmax,
 }

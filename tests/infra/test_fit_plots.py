@@ -12,6 +12,10 @@ from protocols.learning.elastic_net import ElasticNet
 from protocols.learning.fits import Fit
 from protocols.learning.glm import Glm
 from protocols.learning.kaplan_meier import KaplanMeier
+from protocols.learning.kmeans import KMeans
+from protocols.learning.lda import Lda
+from protocols.learning.naive_bayes import NaiveBayes
+from protocols.learning.pca import Pca
 from protocols.learning.softmax import Softmax
 from protocols.learning.tabular import Tabular
 
@@ -34,6 +38,10 @@ ALGORITHMS: dict[str, Tabular] = {
         features=FEATURES, target="kind", levels=("low", "mid", "high"), alpha=1.0
     ),
     "cox": Cox(features=FEATURES, time="time", event="died"),
+    "pca": Pca(features=FEATURES),
+    "kmeans": KMeans(features=FEATURES, clusters=3),
+    "naive bayes": NaiveBayes(features=FEATURES, target="kind", levels=("low", "mid", "high")),
+    "lda": Lda(features=FEATURES, target="kind", levels=("low", "mid", "high")),
     "kaplan-meier": KaplanMeier(
         time="time", event="died", until=50, group="kind", levels=("low", "mid", "high")
     ),
@@ -77,6 +85,36 @@ def test_survival_has_a_curve_with_its_interval_for_each_group() -> None:
     assert all(line.get_ydata()[0] == 1 for line in axes.lines)
     assert len(axes.collections) == 3
     assert "at risk at" in axes.get_xlabel()
+
+
+def test_components_have_a_bar_each_and_columns_their_loadings() -> None:
+    bars, plane = plot(found("pca")).axes
+
+    assert len(bars.patches) == 2
+    assert [text.get_text() for text in plane.texts] == ["a", "b"]
+
+
+def test_centres_are_drawn_with_their_rows() -> None:
+    axes = plot(found("kmeans")).axes[0]
+
+    (image,) = axes.images
+    assert image.get_array().shape == (3, 2)
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert sum(int(label.split()[2]) for label in labels) == 200
+
+
+def test_every_class_has_its_means() -> None:
+    (axes,) = plot(found("naive bayes")).axes
+    (plane,) = plot(found("lda")).axes
+
+    assert len(axes.containers) == 3
+    assert [text.get_text().split(":")[0] for text in axes.get_legend().texts] == [
+        "low",
+        "mid",
+        "high",
+    ]
+    assert [text.get_text() for text in plane.get_legend().texts] == ["low", "mid", "high"]
+    assert len(plane.lines) == 6
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])

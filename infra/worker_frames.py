@@ -23,7 +23,7 @@ MAX_TEXT = 1000
 
 _LENGTHS = struct.Struct(">IQ")
 
-Option = bool | int | float | str | list[bool | int | float | str]
+Option = bool | int | float | str | list[bool | int | float | str | list[float]]
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 
 

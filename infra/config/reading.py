@@ -138,7 +138,8 @@ class Reading:
             return None
         try:
             # Which features there are may only be known from the owners' files.
-            build(algorithm, {**options, "features": features or ["some column"]})
+            known = {"features": ["some column"]} if settings.open_features else {}
+            build(algorithm, {**options, **known})
         except ValueError as error:
             self.problems.append(str(error))
         return settings

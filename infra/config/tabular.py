@@ -82,4 +82,8 @@ def _toml(kind: Any) -> Any:
         return Union[tuple(_toml(part) for part in get_args(kind))]  # noqa: UP007  # at run time
     if kind == tuple[str, ...]:
         return Texts
-    return Annotated[kind, Field(strict=False)] if get_origin(kind) is tuple else kind
+    if get_origin(kind) is tuple:
+        inner = tuple(part if part is Ellipsis else _toml(part) for part in get_args(kind))
+        made: Any = tuple.__class_getitem__(inner)
+        return Annotated[made, Field(strict=False)]
+    return kind

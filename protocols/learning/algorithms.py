@@ -10,21 +10,33 @@ import msgspec
 
 from protocols.errors import Misuse
 
+from .cox import Cox
 from .elastic_net import ElasticNet, Ridge
 from .fedavg import FedAvg
 from .glm import Glm
 from .job import Algorithm
+from .kaplan_meier import KaplanMeier
+from .kmeans import KMeans
+from .lda import Lda
 from .logistic import Logistic
 from .moments import Moments
+from .naive_bayes import NaiveBayes
+from .pca import Pca
 from .probe import Probe
 from .softmax import Softmax
 from .tabular import Tabular
 
 TABULAR: Mapping[str, type[Tabular]] = {
+    "cox": Cox,
     "elastic_net": ElasticNet,
     "glm": Glm,
+    "kaplan_meier": KaplanMeier,
+    "kmeans": KMeans,
+    "lda": Lda,
     "logistic": Logistic,
     "moments": Moments,
+    "naive_bayes": NaiveBayes,
+    "pca": Pca,
     "ridge": Ridge,
     "softmax": Softmax,
 }

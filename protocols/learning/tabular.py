@@ -11,7 +11,7 @@ from .phases import Phased
 from .state import State
 from .table import Column, Table
 
-COLUMN_OPTIONS = frozenset({"features", "levels", "size", "target"})
+COLUMN_OPTIONS = frozenset({"event", "features", "group", "levels", "size", "target", "time"})
 """Options of algorithms that name columns; they stand in `[data]` of a job file."""
 
 

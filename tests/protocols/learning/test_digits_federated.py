@@ -10,7 +10,7 @@ import numpy as np
 import infra.demo
 from infra.torch_task import TorchTask
 from infra.worker_frames import WorkSpec
-from protocols.learning.fedavg import FedAvg
+from protocols.learning.federated.fedavg import FedAvg
 from protocols.learning.job import Opened
 
 OPTIONS: dict[str, int | float] = {

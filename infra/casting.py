@@ -98,7 +98,10 @@ async def first_state(job: Job) -> State:
     algorithm = _algorithm(job)
     if isinstance(algorithm, Phased | Probe):
         return algorithm.start()
-    state = await _initial_model(work_spec(job, job.owners[0]))
+    spec = work_spec(job, job.owners[0])
+    if isinstance(job.learning, TorchSettings) and job.learning.start is not None:
+        spec = msgspec.structs.replace(spec, start=str(job.learning.start.resolve()))
+    state = await _initial_model(spec)
     _check_buffers(job, state)
     return state
 
@@ -214,7 +217,7 @@ def fingerprint(job: Job) -> str:
         "federation": job.federation.model_dump(
             mode="json", exclude={"broker", "insecure", "replicated"}
         ),
-        "learning": job.learning.model_dump(mode="json", exclude={"task"}),
+        "learning": job.learning.model_dump(mode="json", exclude={"task", "start"}),
         "owners": [owner.name for owner in job.owners],
         "secure_sum": job.secure_sum.model_dump(mode="json", exclude={"sealing"}),
     }

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
 import torch
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from actors.ports import WorkFailed
 from protocols.learning.federated.trainable import InitialModel
@@ -54,14 +57,16 @@ def load(
 
     Raises `WorkFailed` where they are of another model.
     """
-    tensors = {name: torch.tensor(array) for name, array in arrays.items()}
-    for name, tensor in model.state_dict().items():
-        if name not in tensors and at_home(name):
-            tensors[name] = tensor
+    _load(model, {name: torch.tensor(array) for name, array in arrays.items()}, at_home)
+
+
+def load_file(model: torch.nn.Module, file: Path, *, at_home: Callable[[str], bool]) -> None:
+    """Give a model the arrays of a safetensors file; see `load`."""
     try:
-        model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise WorkFailed("model does not load", f"the model is not the job's: {error}") from None
+        tensors = safetensors.torch.load(file.read_bytes())
+    except (OSError, SafetensorError) as error:
+        raise WorkFailed("model does not load", f"{file}: {error}") from None
+    _load(model, tensors, at_home)
 
 
 def _change(before: Array | None, after: Array) -> NDArray[np.float64]:
@@ -70,6 +75,16 @@ def _change(before: Array | None, after: Array) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore"):
         change = after.astype(np.float64) - before.astype(np.float64)
     return np.where(after == before, 0.0, change)
+
+
+def _load(
+    model: torch.nn.Module, tensors: Mapping[str, torch.Tensor], at_home: Callable[[str], bool]
+) -> None:
+    own = {n: t for n, t in model.state_dict().items() if n not in tensors and at_home(n)}
+    try:
+        model.load_state_dict({**tensors, **own})
+    except RuntimeError as error:
+        raise WorkFailed("model does not load", f"the model is not the job's: {error}") from None
 
 
 def _array(name: str, tensor: Any) -> Array:

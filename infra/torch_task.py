@@ -34,7 +34,7 @@ from protocols.learning.federated.trainable import LocalResult, Order
 from protocols.learning.state import Array, State
 
 from .kept_at_home import KeptAtHome
-from .torch_arrays import arrays_of, changes, initial_model, load
+from .torch_arrays import arrays_of, changes, initial_model, load, load_file
 from .torch_rows import Settings, divided, pair, rows_of
 from .torch_steps import Steps
 from .worker_frames import WorkSpec
@@ -76,7 +76,10 @@ class TorchTask:
         return ("this owner holds no row out, so it trains and is not measured",)
 
     def initial(self) -> State:
-        return self._algorithm.start(initial_model(self._model()))
+        model = self._model()
+        if self._spec.start:
+            load_file(model, Path(self._spec.start), at_home=self._algorithm.is_personal)
+        return self._algorithm.start(initial_model(model))
 
     def compute(self, state: State) -> NDArray[np.float64]:
         return self._algorithm.local(state, self)

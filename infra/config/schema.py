@@ -132,6 +132,12 @@ def _python_file(path: Path) -> Path:
     return path
 
 
+def _safetensors(path: Path) -> Path:
+    if path.is_dir() or path.suffix != ".safetensors":
+        raise fault(f"{path} is no model; name a file that ends in .safetensors")
+    return path
+
+
 Name = Annotated[str, AfterValidator(_well_formed)]
 OwnerName = Annotated[Name, AfterValidator(_not_reserved)]
 Texts = Annotated[
@@ -172,6 +178,9 @@ class Model(Section):
     task: Annotated[ExistingPath, AfterValidator(_python_file)] = Field(examples=['"task.py"'])
     metrics: Texts = Field(("loss", "accuracy"), examples=['["loss", "accuracy"]'])
     personal: Texts = Field((), examples=['["head.*"]'])
+    start: Annotated[ExistingPath, AfterValidator(_safetensors)] | None = Field(
+        None, examples=['"model.safetensors"']
+    )
 
 
 class Training(Section):
@@ -210,7 +219,7 @@ class TorchSettings(Model, Training):
         return {
             renamed.get(name, name): list(value) if isinstance(value, tuple) else value
             for name, value in found.items()
-            if name not in ("task", "seed")
+            if name not in ("task", "seed", "start")
         }
 
 

@@ -10,7 +10,8 @@ from fakes.torch_owners import TorchOwners
 from safetensors import safe_open
 from safetensors.torch import load, save
 
-from infra.config import Job, load_job
+from infra.casting import first_state
+from infra.config import ConfigError, Job, load_job
 from infra.torch_arrays import initial_model
 from infra.trained_model import CARD, keep_model, model_bytes
 from infra.worker_frames import WorkSpec
@@ -135,6 +136,31 @@ def test_the_model_of_a_job_loads_without_us_and_its_card_says_how_it_came_about
         "no noise was added",
     ):
         assert text in card, card
+
+
+async def test_another_job_begins_with_the_model_of_an_earlier_one(
+    job: Job, tmp_path: Path
+) -> None:
+    algorithm = FedAvg(personal=("2.*",))
+    state = await first_state(job)
+    trained = state.evolved({"0.bias": np.array([1, 2, 3], dtype=np.float32)})
+    (tmp_path / "earlier.safetensors").write_bytes(model_bytes(algorithm, trained, {}))
+    (tmp_path / "other.safetensors").write_bytes(save({"x": torch.zeros(1)}))
+    text = (tmp_path / "job.toml").read_text()
+
+    def starting(file: str) -> Job:
+        changed = text.replace('"task.py"', f'"task.py"\nstart = "{file}"')
+        (tmp_path / "next.toml").write_text(changed)
+        return load_job(tmp_path / "next.toml")
+
+    found = await first_state(starting("earlier.safetensors"))
+
+    assert found.arrays["0.bias"].tolist() == [1, 2, 3]
+    assert found.arrays.keys() == trained.arrays.keys()
+    with pytest.raises(ConfigError, match="model does not load: the model is not the job's"):
+        await first_state(starting("other.safetensors"))
+    with pytest.raises(ConfigError, match=r"ends in \.safetensors"):
+        starting("task.py")
 
 
 def test_a_job_that_trains_no_model_leaves_none(job: Job, tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ class ActorProcess:
         self._offload = ThreadOffload(workers=2, name="arithmetic")
         self._worker: ProcessWorker | None = None
         if home.role == "trainer":
-            self._worker = ProcessWorker(work_spec(home.job, home.owner))
+            self._worker = ProcessWorker(work_spec(home.job, home.owner, kept=home.kept))
         self._credentials = home.credentials()
         self._setup = Setup(terms=terms_of(home.job))
         self._initial = home.initial() if home.role == "coordinator" else State()

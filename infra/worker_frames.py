@@ -33,7 +33,9 @@ class WorkSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         options: those of the algorithm in job.toml.
         task: path of the owner's Python file (fedavg).
+        start: path of the model to begin with; empty for that of the task.
         data: path of the owner's table, or whatever `data(owner)` makes of it.
+        home: folder for what the owner keeps from round to round; empty for none.
         memory_mb: limit of the whole child process; Linux only.
         compute_s: limit of one computation; `start_s` of starting the child.
         close_s: how long the child may take to end by itself.
@@ -44,7 +46,9 @@ class WorkSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     options: dict[str, Option]
     owner: str
     task: str = ""
+    start: str = ""
     data: str = ""
+    home: str = ""
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**62)] = 0
     memory_mb: Annotated[int, msgspec.Meta(ge=256)] = 8192
     compute_s: Annotated[float, msgspec.Meta(gt=0)] = 600.0

@@ -113,6 +113,20 @@ def run_job(options: RunOptions) -> None:
     sys.exit(run(request, output=_output(options.json, options.quiet)))
 
 
+@app.command(epilog="Exit codes: 0 done · 2 wrong usage, or the folder is in the way.")
+def new(
+    folder: Annotated[Path, typer.Argument(help="The new folder; its name is the job's.")],
+    json: Json = False,
+) -> None:
+    """Write a project that runs: a job, a task with a PyTorch model, and data of three owners.
+
+    quorate run FOLDER/job.toml trains it. Then make task.py and job.toml your own.
+    """
+    from .new_command import new as write  # noqa: PLC0415
+
+    sys.exit(write(folder, output=_output(json, quiet=False)))
+
+
 @app.command(epilog=_EPILOG)
 def demo(broker: BrokerUrls = None, json: Json = False, quiet: Quiet = False) -> None:
     """Train on handwritten digits of five owners while things go wrong.

@@ -7,12 +7,19 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from protocols.learning.algorithms import TABULAR, build
+from protocols.learning.algorithms import TABULAR, TORCH, build
 
+from .own_sections import (
+    any_data_section,
+    data_section,
+    own_section,
+    own_sections,
+    table_settings,
+    torch_settings,
+)
 from .problems import missing_section, nearest, sentence, shown, suggestion
 from .schema import (
     Drill,
-    FedAvgSettings,
     Federation,
     General,
     Job,
@@ -24,16 +31,16 @@ from .schema import (
     Section,
     SecureSum,
     TableSettings,
+    TorchSettings,
     Training,
 )
-from .tabular import any_data_section, data_section, own_section, settings_of
 
 SECTIONS: dict[str, type[Section]] = {
     "job": General,
     "model": Model,
     "training": Training,
     "data": any_data_section(),
-    **{name: own_section(name) for name in TABULAR},
+    **own_sections(),
     "probe": Drill,
     "federation": Federation,
     "secure_sum": SecureSum,
@@ -41,11 +48,17 @@ SECTIONS: dict[str, type[Section]] = {
     "owner": Owner,
 }
 _BELONGS_TO: dict[str, tuple[str, ...]] = {
-    "model": ("fedavg",),
-    "training": ("fedavg",),
+    "model": tuple(TORCH),
+    "training": tuple(TORCH),
     "data": tuple(TABULAR),
-    **{name: (name,) for name in TABULAR},
+    **{name: (name,) for name in own_sections()},
     "probe": ("probe",),
+}
+
+
+_GROUPS = {
+    tuple(TABULAR): "algorithms over tables",
+    tuple(TORCH): f"algorithms that train a model ({', '.join(TORCH)})",
 }
 
 
@@ -100,21 +113,17 @@ class Reading:
         algorithm = self.known.get("job.algorithm")
         for name, owners in _BELONGS_TO.items():
             if name in self._document and algorithm is not None and algorithm not in owners:
-                whose = f'algorithm "{owners[0]}"' if len(owners) == 1 else "algorithms over tables"
+                whose = f'algorithm "{owners[0]}"' if len(owners) == 1 else _GROUPS[owners]
                 self.problems.append(
                     f"{name}: the section [{name}] is for {whose}, and job.algorithm "
                     f'is "{algorithm}"; remove the section or change the algorithm'
                 )
 
-    def _learning(self) -> FedAvgSettings | TableSettings | ProbeSettings | None:
+    def _learning(self) -> TorchSettings | TableSettings | ProbeSettings | None:
         algorithm = self.known.get("job.algorithm")
         match algorithm:
-            case "fedavg":
-                model = self._section("model", Model)
-                training = self._section("training", Training)
-                if model and training:
-                    found = model.model_dump() | training.model_dump()
-                    return FedAvgSettings.model_validate(found, context=self._place)
+            case str() if algorithm in TORCH:
+                return self._torch(algorithm)
             case "probe":
                 drill = self._section("probe", Drill)
                 return ProbeSettings(**drill.model_dump()) if drill else None
@@ -125,12 +134,31 @@ class Reading:
                     self._section(name, SECTIONS[name])
         return None
 
+    def _torch(self, algorithm: str) -> TorchSettings | None:
+        sections: list[Section | None] = [
+            self._section("model", Model),
+            self._section("training", Training),
+        ]
+        if algorithm in own_sections():
+            sections.append(self._section(algorithm, own_section(algorithm)))
+        if not all(sections):
+            return None
+        found: dict[str, Any] = {}
+        for section in sections:
+            found |= section.model_dump() if section else {}
+        settings = torch_settings(algorithm).model_validate(found, context=self._place)
+        try:
+            build(algorithm, settings.options())
+        except ValueError as error:
+            self.problems.append(str(error))
+        return settings
+
     def _tabular(self, algorithm: str) -> TableSettings | None:
         data = self._section("data", data_section(algorithm))
         own = self._section(algorithm, own_section(algorithm))
         if data is None or own is None:
             return None
-        settings = settings_of(algorithm)(**data.model_dump(), **own.model_dump())
+        settings = table_settings(algorithm)(**data.model_dump(), **own.model_dump())
         options = settings.options()
         features, target = options.get("features"), options.get("target")
         if features is not None and target in features:
@@ -184,8 +212,8 @@ class Reading:
             self.problems.append('owner: nobody trains; add [[owner]] with name = "..." for each')
         self.known["owner.count"] = len(tables)
         algorithm = self.known.get("job.algorithm")
-        if tables and algorithm == "fedavg":
-            self.known["fedavg.owners"] = len(tables)
+        if tables and algorithm in TORCH:
+            self.known["torch.owners"] = len(tables)
         if tables and algorithm in TABULAR:
             self.known["table.owners"] = len(tables)
         self.known["owner.names"] = [

@@ -132,6 +132,12 @@ def _python_file(path: Path) -> Path:
     return path
 
 
+def _safetensors(path: Path) -> Path:
+    if path.is_dir() or path.suffix != ".safetensors":
+        raise fault(f"{path} is no model; name a file that ends in .safetensors")
+    return path
+
+
 Name = Annotated[str, AfterValidator(_well_formed)]
 OwnerName = Annotated[Name, AfterValidator(_not_reserved)]
 Texts = Annotated[
@@ -157,7 +163,7 @@ class Section(BaseModel):
 class General(Section):
     """`[job]`: what is computed, and for how long at most.
 
-    Without a `tolerance` the algorithm's own is used; fedavg then runs all its rounds.
+    Without a `tolerance` the algorithm's own is used; training then runs all its rounds.
     """
 
     name: Name = Field(examples=['"my-job"'])
@@ -167,18 +173,29 @@ class General(Section):
 
 
 class Model(Section):
-    """`[model]`: the owner's training code, for fedavg."""
+    """`[model]`: the owner's training code."""
 
     task: Annotated[ExistingPath, AfterValidator(_python_file)] = Field(examples=['"task.py"'])
     metrics: Texts = Field(("loss", "accuracy"), examples=['["loss", "accuracy"]'])
+    personal: Texts = Field((), examples=['["head.*"]'])
+    start: Annotated[ExistingPath, AfterValidator(_safetensors)] | None = Field(
+        None, examples=['"model.safetensors"']
+    )
 
 
 class Training(Section):
-    """`[training]`: what each owner does in a round, for fedavg."""
+    """`[training]`: what each owner does in a round, and how long there are rounds."""
 
     epochs: int = Field(1, ge=1, le=10_000, examples=[1])
     learning_rate: float = Field(0.1, gt=0, le=1e6, examples=[0.1])
+    schedule: Literal["constant", "step", "cosine"] = Field("constant", examples=['"cosine"'])
+    step_rounds: int = Field(10, ge=1, le=1_000_000, examples=[10])
+    step_factor: float = Field(0.5, gt=0, le=1, examples=[0.5])
+    lowest_rate: float = Field(0.0, ge=0, le=1e6, examples=[0.0])
     batch_size: int = Field(32, ge=1, le=10_000_000, examples=[32])
+    held_out: float = Field(0.0, ge=0, le=0.9, examples=[0.2])
+    watch: str = Field("", examples=['"highest accuracy"'])
+    patience: int = Field(0, ge=0, le=1_000_000, examples=[5])
     seed: int = Field(0, ge=0, le=2**62 - 1, examples=[0])
 
 
@@ -189,14 +206,27 @@ class Drill(Section):
     delay_s: float = Field(0.0, ge=0, le=_DAY_S, examples=[1.0])
 
 
-class FedAvgSettings(Model, Training):
-    """All that algorithm "fedavg" needs: `[model]` and `[training]`."""
+class TorchSettings(Model, Training):
+    """All that training a model needs: `[model]`, `[training]` and the algorithm's own section.
+
+    Which keys that has depends on the algorithm; see `own_sections.py`.
+    """
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of the algorithm, by its own names for them."""
+        renamed = {"metrics": "metric_names", "epochs": "local_epochs"}
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            renamed.get(name, name): list(value) if isinstance(value, tuple) else value
+            for name, value in found.items()
+            if name not in ("task", "seed", "start")
+        }
 
 
 class TableSettings(Section):
     """All that an algorithm over tables needs: `[data]` and its own section.
 
-    Which keys there are depends on the algorithm; see `tabular.py`.
+    Which keys there are depends on the algorithm; see `own_sections.py`.
     """
 
     @property
@@ -311,7 +341,7 @@ class Job(General):
     """
 
     path: Path
-    learning: FedAvgSettings | TableSettings | ProbeSettings
+    learning: TorchSettings | TableSettings | ProbeSettings
     federation: Federation
     secure_sum: SecureSum
     limits: Limits

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.config import ConfigError, FedAvgSettings, Job, Owner, TableSettings, load_job
+from infra.config import ConfigError, Job, Owner, TableSettings, TorchSettings, load_job
 from infra.folder_lock import FolderInUse, locked
 from infra.http_blobs import Pulling, Serving
 from infra.identity.credentials import (
@@ -81,6 +81,11 @@ class ActorHome:
         return self.blobs / "pulled"
 
     @property
+    def kept(self) -> Path:
+        """The folder of what a trainer keeps from round to round."""
+        return self.path / "kept"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of the coordinator's model states."""
         return self.path / "checkpoints"
@@ -141,7 +146,7 @@ def open_home(path: Path, *, role: Role | None = None) -> ActorHome:
     """Read the home of an actor, of this role where one is named.
 
     Nothing of other actors needs to be there: neither owners' data nor, but for a trainer of
-    fedavg, the task file.
+    a model, the task file.
 
     Raises:
         ConfigError: naming file and key of everything that is wrong.
@@ -237,7 +242,7 @@ def _owners_files(path: Path, settings: Settings, job: Job) -> Iterator[str]:
         return
     data, place = settings.trainer.data, f"{path / SETTINGS}: trainer.data"
     match job.learning:
-        case FedAvgSettings(task=task) if not task.is_file():
+        case TorchSettings(task=task) if not task.is_file():
             yield f"{path / JOB}: model.task: {task} is not there; copy it into the home"
         case TableSettings() if data is None:
             yield f'{place}: missing; name the owner\'s CSV file below [trainer]: data = "..."'

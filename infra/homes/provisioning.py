@@ -10,7 +10,7 @@ from typing import Any
 
 import tomli_w
 
-from infra.config import ConfigError, FedAvgSettings, Job, TableSettings, job_text
+from infra.config import ConfigError, Job, TableSettings, TorchSettings, job_text
 from infra.durable_files import make_folder, sync_folder
 from infra.identity.credentials import HOME_ROSTER, told_as_config_errors
 from infra.identity.identity_folder import FOLDER
@@ -109,7 +109,7 @@ class Provisioning:
 
     def _no_task(self) -> Iterator[str]:
         learning = self._job.learning
-        if not isinstance(learning, FedAvgSettings):
+        if not isinstance(learning, TorchSettings):
             return
         if not learning.task.is_file():
             yield f"model.task: {learning.task} is not there; create it or correct the path"

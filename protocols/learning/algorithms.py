@@ -12,7 +12,12 @@ from protocols.errors import Misuse
 
 from .cox import Cox
 from .elastic_net import ElasticNet, Ridge
-from .fedavg import FedAvg
+from .federated.fedadam import FedAdam
+from .federated.fedavg import FedAvg
+from .federated.federated import Federated
+from .federated.fedprox import FedProx
+from .federated.fedyogi import FedYogi
+from .federated.scaffold import Scaffold
 from .glm import Glm
 from .job import Algorithm
 from .kaplan_meier import KaplanMeier
@@ -41,11 +46,19 @@ TABULAR: Mapping[str, type[Tabular]] = {
     "softmax": Softmax,
 }
 
+TORCH: Mapping[str, type[Federated]] = {
+    "fedadam": FedAdam,
+    "fedavg": FedAvg,
+    "fedprox": FedProx,
+    "fedyogi": FedYogi,
+    "scaffold": Scaffold,
+}
+
 # Never: whoever builds an algorithm by name can't know what data its `local` takes.
 ALGORITHMS: Mapping[str, type[Algorithm[Never]]] = {
-    "fedavg": FedAvg,
     "probe": Probe,
     **TABULAR,
+    **TORCH,
 }
 
 

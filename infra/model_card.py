@@ -14,6 +14,8 @@ from protocols.round_config import majority
 
 from .config import Job
 
+_MOST = 200  # rows of a table
+
 
 def model_card(
     job: Job, algorithm: Federated, state: State, *, ended: datetime, digest: str
@@ -68,7 +70,10 @@ def _training(job: Job, algorithm: Federated, state: State) -> Iterator[str]:
     yield "| round | " + " | ".join(algorithm.metric_names) + " |"
     yield "|---|" + "---|" * len(algorithm.metric_names)
     history = [values for values in state.items("history") if isinstance(values, list)]
+    every = -(-len(history) // _MOST)
     for number, values in enumerate(history, start=1):
+        if number % every and number != len(history):
+            continue
         yield f"| {number} | " + " | ".join(_shown(value) for value in values) + " |"
 
 
@@ -82,7 +87,10 @@ def _rounds(state: State) -> Iterator[str]:
     yield "| rounds | in the sum | not in it |"
     yield "|---|---|---|"
     place = 1
-    for here, run in groupby(rounds):
+    for changes, (here, run) in enumerate(groupby(rounds)):
+        if changes == _MOST:
+            yield f"| {place} to {len(rounds)} | changes in each few rounds | |"
+            return
         last = place + len(list(run)) - 1
         rounds_ = str(place) if place == last else f"{place} to {last}"
         missing = ", ".join(sorted(set(everybody) - set(here))) or "none"

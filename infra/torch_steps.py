@@ -24,8 +24,14 @@ class Steps:
 
     def __init__(self, model: torch.nn.Module, order: Order) -> None:
         self._order = order
+        # A parameter that the model uses twice has two names; its first one is used here.
         self._names = {id(p): name for name, p in model.named_parameters()}
-        self._began = {n: p.detach().clone() for n, p in model.named_parameters()}
+        self._all_names = {
+            name: (self._names[id(p)], tuple(p.shape))
+            for name, p in model.named_parameters(remove_duplicate=False)
+        }
+        pulled = model.named_parameters() if order.pull else ()
+        self._began = {n: p.detach().clone() for n, p in pulled}
         self._shift = {n: torch.from_numpy(np.array(s)) for n, s in order.shift.items()}
         # Of each parameter by itself: a loop may have an optimiser for each half of the model.
         self._sums: dict[str, torch.Tensor] = {}
@@ -47,11 +53,12 @@ class Steps:
         """Take note of the gradients of a step and correct them in place."""
         if not self._order.corrects:
             return
-        self._steps += 1
-        for parameter in parameters:
-            name, gradient = self._names.get(id(parameter)), parameter.grad
-            if name is not None and gradient is not None:
-                self._correct(name, parameter, gradient)
+        named = [(self._names[id(p)], p) for p in parameters if id(p) in self._names]
+        # A step of something else than the model is no step of it.
+        self._steps += bool(named)
+        for name, parameter in named:
+            if parameter.grad is not None:
+                self._correct(name, parameter, parameter.grad)
 
     def gradients(self, task: str) -> dict[str, NDArray[np.float64]]:
         """Return the mean gradient of each parameter, zero where there was none.
@@ -63,16 +70,15 @@ class Steps:
         if self._steps == 0:
             raise WorkFailed(
                 "bad result",
-                f"train() of {task} made no step with an optimiser of torch.optim, and this "
-                f"algorithm corrects each step; use one, or leave train() out",
+                f"train() of {task} made no step of the model with an optimiser of torch.optim, "
+                f"and this algorithm corrects each step; use one, or leave train() out",
             )
-        return {name: self._mean(name, began) for name, began in self._began.items()}
+        return {name: self._mean(*first) for name, first in self._all_names.items()}
 
-    def _mean(self, name: str, like: torch.Tensor) -> NDArray[np.float64]:
-        total = self._sums.get(name)
-        if total is None:
-            return np.zeros(tuple(like.shape))
-        mean: NDArray[np.float64] = (total / self._counts[name]).numpy()
+    def _mean(self, name: str, shape: tuple[int, ...]) -> NDArray[np.float64]:
+        if name not in self._sums:
+            return np.zeros(shape)
+        mean: NDArray[np.float64] = (self._sums[name] / self._counts[name]).numpy()
         return mean
 
     @torch.no_grad()

@@ -24,7 +24,7 @@ from .task_files import task_files
 
 PASSWORD = "password"  # noqa: S105 - the file's name
 _CA, _CERT, _KEY = "ca.pem", "actor.pem", "actor.key"
-_LIVED = (JOURNAL, "spool", "checkpoints", "blobs")
+_LIVED = (JOURNAL, "spool", "checkpoints", "blobs", "kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

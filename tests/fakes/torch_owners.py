@@ -33,16 +33,16 @@ class TorchOwners:
 
     def __init__(self, spec: WorkSpec, home: Path, *, secure: bool = True) -> None:
         self.algorithm = algorithm_of(spec.kind, spec.options)
-        self._spec = spec
-        self._home = home
+        self.spec = spec
+        self.home = home
         self._secure = secure
         self._tasks: dict[str, TorchTask] = {}
 
     def task(self, name: str) -> TorchTask:
         """Return the task beside an owner's data, as its child process has it."""
         if name not in self._tasks:
-            spec = {f: getattr(self._spec, f) for f in self._spec.__struct_fields__}
-            home = str(self._home / name)
+            spec = {f: getattr(self.spec, f) for f in self.spec.__struct_fields__}
+            home = str(self.home / name)
             self._tasks[name] = TorchTask(WorkSpec(**{**spec, "owner": name, "home": home}))
         return self._tasks[name]
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from actors.ports import WorkFailed
 from infra.worker_frames import Option, WorkSpec
 from protocols.errors import Unfit
+from protocols.learning.algorithms import TORCH
 from protocols.learning.state import State
 
 # Twelve rows at each owner; a test puts what it is about behind it.
@@ -74,8 +75,59 @@ def test_a_loop_without_an_optimiser_is_refused_where_steps_are_corrected(
 ) -> None:
     made = owners("def train(model, data, settings):\n    pass", kind=kind)
 
-    with pytest.raises(WorkFailed, match=r"made no step with an optimiser of torch\.optim"):
+    with pytest.raises(WorkFailed, match=r"no step of the model with an optimiser of torch"):
         made.task("ann").compute(made.start())
+
+
+def test_a_step_of_something_else_is_no_step_of_the_model(owners: Made) -> None:
+    made = owners(
+        """
+        def train(model, data, settings):
+            other = torch.nn.Linear(1, 1)
+            other(torch.ones(1, 1)).sum().backward()
+            torch.optim.SGD(other.parameters(), lr=1.0).step()
+        """,
+        kind="scaffold",
+    )
+
+    with pytest.raises(WorkFailed, match="made no step of the model"):
+        made.task("ann").compute(made.start())
+
+
+def test_an_optimiser_for_each_half_of_the_model_is_one_for_all(owners: Made) -> None:
+    halves = """
+        def train(model, data, settings):
+            rate = settings.learning_rate
+            parts = [torch.optim.SGD(model[at].parameters(), rate) for at in (0, 2)]
+            for x, y in settings.batches(data):
+                model.zero_grad()
+                functional.cross_entropy(model(x), y).backward()
+                for part in parts:
+                    part.step()
+    """
+    whole = owners(OWN_LOOP, kind="scaffold").run(lambda _: ("ann", "bobby"))
+
+    found = owners(halves, kind="scaffold").run(lambda _: ("ann", "bobby"))
+
+    for name, array in whole.arrays.items():
+        np.testing.assert_allclose(found.arrays[name], array, rtol=1e-6, atol=1e-7)
+
+
+def test_a_parameter_that_the_model_uses_twice_is_one(owners: Made) -> None:
+    code = """
+        def model():
+            first, second = torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)
+            second.weight = first.weight
+            return torch.nn.Sequential(first, torch.nn.Tanh(), second)
+    """
+    made = owners(code, kind="scaffold")
+
+    state = made.run(lambda _: ("ann", "bobby"))
+
+    for before in ("", "[c] "):
+        first, second = (state.floats(f"{before}{name}.weight") for name in (0, 2))
+        np.testing.assert_array_equal(first, second)
+        assert first.any()
 
 
 def test_an_optimiser_with_a_closure_is_refused_where_steps_are_corrected(owners: Made) -> None:
@@ -198,6 +250,19 @@ def test_who_does_not_train_changes_nothing_although_the_state_is_more_exact(own
     after = made.one_round(state, ("ann", "bobby"))
 
     assert arrays(after) == arrays(state)
+
+
+@pytest.mark.parametrize("kind", sorted(TORCH))
+def test_a_secure_round_is_a_plain_one(owners: Made, kind: str) -> None:
+    made = owners(NORMED, kind=kind)
+    state = made.start()
+    plain = made.one_round(state, ("ann", "bobby", "c"))
+    secure = TorchOwners(made.spec, made.home, secure=True)
+
+    found = secure.one_round(state, ("ann", "bobby", "c"))
+
+    for name, array in plain.arrays.items():
+        np.testing.assert_allclose(found.arrays[name], array, rtol=0, atol=1e-5)
 
 
 HEAD = {"personal": ["2.*"]}

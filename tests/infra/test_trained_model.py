@@ -12,10 +12,12 @@ from safetensors.torch import load, save
 
 from infra.casting import first_state
 from infra.config import ConfigError, Job, load_job
+from infra.model_card import model_card
 from infra.torch_arrays import initial_model
 from infra.trained_model import CARD, keep_model, model_bytes
 from infra.worker_frames import WorkSpec
 from protocols.learning.federated.fedavg import FedAvg
+from protocols.learning.federated.trainable import InitialModel
 from protocols.learning.moments import Moments
 
 NOW = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
@@ -161,6 +163,21 @@ async def test_another_job_begins_with_the_model_of_an_earlier_one(
         await first_state(starting("other.safetensors"))
     with pytest.raises(ConfigError, match=r"ends in \.safetensors"):
         starting("task.py")
+
+
+def test_the_card_of_a_long_job_has_a_bounded_length(job: Job) -> None:
+    algorithm = FedAvg(max_rounds=3001)
+    history = [[float(number), 0.0] for number in range(1, 3002)]
+    state = algorithm.start(InitialModel(arrays={"w": np.zeros(1)})).evolved(
+        round=3001, history=history, owners=["ann", "bobby"], survivors=["3", "1"] * 1500 + ["3"]
+    )
+
+    card = model_card(job, algorithm, state, ended=NOW, digest="")
+
+    assert "| 1 | 1 |" not in card
+    assert "| 3001 | 3001 | 0 |" in card
+    assert "| 201 to 3001 |" in card
+    assert len(card.splitlines()) < 500
 
 
 def test_a_job_that_trains_no_model_leaves_none(job: Job, tmp_path: Path) -> None:

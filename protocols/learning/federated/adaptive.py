@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 
 from protocols.learning.job import require
 from protocols.learning.layout import Sums
-from protocols.learning.state import State
+from protocols.learning.state import Array, State
 
-from .federated import Federated, shifted, trained
+from .federated import Federated
+from .model_arrays import learnt, shifted
 from .trainable import Floats
 
 
@@ -46,17 +47,23 @@ class Adaptive(Federated):
     def second(self, v: NDArray[np.float64], square: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the new second moment; `square` is that of the averaged change."""
 
+    def begun(self, state: State) -> State:
+        arrays: dict[str, Array] = {}
+        for name in learnt(state):
+            shape = state.arrays[name].shape
+            arrays[f"[m] {name}"] = np.zeros(shape, dtype=np.float32)
+            arrays[f"[v] {name}"] = np.full(shape, self.tau**2, dtype=np.float32)
+        return state.evolved(arrays)
+
     def moved(self, state: State, mean: Floats, sums: Sums) -> State:
-        parameters = set(trained(state, mean))
+        parameters = set(learnt(state))
         buffers = {name: mean[name] for name in mean if name not in parameters}
         arrays = dict(Federated.moved(self, state, buffers, sums).arrays)
         for name in sorted(parameters):
             change, old = mean[name], state.arrays[name]
             first, second = f"[m] {name}", f"[v] {name}"
-            m = state.floats(first) if first in arrays else np.zeros(change.shape)
-            v = state.floats(second) if second in arrays else np.full(change.shape, self.tau**2)
-            m = self.beta1 * m + (1 - self.beta1) * change
-            v = self.second(v, change**2)
+            m = self.beta1 * state.floats(first) + (1 - self.beta1) * change
+            v = self.second(state.floats(second), change**2)
             arrays[name] = shifted(name, old, self.server_rate * m / (np.sqrt(v) + self.tau))
             arrays[first], arrays[second] = m.astype(np.float32), v.astype(np.float32)
         return state.evolved(arrays)

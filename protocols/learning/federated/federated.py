@@ -2,14 +2,13 @@
 
 The vector of an owner is its change of the model times its rows, then its rows, then its metrics
 times the rows that they were measured on. Arrays of the state whose names begin with a bracket
-are no part of the model. What a subclass may change: `order`, `own_parts`, `own_values`, `moved`
-and `kept`.
+are no part of the model. What a subclass may change: `begun`, `order`, `own_parts`,
+`own_values`, `moved`, `kept` and `lost`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -18,14 +17,22 @@ from numpy.typing import NDArray
 
 from protocols.errors import Misuse, Unfit
 from protocols.learning.job import Algorithm, JobFailed, Opened, Verdict, finite, require
-from protocols.learning.layout import Layout, Part, Ranged, Shape, Sums, count
+from protocols.learning.layout import Layout, Part, Shape, Sums
 from protocols.learning.state import Array, Fact, State
 
 from .attending import attended, mark_after, mark_of
+from .model_arrays import (
+    buffer_names,
+    model_of,
+    norm,
+    part_of,
+    shifted,
+    summed_names,
+)
 from .results import check_result
 from .schedules import Schedule, ScheduleName
 from .trainable import Floats, InitialModel, LocalResult, Order, Trainable
-from .watching import Watch, best_of
+from .watching import Watch, as_best, best_of
 
 # In brackets, as a parameter of a model may well be called `weight`.
 WEIGHT, MEASURED = "[weight]", "[measured]"
@@ -95,6 +102,10 @@ class Federated(Algorithm[Trainable]):
         """Return whether an owner keeps something at home from round to round."""
         return bool(self.personal)
 
+    def begun(self, state: State) -> State:
+        """Return the first state with all arrays that it will ever hold: its size is checked."""
+        return state
+
     def order(self, state: State, kept: State) -> Order:
         """Return what an owner is to do that has this at home."""
         number = state.count("round")
@@ -150,11 +161,12 @@ class Federated(Algorithm[Trainable]):
             "survivors": [],
             "taken": [],
         }
-        return State(arrays=arrays, facts={"round": 0, "history": [], "mark": mark, **facts})
+        state = State(arrays=arrays, facts={"round": 0, "history": [], "mark": mark, **facts})
+        return self.begun(state.evolved(as_best(arrays) if self.watch else {}))
 
     def layout(self, state: State) -> Layout:
-        buffers = _buffers(state)
-        model = {n: _shape(state.arrays[n], buffer=n in buffers) for n in _summed(state)}
+        buffers = buffer_names(state)
+        model = {n: part_of(state.arrays[n], buffer=n in buffers) for n in summed_names(state)}
         measured = {f"[measured*{name}]": () for name in self.metric_names}
         return Layout({**model, **self.own_parts(state), WEIGHT: (), MEASURED: (), **measured})
 
@@ -165,7 +177,7 @@ class Federated(Algorithm[Trainable]):
             kept = self.lost(state, mark)
         result = data.train(self.order(state, kept))
         check_result(state, result, self.metric_names, self.largest_weight)
-        summed, buffers = set(_summed(state)), _buffers(state)
+        summed, buffers = set(summed_names(state)), buffer_names(state)
         w, m = float(result.weight), float(result.measured)
         values: dict[str, Part] = {
             name: w * (change if name in buffers else self.clipped(change))
@@ -187,12 +199,12 @@ class Federated(Algorithm[Trainable]):
             raise JobFailed("the summed weight is not above 0: there is nothing to average")
         if measured <= 0 and self.metric_names:
             raise JobFailed("nobody has rows to measure on; lower held_out")
-        mean = {name: sums[name] / weight for name in _summed(state)}
+        mean = {name: sums[name] / weight for name in summed_names(state)}
         metrics = [float(sums[f"[measured*{name}]"]) / measured for name in self.metric_names]
         after = self.moved(state, mean, sums).evolved(
             round=state.count("round") + 1,
             weight=weight,
-            shift=_norm(state, mean),
+            shift=norm(state, mean),
             history=[*state.items("history"), metrics],
             mark=mark_after(state, opened),
         )
@@ -219,7 +231,7 @@ class Federated(Algorithm[Trainable]):
 
     def model(self, state: State) -> dict[str, Array]:
         """Return the arrays of the trained model: the best one where a metric is watched."""
-        return best_of(state) or model_of(state)
+        return best_of(state) if "best" in state.facts else model_of(state)
 
     def is_personal(self, name: str) -> bool:
         """Return whether a parameter stays at home."""
@@ -254,53 +266,3 @@ class Federated(Algorithm[Trainable]):
         )
         best = Watch.of(self.watch, self.metric_names).sentence(state)
         return state.evolved(notes=[f"{early}{best}"])
-
-
-def model_of(state: State) -> dict[str, Array]:
-    """Return the arrays of the current model."""
-    return {name: array for name, array in state.arrays.items() if not name.startswith("[")}
-
-
-def trained(state: State, names: Iterable[str]) -> list[str]:
-    """Return which of these names are parameters that gradients move."""
-    buffers = _buffers(state)
-    return [name for name in names if name not in buffers]
-
-
-def shifted(name: str, array: Array, change: NDArray[np.float64]) -> Array:
-    """Return an array plus its change, in its own type. Raises `JobFailed` where it overflows."""
-    # Where nothing changes, what is infinite in a buffer stays as it is.
-    moved = np.where(change == 0, array, array.astype(np.float64) + change)
-    if np.issubdtype(array.dtype, np.integer):
-        return array + np.rint(change).astype(np.int64)
-    with np.errstate(over="ignore"):  # an overflow is looked for in the next line
-        cast: Array = moved if array.dtype == np.float64 else moved.astype(np.float32)
-    if not np.isfinite(cast[change != 0]).all():
-        raise JobFailed(f"{name} is no longer finite: the training diverges; lower learning_rate")
-    return cast
-
-
-def _summed(state: State) -> list[str]:
-    """Return the names of the arrays whose changes are summed, in order."""
-    fixed = {str(name) for name in state.items("fixed")}
-    return sorted(model_of(state).keys() - fixed)
-
-
-def _buffers(state: State) -> set[str]:
-    whole = {n for n, array in state.arrays.items() if np.issubdtype(array.dtype, np.integer)}
-    return whole | {str(name) for name in state.items("buffers")}
-
-
-def _shape(array: Array, *, buffer: bool) -> Shape:
-    if np.issubdtype(array.dtype, np.integer):
-        return count(*array.shape)
-    if buffer:
-        # Variances have any size: w·change up to 2^60, to within 2^-28 at 20 fraction bits.
-        return Ranged(shape=array.shape, largest=2.0**60, digits=3)
-    return array.shape
-
-
-def _norm(state: State, mean: Mapping[str, NDArray[np.float64]]) -> float:
-    """Return the L2 norm over the parameters."""
-    squares = [np.sum(mean[name] ** 2) for name in trained(state, mean)]
-    return float(np.sqrt(np.sum(squares)))

@@ -23,7 +23,8 @@ from protocols.errors import Unfit
 from protocols.learning.layout import Part, Shape, Sums
 from protocols.learning.state import State
 
-from .federated import Federated, model_of, trained
+from .federated import Federated
+from .model_arrays import learnt
 from .trainable import Floats, LocalResult, Order
 
 _C, _NEW_ROWS = "[c] ", "[new rows]"
@@ -40,12 +41,16 @@ class Scaffold(Federated):
     def remembers(self) -> bool:
         return True
 
+    def begun(self, state: State) -> State:
+        zeros = {n: np.zeros(state.arrays[n].shape, dtype=np.float32) for n in learnt(state)}
+        return state.evolved({f"{_C}{n}": zero for n, zero in zeros.items()}, rows=0.0)
+
     def order(self, state: State, kept: State) -> Order:
-        shift = {n: _public(state, n) - kept.floats(f"{_C}{n}") for n in _controlled(state)}
+        shift = {n: state.floats(f"{_C}{n}") - kept.floats(f"{_C}{n}") for n in learnt(state)}
         return replace(Federated.order(self, state, kept), shift=shift, gradients=True)
 
     def own_parts(self, state: State) -> dict[str, Shape]:
-        controls = {f"{_C}{n}": state.arrays[n].shape for n in _controlled(state)}
+        controls = {f"{_C}{n}": state.arrays[n].shape for n in learnt(state)}
         return {**controls, _NEW_ROWS: ()}
 
     def own_values(self, state: State, kept: State, result: LocalResult) -> dict[str, Part]:
@@ -55,9 +60,9 @@ class Scaffold(Federated):
         return {**weighted, _NEW_ROWS: new_rows}
 
     def moved(self, state: State, mean: Floats, sums: Sums) -> State:
-        rows = (state.number("rows") if "rows" in state.facts else 0.0) + float(sums[_NEW_ROWS])
+        rows = state.number("rows") + float(sums[_NEW_ROWS])
         controls = {
-            f"{_C}{n}": _public(state, n) + sums[f"{_C}{n}"] / rows for n in _controlled(state)
+            f"{_C}{n}": state.floats(f"{_C}{n}") + sums[f"{_C}{n}"] / rows for n in learnt(state)
         }
         moved = Federated.moved(self, state, mean, sums)
         return moved.evolved({n: c.astype(np.float32) for n, c in controls.items()}, rows=rows)
@@ -75,21 +80,10 @@ class Scaffold(Federated):
                 "the control variate that SCAFFOLD keeps in this trainer's home is not there any "
                 "more; restore the folder from a copy, or begin the job anew",
             )
-        return State(arrays={f"{_C}{n}": _public(state, n) for n in _controlled(state)})
+        return State(arrays={f"{_C}{n}": state.floats(f"{_C}{n}") for n in learnt(state)})
 
     def _control_change(self, kept: State, result: LocalResult) -> dict[str, NDArray[np.float64]]:
         before = {n: kept.floats(n) for n in kept.arrays if n.startswith(_C)}
         return {
             n: self.clipped(result.gradients[n.removeprefix(_C)] - c) for n, c in before.items()
         }
-
-
-def _controlled(state: State) -> list[str]:
-    """Return the names of the parameters that have a control variate."""
-    fixed = {str(name) for name in state.items("fixed")}
-    return sorted(name for name in trained(state, model_of(state)) if name not in fixed)
-
-
-def _public(state: State, name: str) -> NDArray[np.float64]:
-    key = f"{_C}{name}"
-    return state.floats(key) if key in state.arrays else np.zeros(state.arrays[name].shape)

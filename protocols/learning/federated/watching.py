@@ -42,8 +42,7 @@ class Watch:
         best = state.items("best") if "best" in state.facts else []
         if best and not self._better(value, _number(best[1])):
             return state
-        kept = {f"{_BEST}{name}": array for name, array in model.items()}
-        return state.evolved(kept, best=[state.count("round") - 1, value])
+        return state.evolved(as_best(model), best=[state.count("round") - 1, value])
 
     def waited(self, state: State) -> int:
         """Return for how many measured models there was no better one."""
@@ -59,6 +58,11 @@ class Watch:
 
     def _better(self, value: float, best: float) -> bool:
         return value > best if self.highest else value < best
+
+
+def as_best(model: Mapping[str, Array]) -> dict[str, Array]:
+    """Return the arrays of a state that keep this model as the best one."""
+    return {f"{_BEST}{name}": array for name, array in model.items()}
 
 
 def best_of(state: State) -> dict[str, Array]:

@@ -50,6 +50,19 @@ def test_the_server_rate_is_no_business_of_buffers() -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(TORCH))
+def test_the_first_state_is_as_large_as_any_later_one(kind: str) -> None:
+    algorithm = TORCH[kind](watch="lowest loss")
+    first = algorithm.start(MODEL)
+
+    state = one_round(algorithm, first, Rows(0.01, 1))
+
+    assert state.arrays.keys() == first.arrays.keys()
+    assert sum(a.nbytes for a in state.arrays.values()) == sum(
+        a.nbytes for a in first.arrays.values()
+    )
+
+
+@pytest.mark.parametrize("kind", sorted(TORCH))
 def test_all_of_them_stop_when_the_model_hardly_moves(kind: str) -> None:
     algorithm = TORCH[kind](tolerance=0.1)
 

@@ -8,7 +8,7 @@ from typing import Any
 import tomli_w
 
 from .reading import SECTIONS, sections_of
-from .schema import Job
+from .schema import AgreedColumn, Job
 
 
 def job_text(job: Job) -> str:
@@ -28,8 +28,16 @@ def job_text(job: Job) -> str:
         name: _filled(source, {**SECTIONS, **own}[name].model_fields)
         for name, source in sources.items()
     }
+    if job.columns:
+        document["column"] = [_agreed(column) for column in job.columns]
     document["owner"] = [{"name": owner.name} for owner in job.owners]
     return tomli_w.dumps(document)
+
+
+def _agreed(column: AgreedColumn) -> dict[str, Any]:
+    """Return what was said of a column; what was not said has no place in the file."""
+    said = column.model_dump(exclude_defaults=True)
+    return {key: list(value) if isinstance(value, tuple) else value for key, value in said.items()}
 
 
 def _filled(source: object, keys: Any) -> dict[str, Any]:

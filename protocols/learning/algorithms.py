@@ -10,23 +10,36 @@ import msgspec
 
 from protocols.errors import Misuse
 
+from .auc import Auc
+from .contingency import Contingency
+from .correlation import Correlation
 from .elastic_net import ElasticNet, Ridge
 from .fedavg import FedAvg
 from .glm import Glm
+from .histogram import Histogram
 from .job import Algorithm
 from .logistic import Logistic
-from .moments import Moments
+from .moments import GroupedMoments, Moments
 from .probe import Probe
+from .quantiles import Quantiles
 from .softmax import Softmax
+from .t_test import TTest
 from .tabular import Tabular
 
 TABULAR: Mapping[str, type[Tabular]] = {
+    "auc": Auc,
+    "contingency": Contingency,
+    "correlation": Correlation,
     "elastic_net": ElasticNet,
     "glm": Glm,
+    "grouped_moments": GroupedMoments,
+    "histogram": Histogram,
     "logistic": Logistic,
     "moments": Moments,
+    "quantiles": Quantiles,
     "ridge": Ridge,
     "softmax": Softmax,
+    "t_test": TTest,
 }
 
 # Never: whoever builds an algorithm by name can't know what data its `local` takes.

@@ -1,4 +1,4 @@
-"""Finished regressions as pictures: each coefficient with its interval."""
+"""What was found as pictures: coefficients with their intervals, bins, correlations, ROC."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from protocols.learning.auc import AucFit
+from protocols.learning.correlation import CorrelationFit
 from protocols.learning.distributions import normal_quantile
 from protocols.learning.fits import Fit
 from protocols.learning.glm_fit import GlmFit
+from protocols.learning.histogram import HistogramFit
 from protocols.learning.penalised_fit import PenalisedFit
 from protocols.learning.softmax_fit import SoftmaxFit
 from protocols.learning.table import Vector
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
 
 FORMATS = (".png", ".svg", ".pdf")
 _ROW_INCHES = 0.32
+_NUMBERED = 12  # columns whose correlations are written into the picture
 
 
 class NoPlots(Exception):
@@ -28,7 +32,7 @@ class NoPlots(Exception):
 
 
 def plot(fit: Fit) -> Figure:
-    """Return a picture of a fit: coefficients without the intercept, where known with intervals.
+    """Return a picture of a fit: of a regression its coefficients without the intercept.
 
     So that columns in different units can be compared, z or t values stand beside the names.
 
@@ -60,6 +64,16 @@ def plot(fit: Fit) -> Figure:
             figure = Figure(figsize=(0.7 * width * len(fit.estimates), height))
             figure.set_layout_engine("constrained")
             _draw_classes(figure, fit)
+        case HistogramFit():
+            figure = Figure(figsize=(7.0, 4.0), layout="constrained")
+            _draw_bins(figure.subplots(), fit)
+        case CorrelationFit():
+            side = 2.5 + 0.45 * len(fit.features)
+            figure = Figure(figsize=(side + 1, side), layout="constrained")
+            _draw_correlations(figure, fit)
+        case AucFit():
+            figure = Figure(figsize=(5.0, 5.0), layout="constrained")
+            _draw_curve(figure.subplots(), fit)
         case _:
             raise NoPlots(f"there is no plot of {type(fit).__name__}")
     return figure
@@ -100,3 +114,37 @@ def _draw_classes(figure: Figure, fit: SoftmaxFit) -> None:
             intervals = np.column_stack([values - half, values + half])
         _draw(axes, fit.names[1:], values, intervals)
         axes.set_title(f"{fit.target} = {own[number]}")
+
+
+def _draw_bins(axes: Axes, fit: HistogramFit) -> None:
+    widths = np.diff(fit.edges)
+    axes.bar(fit.edges[:-1], fit.counts, width=widths, align="edge", edgecolor="white")
+    axes.set_xlabel(fit.column)
+    axes.set_ylabel("rows")
+    outside = fit.below + fit.above
+    more = f", {outside} outside" if outside else ""
+    axes.set_title(f"{fit.rows} rows of {len(fit.owners)} owners{more}")
+
+
+def _draw_correlations(figure: Figure, fit: CorrelationFit) -> None:
+    axes = figure.subplots()
+    image = axes.imshow(fit.matrix, vmin=-1, vmax=1, cmap="RdBu_r")
+    places = np.arange(len(fit.features))
+    axes.set_xticks(places, labels=list(fit.features), rotation=45, ha="right")
+    axes.set_yticks(places, labels=list(fit.features))
+    if len(places) <= _NUMBERED:
+        for row, column in np.ndindex(fit.matrix.shape):
+            value = fit.matrix[row, column]
+            colour = "white" if abs(value) > 0.6 else "black"
+            axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
+    figure.colorbar(image, ax=axes, shrink=0.8)
+    axes.set_title(f"correlations, {fit.rows} rows")
+
+
+def _draw_curve(axes: Axes, fit: AucFit) -> None:
+    axes.plot([0, 1], [0, 1], color="grey", linewidth=1, linestyle=":")
+    axes.plot(fit.curve[:, 0], fit.curve[:, 1], "o-", markersize=3, color="tab:blue")
+    axes.set_xlabel("false positives")
+    axes.set_ylabel("true positives")
+    axes.set_aspect("equal")
+    axes.set_title(f"{fit.score} for {fit.target}: AUC {fit.area:.3f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +30,20 @@ def job_text(job: Job) -> str:
         for name, source in sources.items()
     }
     if job.columns:
-        document["column"] = [_agreed(column) for column in job.columns]
+        document["column"] = column_tables(job.columns)
     document["owner"] = [{"name": owner.name} for owner in job.owners]
     return tomli_w.dumps(document)
 
 
-def _agreed(column: AgreedColumn) -> dict[str, Any]:
-    """Return what was said of a column; what was not said has no place in the file."""
-    said = column.model_dump(exclude_defaults=True)
-    return {key: list(value) if isinstance(value, tuple) else value for key, value in said.items()}
+def column_tables(columns: Iterable[AgreedColumn]) -> list[dict[str, Any]]:
+    """Return columns as a file has them; what was not said has no place there."""
+    return [
+        {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in column.model_dump(exclude_defaults=True).items()
+        }
+        for column in columns
+    ]
 
 
 def _filled(source: object, keys: Any) -> dict[str, Any]:

@@ -70,7 +70,7 @@ class Auc(Tabular):
     score: str
     least: float = 0.0
     most: float = 1.0
-    bins: int = 100
+    bins: int = 20
     max_rounds: int = 20
 
     def __post_init__(self) -> None:

@@ -19,7 +19,7 @@ from protocols.errors import Unfit
 from .job import require
 from .table import Column, Table, Vector
 
-_ADVICE = "or change [disclosure] of your own settings if you may"
+_ADVICE = "the rule is yours, in [disclosure]"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +64,14 @@ class Rules:
         if self._are_small(cells):
             self._refuse(
                 "small cell",
-                f"a cell would count fewer than {self.smallest_cell} rows, and more than none: "
-                "ask for fewer or wider cells",
+                f"a cell would count fewer than {self.smallest_cell} rows, and more than none",
             )
 
     def _are_small(self, counts: NDArray[np.int64]) -> bool:
         return bool(((counts > 0) & (counts < self.smallest_cell)).any())
 
     def _refuse(self, kind: str, text: str) -> None:
-        raise Unfit(kind, f"{text}; {_ADVICE}")
+        raise Unfit(kind, f"{text} ({_ADVICE})")
 
 
 NO_RULES = Rules(smallest_cell=1, parameters_per_row=math.inf)

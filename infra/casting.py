@@ -26,6 +26,7 @@ from protocols.secagg.patience import Timing
 from protocols.secagg.terms import Terms
 from protocols.trust.sealing import SuiteName, suites
 
+from .approval import OwnJob, refusal
 from .config import (
     ConfigError,
     Job,
@@ -36,7 +37,7 @@ from .config import (
     digit_faults,
 )
 from .federation import Casting
-from .tables import read_header
+from .tables import Agreement, read_header
 from .worker_frames import Option
 from .workers import WorkSpec, initial_state
 
@@ -124,11 +125,22 @@ def work_spec(job: Job, owner: Owner, *, kept: Path | None = None) -> WorkSpec:
         memory_mb=job.limits.memory_mb,
         compute_s=job.limits.compute_s,
         home="" if kept is None else str(kept),
+        agreement=agreement_of(job),
+        rules=owner.disclosure.rules(),
+        refused=refusal(owner.allow, job=job.name, algorithm=job.algorithm),
     )
     if not isinstance(job.learning, TorchSettings):
         return spec
     task = str(job.learning.task.resolve())
     return msgspec.structs.replace(spec, task=task, seed=job.learning.seed)
+
+
+def agreement_of(job: Job) -> Agreement:
+    """Return what the owners of a job agreed on about their tables."""
+    schema = tuple(column.column() for column in job.columns)
+    if isinstance(job.learning, TableSettings):
+        return Agreement(schema=schema, missing=job.learning.missing)
+    return Agreement()
 
 
 def _algorithm(job: Job) -> Algorithm[Never]:
@@ -210,6 +222,14 @@ def _sealing(wanted: str) -> SuiteName:
     )
 
 
+def owners_terms(job: Job) -> OwnJob:
+    """Return what a trainer demands: besides, rounds of this job only."""
+    terms = terms_of(job)
+    return OwnJob(
+        job=job.name, minimum=terms.minimum, threshold=terms.threshold, quorum=terms.quorum
+    )
+
+
 def fingerprint(job: Job) -> str:
     """Return a digest of everything that must not change between a run and its resumption."""
     fixed = {
@@ -221,6 +241,7 @@ def fingerprint(job: Job) -> str:
         "learning": job.learning.model_dump(mode="json", exclude={"task", "start"}),
         "owners": [owner.name for owner in job.owners],
         "secure_sum": job.secure_sum.model_dump(mode="json", exclude={"sealing"}),
+        "columns": [column.model_dump(mode="json") for column in job.columns],
     }
     return hashlib.sha256(canonical(fixed)).hexdigest()
 

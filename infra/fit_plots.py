@@ -17,6 +17,7 @@ from protocols.learning.softmax_fit import SoftmaxFit
 from protocols.learning.table import Vector
 
 from .fit_drawings import drawn
+from .statistic_drawings import statistic_drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,7 +45,7 @@ def plot(fit: Fit) -> Figure:
             raise
         raise NoPlots("a plot needs matplotlib: pip install 'quorate[plots]'") from None
     figure = Figure(layout="constrained")
-    if not (_drawn(figure, fit) or drawn(figure, fit)):
+    if not (_drawn(figure, fit) or drawn(figure, fit) or statistic_drawn(figure, fit)):
         raise NoPlots(f"there is no plot of {type(fit).__name__}")
     return figure
 

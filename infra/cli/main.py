@@ -15,6 +15,7 @@ from .chaos_group import chaos_app
 from .identity_commands import identity_app
 from .options import Json, taking
 from .roster_commands import roster_app
+from .stats_commands import stats_app
 from .verify_command import VERIFY_EPILOG, verify
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ app.add_typer(broker_app)
 app.add_typer(chaos_app)
 app.add_typer(identity_app)
 app.add_typer(roster_app)
+app.add_typer(stats_app)
 app.command(epilog=VERIFY_EPILOG)(verify)
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing but the result and errors.")]

@@ -48,7 +48,8 @@ def table_settings(algorithm: str) -> type[TableSettings]:
 @cache
 def data_section(algorithm: str) -> type[Section]:
     """Return the model of `[data]`, as this algorithm wants it."""
-    return _section("data", {k: v for k, v in _fields(algorithm).items() if k in COLUMN_OPTIONS})
+    fields = {k: v for k, v in _fields(algorithm).items() if k in COLUMN_OPTIONS}
+    return _section("data", {**fields, **_shared()})
 
 
 def own_sections() -> dict[str, type[Section]]:
@@ -70,7 +71,13 @@ def any_data_section() -> type[Section]:
     fields: dict[str, Any] = {}
     for algorithm in TABULAR:
         fields |= {k: v for k, v in _fields(algorithm).items() if k in COLUMN_OPTIONS}
-    return _section("data", {k: (kind | None, None) for k, (kind, _) in fields.items()})
+    optional = {k: (kind | None, None) for k, (kind, _) in fields.items()}
+    return _section("data", {**optional, **_shared()})
+
+
+def _shared() -> dict[str, Any]:
+    """Return what `[data]` has for every algorithm."""
+    return {name: (field.annotation, field) for name, field in TableSettings.model_fields.items()}
 
 
 def _section(name: str, fields: Mapping[str, Any]) -> type[Section]:

@@ -7,7 +7,10 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
+from protocols.errors import Misuse
 from protocols.learning.algorithms import TABULAR, TORCH, build
+from protocols.learning.job import require
+from protocols.learning.tabular import Tabular
 
 from .own_sections import (
     any_data_section,
@@ -19,6 +22,7 @@ from .own_sections import (
 )
 from .problems import missing_section, nearest, sentence, shown, suggestion
 from .schema import (
+    AgreedColumn,
     Drill,
     Federation,
     General,
@@ -45,12 +49,14 @@ SECTIONS: dict[str, type[Section]] = {
     "federation": Federation,
     "secure_sum": SecureSum,
     "limits": Limits,
+    "column": AgreedColumn,
     "owner": Owner,
 }
 _BELONGS_TO: dict[str, tuple[str, ...]] = {
     "model": tuple(TORCH),
     "training": tuple(TORCH),
     "data": tuple(TABULAR),
+    "column": tuple(TABULAR),
     **{name: (name,) for name in own_sections()},
     "probe": ("probe",),
 }
@@ -65,7 +71,7 @@ _GROUPS = {
 def sections_of(algorithm: str) -> dict[str, type[Section]]:
     """Return the sections that are for this algorithm, not for every one."""
     names = [name for name, owners in _BELONGS_TO.items() if algorithm in owners]
-    sections = {name: SECTIONS[name] for name in names}
+    sections = {name: SECTIONS[name] for name in names if name != "column"}
     return {**sections, "data": data_section(algorithm)} if "data" in names else sections
 
 
@@ -90,6 +96,7 @@ class Reading:
         federation = self._section("federation", Federation)
         secure_sum = self._section("secure_sum", SecureSum)
         limits = self._section("limits", Limits)
+        columns = self._columns(learning)
         owners = self._owners()
         if self.problems or not (general and learning and federation and secure_sum and limits):
             return None
@@ -101,6 +108,7 @@ class Reading:
             secure_sum=secure_sum,
             limits=limits,
             owners=owners,
+            columns=columns,
         )
 
     def _unknown_sections(self) -> None:
@@ -130,7 +138,7 @@ class Reading:
             case str():
                 return self._tabular(algorithm)
             case _:
-                for name in sorted(_BELONGS_TO.keys() & self._document.keys()):
+                for name in sorted((_BELONGS_TO.keys() - {"column"}) & self._document.keys()):
                     self._section(name, SECTIONS[name])
         return None
 
@@ -165,12 +173,34 @@ class Reading:
             self.problems.append(f"data.features: names the target {shown(target)}; leave it out")
             return None
         try:
-            # Which features there are may only be known from the owners' files.
-            known = {"features": ["some column"]} if settings.open_features else {}
-            build(algorithm, {**options, **known})
+            built = _built(algorithm, settings)
         except ValueError as error:
             self.problems.append(str(error))
+        else:
+            self.known["data.columns"] = built.columns()
         return settings
+
+    def _columns(self, learning: object) -> tuple[AgreedColumn, ...]:
+        """Return the schema of the file, each column of it looked at beside its use."""
+        tables = self._document.get("column", [])
+        if not isinstance(tables, list):
+            self.problems.append("column: write [[column]], with two brackets, before each column")
+            return ()
+        used = {column.name: column for column in self.known.get("data.columns", ())}
+        found: dict[str, AgreedColumn] = {}
+        for number, table in enumerate(tables, start=1):
+            section = self._table(f"column[{number}]", AgreedColumn, table)
+            if section is None:
+                continue
+            try:
+                agreed = section.column()
+                require(section.name not in found, f"{section.name!r} stands there twice")
+                if section.name in used:
+                    used[section.name].require_agreed(agreed)
+            except ValueError as error:
+                self.problems.append(f"column[{number}]: {error}")
+            found[section.name] = section
+        return tuple(found.values())
 
     def _section(self, name: str, model: type[AnySection]) -> AnySection | None:
         required = any(field.is_required() for field in model.model_fields.values())
@@ -231,11 +261,21 @@ class Reading:
             path = self.known.get(f"{place}.data", "")
             if path is None:
                 self.problems.append(
-                    f"{place}.data: missing; {algorithm} needs a CSV file of each owner: "
-                    'data = "..."'
+                    f"{place}.data: missing; {algorithm} needs a CSV file of each owner, "
+                    'or Parquet, or a .toml file that asks a database: data = "..."'
                 )
             elif path and (self._place.folder / path).is_dir():
                 self.problems.append(f"{place}.data: {path} is a folder; name a CSV file")
+
+
+def _built(algorithm: str, settings: TableSettings) -> Tabular:
+    options = settings.options()
+    if settings.open_features:  # then only the owners' files say which there are
+        options["features"] = ["some column"]
+    built = build(algorithm, options)
+    if not isinstance(built, Tabular):
+        raise Misuse(f"{algorithm} reads no table")
+    return built
 
 
 def _home_of(key: str) -> str:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from infra.approval import algorithm_of
 from infra.rabbitmq.address import AddressError, BrokerAddress
+from infra.tables import Missing
 from protocols.learning.algorithms import ALGORITHMS
+from protocols.learning.disclosure import Rules
+from protocols.learning.table import Column, Kind
 from protocols.learning.tabular import COLUMN_OPTIONS
 from protocols.messages import MAX_HOLDERS, MAX_TRAINERS
 from protocols.round_config import MINIMUM_FLOOR, NAME_PATTERN, Roster
@@ -21,6 +26,7 @@ from .problems import shown
 COORDINATOR = "coordinator"
 MEMORY = "memory"
 _DAY_S = 86_400.0
+_RULES = Rules()
 _BROKER = "amqps://broker.example.org/my-federation"
 
 
@@ -226,8 +232,10 @@ class TorchSettings(Model, Training):
 class TableSettings(Section):
     """All that an algorithm over tables needs: `[data]` and its own section.
 
-    Which keys there are depends on the algorithm; see `own_sections.py`.
+    Which other keys there are depends on the algorithm; see `own_sections.py`.
     """
+
+    missing: Missing = Field("refuse", examples=['"leave out"'])
 
     @property
     def open_features(self) -> bool:
@@ -246,7 +254,7 @@ class TableSettings(Section):
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in found.items()
-            if value is not None
+            if value is not None and name not in TableSettings.model_fields
         }
 
 
@@ -325,11 +333,53 @@ class Limits(Section):
         return self.model_mb * 2**20
 
 
+class AgreedColumn(Section):
+    """`[[column]]`: what owners agreed that a column holds; each checks its own data by it."""
+
+    name: str = Field(min_length=1, examples=['"age"'])
+    kind: Kind = Field("number", examples=['"number"'])
+    levels: Texts = Field((), examples=['["no", "yes"]'])
+    least: float | None = Field(None, examples=[0])
+    most: float | None = Field(None, examples=[120])
+    unit: str = Field("", max_length=63, examples=['"years"'])
+
+    def column(self) -> Column:
+        """Return the column. Raises `ValueError` where its keys do not belong together."""
+        found = self.model_dump()
+        return Column(**{key: value for key, value in found.items() if value is not None})
+
+
+class DisclosureSettings(Section):
+    """`[disclosure]`: what an owner keeps to itself; its own, and no part of the job."""
+
+    smallest_cell: int = Field(default=_RULES.smallest_cell, ge=1, le=1_000_000, examples=[3])
+    parameters_per_row: float = Field(
+        default=_RULES.parameters_per_row, gt=0, le=1e6, examples=[0.33]
+    )
+
+    def rules(self) -> Rules:
+        """Return the rules."""
+        return Rules(**self.model_dump())
+
+
+def _known_patterns(entries: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in entries:
+        if not any(fnmatchcase(name, algorithm_of(entry)) for name in ALGORITHMS):
+            known = ", ".join(ALGORITHMS)
+            raise fault(f"{shown(entry)} allows no algorithm that there is; there are {known}")
+    return entries
+
+
+Allowed = Annotated[Texts, AfterValidator(_known_patterns)]
+
+
 class Owner(Section):
-    """`[[owner]]`: a party that trains on data of its own."""
+    """`[[owner]]`: a party that trains on data of its own; `allow` is what it takes part in."""
 
     name: OwnerName = Field(examples=['"north"'])
     data: ExistingPath | None = Field(None, examples=['"north.csv"'])
+    allow: Allowed | None = Field(None, examples=['["moments", "trial-*/glm"]'])
+    disclosure: DisclosureSettings = DisclosureSettings()
 
 
 class Job(General):
@@ -338,6 +388,7 @@ class Job(General):
     Attributes:
         path: the job file, absolute; its folder is where relative paths begin.
         learning: the settings of the chosen algorithm.
+        columns: what owners agreed on about their tables.
     """
 
     path: Path
@@ -346,6 +397,7 @@ class Job(General):
     secure_sum: SecureSum
     limits: Limits
     owners: tuple[Owner, ...]
+    columns: tuple[AgreedColumn, ...] = ()
 
     def roster(self) -> Roster:
         """Return who takes part: the coordinator, `holder-1` and on, and the owners."""

@@ -199,9 +199,24 @@ class Provisioning:
             ca_file = _CA if access.ca_file else None
             lines += self._model.section(role, ca_file=ca_file, insecure=job.federation.insecure)
         if role == "trainer":
-            lines += ["", "[trainer]", *_line("data", data)]
+            lines += ["", "[trainer]", *_line("data", data), *self._owners_own(name)]
         lines += ["", "[telemetry]", '# listen = "127.0.0.1:9464"   # metrics and health', ""]
         return "\n".join(lines)
+
+    def _owners_own(self, name: str) -> list[str]:
+        """Return what the owner allows and keeps to itself; from now on in its own hands."""
+        (owner,) = (owner for owner in self._job.owners if owner.name == name)
+        allow = ['# allow = ["moments", "trial-*/glm"]   # all that this trainer takes part in']
+        if owner.allow is not None:
+            allow = _line("allow", list(owner.allow))
+        rules = owner.disclosure
+        return [
+            *allow,
+            "",
+            "[disclosure]",
+            *_line("smallest_cell", rules.smallest_cell),
+            *_line("parameters_per_row", rules.parameters_per_row),
+        ]
 
     def _left_open(self, role: Role, access: Access, data: str | None) -> Iterator[str]:
         if access.user is None or access.password is None:

@@ -10,6 +10,9 @@ import msgspec
 
 from protocols.errors import Misuse
 
+from .auc import Auc
+from .contingency import Contingency
+from .correlation import Correlation
 from .cox import Cox
 from .elastic_net import ElasticNet, Ridge
 from .federated.fedadam import FedAdam
@@ -19,22 +22,30 @@ from .federated.fedprox import FedProx
 from .federated.fedyogi import FedYogi
 from .federated.scaffold import Scaffold
 from .glm import Glm
+from .histogram import Histogram
 from .job import Algorithm
 from .kaplan_meier import KaplanMeier
 from .kmeans import KMeans
 from .lda import Lda
 from .logistic import Logistic
-from .moments import Moments
+from .moments import GroupedMoments, Moments
 from .naive_bayes import NaiveBayes
 from .pca import Pca
 from .probe import Probe
+from .quantiles import Quantiles
 from .softmax import Softmax
+from .t_test import TTest
 from .tabular import Tabular
 
 TABULAR: Mapping[str, type[Tabular]] = {
+    "auc": Auc,
+    "contingency": Contingency,
+    "correlation": Correlation,
     "cox": Cox,
     "elastic_net": ElasticNet,
     "glm": Glm,
+    "grouped_moments": GroupedMoments,
+    "histogram": Histogram,
     "kaplan_meier": KaplanMeier,
     "kmeans": KMeans,
     "lda": Lda,
@@ -42,8 +53,10 @@ TABULAR: Mapping[str, type[Tabular]] = {
     "moments": Moments,
     "naive_bayes": NaiveBayes,
     "pca": Pca,
+    "quantiles": Quantiles,
     "ridge": Ridge,
     "softmax": Softmax,
+    "t_test": TTest,
 }
 
 TORCH: Mapping[str, type[Federated]] = {

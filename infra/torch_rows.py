@@ -28,8 +28,8 @@ class Settings:
     def batches(self, data: Any) -> Iterator[Any]:
         """Yield shuffled batches of the rows, `epochs` times over.
 
-        Of (x, y) pairs of tensors, floating ones in the model's type; of anything else that has
-        a length and rows, what torch's DataLoader makes of it.
+        Of (x, y) pairs of arrays, tensors, floating ones in the model's type and whole labels as
+        int64; of anything else that has a length and rows, what torch's DataLoader makes of it.
         """
         generator = torch.Generator().manual_seed(self.seed)
         for _ in range(self.epochs):
@@ -37,10 +37,12 @@ class Settings:
 
     def _pass(self, data: Any, generator: torch.Generator) -> Iterator[Any]:
         if isinstance(data, (tuple, list)):
-            tensors = [_in(self.dtype, torch.as_tensor(part)) for part in data]
+            tensors = [torch.as_tensor(part) for part in data]
             order = torch.randperm(rows_of(data), generator=generator)
-            for batch in torch.split(order, self.batch_size):
-                yield tuple(part[batch] for part in tensors)
+            for rows in torch.split(order, self.batch_size):
+                *x, y = (_in(self.dtype, part[rows]) for part in tensors)
+                # What losses of torch want of labels; whole features are indices or pixels.
+                yield *x, y if y.is_floating_point() else y.long()
         else:
             from torch.utils.data import DataLoader  # noqa: PLC0415  # not for plain tensors
 

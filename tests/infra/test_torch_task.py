@@ -379,6 +379,27 @@ def test_the_best_model_is_kept_and_waiting_for_a_better_one_has_an_end(owners: 
     assert str(note).endswith("kept: the model after round 3, with the lowest loss, 0")
 
 
+def test_batches_are_in_the_types_that_torch_wants_whatever_the_owner_has(owners: Made) -> None:
+    code = """
+        import numpy as np
+        def model():
+            return torch.nn.Linear(2, 2).double()
+        def data(owner):
+            return np.ones((12, 2), dtype=np.float32), np.arange(12, dtype=np.int32) % 2
+        def train(model, data, settings):
+            batches = list(settings.batches(data))
+            assert [len(y) for x, y in batches] == [5, 5, 2] * 2
+            assert {(x.dtype, y.dtype) for x, y in batches} == {(torch.float64, torch.int64)}
+            for epoch in (batches[:3], batches[3:]):
+                assert sum(int(y.sum()) for x, y in epoch) == 6
+            with torch.no_grad():
+                model.bias += 1
+    """
+    made = owners(code, batch_size=5, local_epochs=2)
+
+    assert parts(made, made.start(), "ann")["bias"].tolist() == [12, 12]
+
+
 def test_batches_of_a_dataset_are_those_of_a_loader(owners: Made) -> None:
     code = """
         def data(owner):

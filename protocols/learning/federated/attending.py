@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import hashlib
 
+import numpy as np
+
 from protocols.learning.job import Opened
 from protocols.learning.state import State
 
@@ -23,7 +25,7 @@ def mark_after(state: State, opened: Opened) -> str:
     """Return the mark of the state that comes of this sum."""
     digest = hashlib.sha256(state.text("mark").encode())
     digest.update("/".join(sorted(opened.survivors)).encode() + b"\n")
-    digest.update(opened.total.tobytes())
+    digest.update(np.ascontiguousarray(opened.total).data)
     return digest.hexdigest()[:32]
 
 

@@ -12,6 +12,7 @@ from .trust.sealing import SuiteName
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}\Z"
 MINIMUM_FLOOR = 3  # with two survivors, each learns the other's vector from the sum
+MAX_NORM_BOUND = 2**54 // 76  # docs/norm-bound.md: above, the tests do not fit the field p61
 
 Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
@@ -68,6 +69,8 @@ class RoundConfig(
         state: SHA-256 of the model state that the contributions refer to.
         checks: whether it is checked that trainers' shares lie on polynomials before the vote;
             left out of the bytes where they are not.
+        norm_bound: the largest sum of squares of the integers of one contribution; 0, and left
+            out of the bytes, where there is no bound.
     """
 
     job: Name
@@ -89,6 +92,7 @@ class RoundConfig(
     state: Digest
     roster: Digest
     checks: bool = False
+    norm_bound: Annotated[int, msgspec.Meta(ge=0, le=MAX_NORM_BOUND)] = 0
 
     def __post_init__(self) -> None:
         wrong = threshold_faults(
@@ -105,6 +109,18 @@ class RoundConfig(
                 threshold=self.threshold,
                 vote=self.vote,
             )
+        if self.norm_bound:
+            wrong += norm_faults(
+                holders=self.holders,
+                faults=self.faults,
+                threshold=self.threshold,
+                checks=self.checks,
+                field=self.field,
+            )
+            if self.suite != "shamir":
+                wrong.append(f"a norm bound needs the suite shamir, not {self.suite}")
+        if not 0 <= self.norm_bound <= MAX_NORM_BOUND:
+            wrong.append(f"norm_bound {self.norm_bound} is not between 0 and {MAX_NORM_BOUND}")
         if self.minimum > self.trainers:
             wrong.append(f"minimum {self.minimum} is above the {self.trainers} trainers")
         if wrong:
@@ -119,7 +135,9 @@ class RoundConfig(
         needed = holders_needed(
             threshold=self.threshold, faults=self.faults, quorum=self.quorum, vote=self.vote
         )
-        # The values of t holders always fit one polynomial.
+        # The values of t holders always fit one polynomial, those of 2 · t - 1 one of squares.
+        if self.norm_bound:
+            return max(needed, norm_holders(self.threshold, self.faults))
         return max(needed, self.threshold + 1) if self.checks else needed
 
     def answers_needed(self) -> int:
@@ -208,6 +226,36 @@ def checks_faults(*, holders: int, faults: int, threshold: int, vote: bool) -> l
         )
     if not vote:
         wrong.append("checks need vote = true: the holders agree on their coin by a quorum")
+    return wrong
+
+
+def norm_holders(threshold: int, faults: int) -> int:
+    """Return how many holders must speak where norms are bound: 2 · t - 1 + f, above 2 · t - 1."""
+    return 2 * threshold - 1 + max(faults, 1)
+
+
+def norm_faults(
+    *, holders: int, faults: int, threshold: int, checks: bool, field: str
+) -> list[str]:
+    """Name every reason why a round can't bound the norms of vectors; empty when it can.
+
+    With n holders, f faults and threshold t: n >= 2 · t - 1 + f and n > 2 · t - 1, as squares of
+    shares lie on polynomials with 2 · t - 1 coefficients (docs/norm-bound.md).
+    """
+    wrong = []
+    if not checks:
+        wrong.append("a norm bound needs checks = true: bits and vector must be true shares")
+    if field != "p61":
+        wrong.append(f'a norm bound needs field = "p61": squares do not fit {field}')
+    needed = norm_holders(threshold, faults)
+    if holders < needed:
+        inequality = "2t - 1 + f holders" if faults else "more than 2t - 1 holders"
+        most = (holders + 1 - max(faults, 1)) // 2
+        smaller = f", or threshold {most} or less" if most > max(faults, 1) else ""
+        wrong.append(
+            f"a norm bound needs {inequality}, with threshold {threshold} and faults {faults} "
+            f"{needed}, and there are {holders}; use {needed} holders or more{smaller}"
+        )
     return wrong
 
 

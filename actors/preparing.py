@@ -1,0 +1,103 @@
+"""What a trainer deals beside its vector where norms are bound: that it is short, in shares."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from protocols.errors import Misuse
+from protocols.messages import TailDigests
+from protocols.round_config import RoundConfig
+from protocols.secagg.chunks import chunk_count
+from protocols.secagg.field import Residues
+from protocols.secagg.fixed_point import FixedPoint
+from protocols.secagg.norm_bound import (
+    Sums,
+    require_short,
+    signs_seed,
+    squares_of,
+    sums_of_tests,
+    witness,
+)
+from protocols.secagg.suites import SUITES
+from protocols.secagg.tails import bound_of
+
+from .ports import Offload
+
+Encoded = Callable[[int], NDArray[np.int64]]
+"""Returns one chunk of the integers that travel."""
+
+_TRIES = 8  # of salts; an honest vector fails with one in 2^101
+
+
+def encoded_by(config: RoundConfig, vector: NDArray[np.float64]) -> Encoded:
+    """Return what encodes a vector chunk by chunk; it raises `Unfit`."""
+    fixed_point, step = FixedPoint.of(config), SUITES[config.suite].chunk_values(config)
+
+    def encoded(chunk: int) -> NDArray[np.int64]:
+        first = chunk * step
+        return fixed_point.encode(vector[first : first + step], first=first)
+
+    return encoded
+
+
+class Shortness:
+    """The witness of one contribution. Nothing here keeps more than a chunk of integers."""
+
+    def __init__(self, config: RoundConfig, trainer: str, encoded: Encoded) -> None:
+        bound = bound_of(config)
+        if bound is None:
+            raise Misuse("this round bounds no norms")
+        self._config, self._bound, self._trainer = config, bound, trainer
+        self._encoded = encoded
+        self._squared = 0
+
+    async def require(self, offload: Offload) -> None:
+        """Raise `Unfit` where the vector is longer than the bound, or does not fit the round."""
+        for chunk in range(chunk_count(self._config)):
+            self._squared += await offload.run(self._squares, chunk)
+        unit = 2.0**-self._config.fraction_bits
+        require_short(self._bound, self._squared, unit)
+
+    def _squares(self, chunk: int) -> int:
+        return squares_of(self._bound, self._encoded(chunk))
+
+    async def witness(
+        self, digests: tuple[bytes, ...], entropy: Callable[[int], bytes], offload: Offload
+    ) -> tuple[bytes, Residues]:
+        """Return the salt of the tests, and the bits that are dealt.
+
+        Args:
+            digests: of all shares of the vector, which are fixed by now.
+            entropy: makes salts.
+            offload: for the loops.
+        """
+        for _ in range(_TRIES):
+            salt = entropy(32)
+            seed = signs_seed(self._config.cid(), self._trainer, salt, digests)
+            dealt = witness(self._bound, self._squared, await self._sums(seed, offload))
+            if dealt is not None:
+                return salt, dealt
+        raise Misuse(f"no salt of {_TRIES} fits: the tests are not what they should be")
+
+    async def _sums(self, seed: bytes, offload: Offload) -> Sums:
+        totals = [0] * self._bound.tests
+        for chunk in range(chunk_count(self._config)):
+            run = partial(self._chunk_sums, seed, chunk)
+            for j, value in enumerate(await offload.run(run)):
+                totals[j] += value
+        return tuple(totals)
+
+    def _chunk_sums(self, seed: bytes, chunk: int) -> Sums:
+        return sums_of_tests(self._bound, seed, chunk, self._encoded(chunk))
+
+
+def digests_of(salt: bytes, tails: tuple[bytes, ...]) -> TailDigests:
+    """Return what a header says of the tails."""
+    return TailDigests(
+        salt=salt, digests=tuple(hashlib.sha256(tail).digest() for tail in tails)
+    )

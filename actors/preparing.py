@@ -98,6 +98,4 @@ class Shortness:
 
 def digests_of(salt: bytes, tails: tuple[bytes, ...]) -> TailDigests:
     """Return what a header says of the tails."""
-    return TailDigests(
-        salt=salt, digests=tuple(hashlib.sha256(tail).digest() for tail in tails)
-    )
+    return TailDigests(salt=salt, digests=tuple(hashlib.sha256(tail).digest() for tail in tails))

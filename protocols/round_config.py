@@ -110,15 +110,8 @@ class RoundConfig(
                 vote=self.vote,
             )
         if self.norm_bound:
-            wrong += norm_faults(
-                holders=self.holders,
-                faults=self.faults,
-                threshold=self.threshold,
-                checks=self.checks,
-                field=self.field,
-            )
-            if self.suite != "shamir":
-                wrong.append(f"a norm bound needs the suite shamir, not {self.suite}")
+            wrong += norm_means(checks=self.checks, field=self.field, suite=self.suite)
+            wrong += norm_faults(holders=self.holders, faults=self.faults, threshold=self.threshold)
         if not 0 <= self.norm_bound <= MAX_NORM_BOUND:
             wrong.append(f"norm_bound {self.norm_bound} is not between 0 and {MAX_NORM_BOUND}")
         if self.minimum > self.trainers:
@@ -234,29 +227,35 @@ def norm_holders(threshold: int, faults: int) -> int:
     return 2 * threshold - 1 + max(faults, 1)
 
 
-def norm_faults(
-    *, holders: int, faults: int, threshold: int, checks: bool, field: str
-) -> list[str]:
-    """Name every reason why a round can't bound the norms of vectors; empty when it can.
+def norm_means(*, checks: bool, field: str, suite: str) -> list[str]:
+    """Name what a norm bound lacks beside holders; empty when it lacks nothing."""
+    wrong = []
+    if not checks:
+        wrong.append("a norm bound needs checks = true, as bits are believed of true shares only")
+    if field != "p61":
+        wrong.append(f'a norm bound needs field = "p61", as squares do not fit {field}')
+    if suite != "shamir":
+        wrong.append(f'a norm bound needs suite = "shamir", as shares of {suite} have no squares')
+    return wrong
+
+
+def norm_faults(*, holders: int, faults: int, threshold: int) -> list[str]:
+    """Name every reason why so many holders can't bound the norms of vectors; empty when they can.
 
     With n holders, f faults and threshold t: n >= 2 · t - 1 + f and n > 2 · t - 1, as squares of
     shares lie on polynomials with 2 · t - 1 coefficients (docs/norm-bound.md).
     """
-    wrong = []
-    if not checks:
-        wrong.append("a norm bound needs checks = true: bits and vector must be true shares")
-    if field != "p61":
-        wrong.append(f'a norm bound needs field = "p61": squares do not fit {field}')
     needed = norm_holders(threshold, faults)
-    if holders < needed:
-        inequality = "2t - 1 + f holders" if faults else "more than 2t - 1 holders"
-        most = (holders + 1 - max(faults, 1)) // 2
-        smaller = f", or threshold {most} or less" if most > max(faults, 1) else ""
-        wrong.append(
-            f"a norm bound needs {inequality}, with threshold {threshold} and faults {faults} "
-            f"{needed}, and there are {holders}; use {needed} holders or more{smaller}"
-        )
-    return wrong
+    if holders >= needed:
+        return []
+    inequality = "n >= 2t - 1 + f" if faults else "n > 2t - 1"
+    most = (holders + 1 - max(faults, 1)) // 2
+    smaller = f", or threshold {most} or less" if most > max(faults, 1) else ""
+    return [
+        f"a norm bound needs {inequality}, as squares of shares have twice the degree: with "
+        f"threshold {threshold} and faults {faults} {needed} holders, and there are {holders}; "
+        f"use {needed} holders or more{smaller}"
+    ]
 
 
 def crowd_fault(holders: int, faults: int) -> str | None:

@@ -6,7 +6,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from actors.ports import Clock
@@ -173,6 +173,11 @@ class StatusBoard:
             case SharesChecked() if event.inconsistent:
                 names = ", ".join(event.inconsistent)
                 self._trouble(f"round {event.number}: shares of {names} belong to no vector")
+                self._take_fault(replace(event, inconsistent=()))
+            case SharesChecked() if event.too_long:
+                names = ", ".join(event.too_long)
+                self._trouble(f"round {event.number}: vectors of {names} are longer than the bound")
+                self._take_fault(replace(event, too_long=()))
             case SharesChecked() if event.disputed:
                 names = ", ".join(trainer for trainer, _ in event.disputed)
                 self._trouble(f"round {event.number}: shares of {names} do not fit some holders'")

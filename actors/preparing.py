@@ -46,25 +46,31 @@ def encoded_by(config: RoundConfig, vector: NDArray[np.float64]) -> Encoded:
 
 
 class Shortness:
-    """The witness of one contribution. Nothing here keeps more than a chunk of integers."""
+    """The witness of one contribution. Nothing here keeps more than a chunk of integers.
+
+    Attributes:
+        config: of the round.
+        bound: its bound.
+        encoded: the integers that travel, chunk by chunk.
+    """
 
     def __init__(self, config: RoundConfig, trainer: str, encoded: Encoded) -> None:
         bound = bound_of(config)
         if bound is None:
             raise Misuse("this round bounds no norms")
-        self._config, self._bound, self._trainer = config, bound, trainer
-        self._encoded = encoded
+        self.config, self.bound, self.encoded = config, bound, encoded
+        self._trainer = trainer
         self._squared = 0
 
     async def require(self, offload: Offload) -> None:
         """Raise `Unfit` where the vector is longer than the bound, or does not fit the round."""
-        for chunk in range(chunk_count(self._config)):
+        for chunk in range(chunk_count(self.config)):
             self._squared += await offload.run(self._squares, chunk)
-        unit = 2.0**-self._config.fraction_bits
-        require_short(self._bound, self._squared, unit)
+        unit = 2.0**-self.config.fraction_bits
+        require_short(self.bound, self._squared, unit)
 
     def _squares(self, chunk: int) -> int:
-        return squares_of(self._bound, self._encoded(chunk))
+        return squares_of(self.bound, self.encoded(chunk))
 
     async def witness(
         self, digests: tuple[bytes, ...], entropy: Callable[[int], bytes], offload: Offload
@@ -78,22 +84,22 @@ class Shortness:
         """
         for _ in range(_TRIES):
             salt = entropy(32)
-            seed = signs_seed(self._config.cid(), self._trainer, salt, digests)
-            dealt = witness(self._bound, self._squared, await self._sums(seed, offload))
+            seed = signs_seed(self.config.cid(), self._trainer, salt, digests)
+            dealt = witness(self.bound, self._squared, await self._sums(seed, offload))
             if dealt is not None:
                 return salt, dealt
         raise Misuse(f"no salt of {_TRIES} fits: the tests are not what they should be")
 
     async def _sums(self, seed: bytes, offload: Offload) -> Sums:
-        totals = [0] * self._bound.tests
-        for chunk in range(chunk_count(self._config)):
+        totals = [0] * self.bound.tests
+        for chunk in range(chunk_count(self.config)):
             run = partial(self._chunk_sums, seed, chunk)
             for j, value in enumerate(await offload.run(run)):
                 totals[j] += value
         return tuple(totals)
 
     def _chunk_sums(self, seed: bytes, chunk: int) -> Sums:
-        return sums_of_tests(self._bound, seed, chunk, self._encoded(chunk))
+        return sums_of_tests(self.bound, seed, chunk, self.encoded(chunk))
 
 
 def digests_of(salt: bytes, tails: tuple[bytes, ...]) -> TailDigests:

@@ -593,6 +593,11 @@ class Stage:
             assert home.spool.chunks == {}, f"{name} kept shares of a round that is over"
             assert not [k for k in home.journal.contents() if k.startswith("round")], name
 
+    def totals(self) -> list[NDArray[np.float64]]:
+        """Return all sums that were opened."""
+        states = [State.from_bytes(data) for data in self.checkpoints.saved.values()]
+        return [state.floats("total") for state in states if state.arrays]
+
     def _round_numbers(self, completed: int) -> list[Any]:
         """Return the config of the round that led to the state after so many."""
         runs = [

@@ -9,7 +9,7 @@ from protocols.errors import Misuse
 from protocols.secagg.agreed import trainers_of
 from protocols.secagg.chunks import chosen_streams, chunk_count, share_chunk_count
 from protocols.secagg.coin import Values
-from protocols.secagg.combinations import Combination
+from protocols.secagg.combinations import Combination, relations_of
 from protocols.secagg.suites import SUITES
 
 from .ports import Offload, Spool
@@ -27,11 +27,13 @@ async def combinations_of(
     config, names = effect.config, trainers_of(effect.chosen)
     streams, found = chosen_streams(config.cid(), effect.chosen), list[Values]()
     seeds = effect.seeds or (b"",) * len(streams)
+    relations = relations_of(config, effect.coin)
     tail = range(chunk_count(config), share_chunk_count(config))
     for first in range(0, len(streams), _AT_ONCE):
         some = streams[first : first + _AT_ONCE]
         combined = [
-            Combination(config, effect.coin, seed) for seed in seeds[first : first + _AT_ONCE]
+            Combination(config, effect.coin, relations, seed)
+            for seed in seeds[first : first + _AT_ONCE]
         ]
         for index in range(chunk_count(config)):
             payloads = await asyncio.gather(*(spool.get(stream, index) for stream in some))

@@ -24,6 +24,7 @@ from protocols.secagg.norm_bound import (
     witness,
 )
 from protocols.secagg.suites import SUITES
+from protocols.secagg.tail_dealing import tests_salt
 from protocols.secagg.tails import bound_of
 
 from .ports import Offload
@@ -73,17 +74,17 @@ class Shortness:
         return squares_of(self.bound, self.encoded(chunk))
 
     async def witness(
-        self, digests: tuple[bytes, ...], entropy: Callable[[int], bytes], offload: Offload
+        self, digests: tuple[bytes, ...], secret: bytes, offload: Offload
     ) -> tuple[bytes, Residues]:
         """Return the salt of the tests, and the bits that are dealt.
 
         Args:
             digests: of all shares of the vector, which are fixed by now.
-            entropy: makes salts.
+            secret: the seed of the contribution, which salts follow from.
             offload: for the loops.
         """
-        for _ in range(_TRIES):
-            salt = entropy(32)
+        for number in range(_TRIES):
+            salt = tests_salt(self.config, secret, number)
             seed = signs_seed(self.config.cid(), self._trainer, salt, digests)
             dealt = witness(self.bound, self._squared, await self._sums(seed, offload))
             if dealt is not None:

@@ -124,7 +124,7 @@ class Trainer(Actor):
         tails = None
         if shortness is not None:
             _update(digests, salts_of(config, seed))
-            salt, dealt = await self._witness(shortness, _digests(digests))
+            salt, dealt = await self._witness(shortness, _digests(digests), seed)
             tailed = await offload.run(self._tails, config, seed, dealt)
             tails = digests_of(salt, tailed)
             await self._spool_tails(announce, tailed)
@@ -144,10 +144,9 @@ class Trainer(Actor):
         await shortness.require(self.ports.offload)
 
     async def _witness(
-        self, shortness: Shortness, digests: tuple[bytes, ...]
+        self, shortness: Shortness, digests: tuple[bytes, ...], seed: bytes
     ) -> tuple[bytes, Residues]:
-        ports = self.ports
-        return await shortness.witness(digests, ports.entropy.bytes, ports.offload)
+        return await shortness.witness(digests, seed, self.ports.offload)
 
     def _tails(self, config: RoundConfig, seed: bytes, dealt: Residues) -> tuple[bytes, ...]:
         return tuple(tail.to_bytes() for tail in deal_tails(config, seed, dealt))

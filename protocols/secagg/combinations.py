@@ -10,9 +10,15 @@ from .chunks import chunk_count
 from .coin import Coin, Values
 from .degree_check import masked
 from .field import FIELDS
-from .norm_bound import NormWord
+from .norm_word import NormWord, Relations
 from .suites import SUITES
 from .tails import bound_of, read_tail
+
+
+def relations_of(config: RoundConfig, coin: Coin) -> Relations | None:
+    """Return what all trainers' norms are checked with, None where none are bound."""
+    bound = bound_of(config)
+    return None if bound is None else Relations(bound, coin)
 
 
 class Combination:
@@ -22,12 +28,13 @@ class Combination:
     norm bound, whose degree is doubled, stay out of it.
     """
 
-    def __init__(self, config: RoundConfig, coin: Coin, seed: bytes) -> None:
-        """Begin; `seed` is that of the trainer's tests, where norms are bound."""
-        bound = bound_of(config)
+    def __init__(
+        self, config: RoundConfig, coin: Coin, relations: Relations | None, seed: bytes
+    ) -> None:
+        """Begin; where norms are bound, with `relations_of` and the seed of the trainer's tests."""
         self._config, self._coin = config, coin
         self._total: Values = (0,) * coin.repetitions
-        self._word = None if bound is None else NormWord(bound, seed)
+        self._word = None if relations is None else NormWord(relations, seed)
 
     def add(self, chunk: int, combined: Values, payload: bytes) -> None:
         """Take one chunk of the share, and what `Suite.combine` made of it; each once.
@@ -54,4 +61,4 @@ class Combination:
         dealt = read_tail(config, tail)
         (bits,) = coin.combine(chunk_count(config), [dealt.witness])
         degrees = masked(coin, coin.plus(self._total, bits), dealt.masks)
-        return degrees + masked(coin, self._word.values(coin, dealt.witness), dealt.vanishing)
+        return degrees + masked(coin, self._word.values(dealt.witness), dealt.vanishing)

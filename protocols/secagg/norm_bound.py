@@ -19,8 +19,7 @@ from numpy.typing import NDArray
 
 from protocols.errors import Misuse, Unfit
 
-from .coin import PIECE, Coin, Values, digest_of
-from .dot_products import dot_products
+from .coin import PIECE, digest_of
 from .field import P61, PrimeField, Residues
 from .signed_sums import Signs, signed_sums, unpacked
 
@@ -199,51 +198,6 @@ def witness(bound: NormBound, squared: int, sums: Sums) -> Residues | None:
     return np.array(bits, dtype=bound.field.dtype)
 
 
-class NormWord:
-    """A holder's unmasked values for one trainer, its share of the vector chunk by chunk.
-
-    On the true vector and its witness they would be zero; on shares of threshold t they are
-    the values of a polynomial with 2t - 1 coefficients that is zero at zero. They depend on
-    single shares: only with the mask of `vanishing` added may anybody see them.
-    """
-
-    def __init__(self, bound: NormBound, seed: bytes) -> None:
-        """Begin with the seed of the trainer's tests."""
-        self._bound, self._seed = bound, seed
-        self._squares, self._sums = 0, [0] * bound.tests
-
-    def add(self, chunk: int, share: Residues) -> None:
-        """Take one chunk, residues of p61; each once, in any order. Time O(tests · length)."""
-        row = np.ascontiguousarray(share)
-        self._squares += dot_products(self._bound.field, row[np.newaxis], row)[0]
-        sums = sums_of_tests(self._bound, self._seed, chunk, row.view(np.int64))
-        for j, value in enumerate(sums):
-            self._sums[j] += value
-
-    def values(self, coin: Coin, dealt: Residues) -> Values:
-        """Return the values under the public coin, tossed after all was fixed.
-
-        Args:
-            coin: of the round.
-            dealt: the holder's share of the witness, residues of p61.
-
-        Raises:
-            Misuse: a witness of another length, or a coin of another field.
-        """
-        bound = self._bound
-        if dealt.shape != (bound.witness_length,) or coin.field is not bound.field:
-            raise Misuse(f"a witness {dealt.shape} for {bound.witness_length} residues of p61")
-        relations = 2 + bound.tests
-        rho = coin.rows("norm", 0, relations + bound.witness_length).astype(object)
-        bits = dealt.astype(object)
-        gaps = np.array(_gaps(bound, self._squares, self._sums, bits), dtype=object)
-        boolean = bits * (bits - 1)
-        return tuple(
-            int((row[:relations] @ gaps + row[relations:] @ boolean) % bound.field.modulus)
-            for row in rho
-        )
-
-
 def vanishing(field: PrimeField, coefficients: Residues, holders: int) -> Residues:
     """Share zero at the doubled degree: a trainer's mask for one repetition.
 
@@ -265,16 +219,3 @@ def vanishing(field: PrimeField, coefficients: Residues, holders: int) -> Residu
 
 def _bits(value: int, count: int) -> list[int]:
     return [value >> k & 1 for k in range(count)]
-
-
-def _gaps(
-    bound: NormBound, squares: int, sums: Sequence[int], bits: NDArray[np.object_]
-) -> list[int]:
-    """Return what is zero if the bits are right."""
-    ends = [bound.norm_bits, 2 * bound.norm_bits]
-    ends += [ends[1] + bound.test_bits * (j + 1) for j in range(bound.tests - 1)]
-    norm, rest, *tests = (
-        sum(int(bit) << k for k, bit in enumerate(number)) for number in np.split(bits, ends)
-    )
-    told = (total + bound.offset - test for total, test in zip(sums, tests, strict=True))
-    return [squares - norm, norm + rest - bound.squared, *told]

@@ -132,9 +132,7 @@ def test_random_vectors_within_the_bound_are_summed_exactly(seed: int) -> None:
 
 
 @pytest.mark.attack
-@pytest.mark.parametrize(
-    "liar", [ClippedBits, BestBits, NormInABit, FalseBit, MaskThatIsNoZero]
-)
+@pytest.mark.parametrize("liar", [ClippedBits, BestBits, NormInABit, FalseBit, MaskThatIsNoZero])
 def test_who_lies_about_its_length_is_named_and_left_out_before_the_vote(
     liar: type[Trainer],
 ) -> None:
@@ -144,7 +142,7 @@ def test_who_lies_about_its_length_is_named_and_left_out_before_the_vote(
 
     without_bob(stage, rounds=2)
     assert checked(stage) == [("detected", (), ("bob",), ())] * 2
-    assert [(e.trainer, e.reason) for e in stage.events_of(TrainerLeft)][0] == ("bob", LONG)
+    assert next((e.trainer, e.reason) for e in stage.events_of(TrainerLeft)) == ("bob", LONG)
     assert [(e.inconsistent, e.too_long) for e in stage.events_of(JobEnded)] == [((), ("bob",))]
     runs = stage.homes["coordinator"].journal.ever("run")
     assert parse(runs[-1], RunRecord).too_long == ("bob",)
@@ -280,9 +278,7 @@ def test_a_crash_at_any_commit_leads_to_the_same_outcome(name: str, *, written: 
 @pytest.mark.attack
 def test_every_message_may_come_twice() -> None:
     committee = stage_of({"bob": ClippedBits}).committee
-    stage = Stage(
-        trainers=5, committee=committee, duplicate=lambda sent: len(sent.body) % 2 == 0
-    )
+    stage = Stage(trainers=5, committee=committee, duplicate=lambda sent: len(sent.body) % 2 == 0)
     stage.workers["bob"].result = vector_with(math.isqrt(BETA) + 1)
 
     in_virtual_time(stage.run())

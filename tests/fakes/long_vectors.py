@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-
 import numpy as np
+from fakes.forged_bits import P, best_bits, limb_bits
 from numpy.typing import NDArray
 
 from actors.preparing import Encoded, Shortness
 from actors.shareholder import ShareHolder
 from actors.trainer import Trainer
-from fakes.forged_bits import P, best_bits, limb_bits
 from protocols.effects import CombineShares
 from protocols.round_config import RoundConfig
 from protocols.secagg.agreed import trainers_of
 from protocols.secagg.chunks import chunk_count
 from protocols.secagg.field import P61, Residues
 from protocols.secagg.norm_bound import signs_seed, squares_of
-from protocols.secagg.tail_dealing import deal_tails
+from protocols.secagg.tail_dealing import deal_tails, tests_salt
 from protocols.secagg.tails import Tail
 
 WHOLE = 2**31  # its square is 2^62, which is two modulo p
@@ -33,7 +32,7 @@ class ClippedBits(_Lying):
     """Deals a long vector, and the true bits of what it would be if it were clipped."""
 
     async def _witness(
-        self, shortness: Shortness, digests: tuple[bytes, ...]
+        self, shortness: Shortness, digests: tuple[bytes, ...], secret: bytes
     ) -> tuple[bytes, Residues]:
         config, bound = shortness.config, shortness.bound
         squared = sum(squares_of(bound, shortness.encoded(c)) for c in range(chunk_count(config)))
@@ -44,7 +43,7 @@ class ClippedBits(_Lying):
 
         other = Shortness(config, self.name, clipped)
         await other.require(self.ports.offload)
-        return await other.witness(digests, self.ports.entropy.bytes, self.ports.offload)
+        return await other.witness(digests, secret, self.ports.offload)
 
 
 class BestBits(_Lying):
@@ -53,12 +52,12 @@ class BestBits(_Lying):
     tries = 16
 
     async def _witness(
-        self, shortness: Shortness, digests: tuple[bytes, ...]
+        self, shortness: Shortness, digests: tuple[bytes, ...], secret: bytes
     ) -> tuple[bytes, Residues]:
         cid, found = shortness.config.cid(), list[tuple[int, bytes, Residues]]()
         chunks = _chunks_of(shortness.config, shortness.encoded)
-        for _ in range(self.tries):
-            salt = self.ports.entropy.bytes(32)
+        for number in range(self.tries):
+            salt = tests_salt(shortness.config, secret, number)
             seed = signs_seed(cid, self.name, salt, digests)
             bits, missed = best_bits(shortness.bound, chunks, seed)
             found.append((missed, salt, bits))
@@ -163,5 +162,3 @@ def _plus(rows: Residues, error: int) -> Residues:
 
 def _chunks_of(config: RoundConfig, encoded: Encoded) -> list[NDArray[np.int64]]:
     return [encoded(chunk) for chunk in range(chunk_count(config))]
-
-

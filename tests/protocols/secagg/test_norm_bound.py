@@ -17,9 +17,9 @@ from protocols.secagg.degree_check import Weights, public_coin
 from protocols.secagg.field import P31, P61
 from protocols.secagg.inquiry import Findings, Inquiry
 from protocols.secagg.judging import Committee, Status, judge
+from protocols.secagg.kernels import squares61
 from protocols.secagg.norm_bound import (
     NormBound,
-    NormWord,
     require_short,
     signs,
     signs_seed,
@@ -29,6 +29,7 @@ from protocols.secagg.norm_bound import (
     vanishing,
     witness,
 )
+from protocols.secagg.norm_word import NormWord, Relations
 from protocols.secagg.shamir import split
 
 P = P61.modulus
@@ -43,8 +44,8 @@ def seed_of(salt: int = 0) -> bytes:
     return signs_seed(bytes(32), "ann", salt.to_bytes(32, "big"), [bytes(32)] * N)
 
 
-def word_of(bound, seed, share):
-    word = NormWord(bound, seed)
+def word_of(bound, seed, share, coin=COIN):
+    word = NormWord(Relations(bound, coin), seed)
     for chunk, start in enumerate(range(0, share.size, CHUNK)):
         word.add(chunk, share[start : start + CHUNK])
     return word
@@ -74,7 +75,7 @@ def words(bound, vector, dealt, *, coin=COIN, seed=None, trainer="ann"):
     said = {}
     for place in range(N):
         pair = (shares[place], bits[place])
-        bare = word_of(bound, seed or seed_of(), pair[0]).values(coin, pair[1])
+        bare = word_of(bound, seed or seed_of(), pair[0], coin).values(pair[1])
         said[place] = coin.plus(bare, tuple(mask[place] for mask in masks))
     return said
 
@@ -320,10 +321,10 @@ def test_what_makes_no_sense_is_refused():
     with pytest.raises(Misuse, match="too large for the field"):
         NormBound(squared=LARGEST.squared + 1)
     with pytest.raises(Misuse, match="a witness"):
-        word_of(bound, seed_of(), zeros).values(COIN, dealt[1:])
+        word_of(bound, seed_of(), zeros).values(dealt[1:])
     other = public_coin(P31, bytes(32), {0: bytes(32)})
-    with pytest.raises(Misuse, match="a witness"):
-        word_of(bound, seed_of(), zeros).values(other, dealt)
+    with pytest.raises(Misuse, match="p61, not in p31"):
+        Relations(bound, other)
 
 
 def test_what_a_test_adds_up_is_the_exact_sum_with_its_signs():
@@ -356,3 +357,30 @@ def test_squares_are_exact_up_to_the_bound_and_above_it_beyond():
 )
 def test_a_bound_on_reals_is_rounded_down_to_one_on_integers(norm, bits, squared):
     assert squared_bound(norm, bits) == squared
+
+
+def test_the_folded_relations_are_those_of_the_argument_term_by_term():
+    bound, draw = NormBound(squared=30, tests=3), np.random.default_rng(6)
+    share, dealt = uniform(P61, draw, 40), uniform(P61, draw, bound.witness_length)
+    word, b, m = word_of(bound, seed_of(), share), bound.norm_bits, bound.test_bits
+    bits, row = [int(bit) for bit in dealt], [int(value) for value in share]
+    numbers = [bits[:b], bits[b : 2 * b]]
+    numbers += [bits[2 * b + m * j : 2 * b + m * (j + 1)] for j in range(bound.tests)]
+    norm, rest, *tests = (sum(bit << k for k, bit in enumerate(one)) for one in numbers)
+    sums = (signs(bound, seed_of(), 0, 40).astype(object) @ np.array(row, dtype=object)).tolist()
+    relations = [sum(x * x for x in row) - norm, norm + rest - 30]
+    relations += [total + bound.offset - test for total, test in zip(sums, tests, strict=True)]
+    relations += [bit * (bit - 1) for bit in bits]
+
+    rho = COIN.rows("norm", 0, len(relations)).astype(object)
+
+    assert word.values(dealt) == tuple(int(sum(rows * relations) % P) for rows in rho)
+
+
+def test_squares_of_residues_are_exact():
+    draw = np.random.default_rng(8)
+    row = np.concatenate(
+        [uniform(P61, draw, 500), np.array([0, 1, P - 1, P - 2, 2**32, 2**32 - 1])]
+    )
+
+    assert squares61(row.astype(np.uint64)).tolist() == [int(x) ** 2 % P for x in row]

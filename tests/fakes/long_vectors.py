@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from fakes.forged_bits import P, best_bits, limb_bits
 from numpy.typing import NDArray
 
 from actors.preparing import Encoded, Shortness
 from actors.shareholder import ShareHolder
 from actors.trainer import Trainer
+from infra.simulation.liars.forged_bits import best_bits
 from protocols.effects import CombineShares
 from protocols.round_config import RoundConfig
 from protocols.secagg.agreed import trainers_of
 from protocols.secagg.chunks import chunk_count
 from protocols.secagg.field import P61, Residues
-from protocols.secagg.norm_bound import signs_seed, squares_of
+from protocols.secagg.norm_bound import NormBound, signs_seed, squares_of
 from protocols.secagg.tail_dealing import deal_tails, tests_salt
 from protocols.secagg.tails import Tail
 
+P = P61.modulus
 WHOLE = 2**31  # its square is 2^62, which is two modulo p
 
 
@@ -153,6 +154,15 @@ class LyingOfLengths(ShareHolder):
         first = trainers_of(effect.chosen)[0]
         known = values[first]
         return values | {first: known[:2] + tuple((value + 1) % P for value in known[2:])}
+
+
+def limb_bits(bound: NormBound, squared: int, dealt: Residues) -> Residues:
+    """Return bits of which two are none, and hold the norm: put together, they would fit."""
+    limb, count = dealt.copy(), bound.norm_bits
+    limb[: 2 * count] = 0
+    limb[0] = squared % P
+    limb[count] = (bound.squared - squared) % P
+    return limb
 
 
 def _plus(rows: Residues, error: int) -> Residues:

@@ -6,10 +6,11 @@ import random
 import numpy as np
 import pytest
 from fakes.dealt import uniform
-from fakes.forged_bits import best_bits, limb_bits
+from fakes.long_vectors import limb_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.simulation.liars.forged_bits import best_bits
 from protocols.errors import Misuse, Unfit
 from protocols.round_config import MAX_NORM_BOUND
 from protocols.secagg.coin import PIECE

@@ -16,7 +16,13 @@ P = P61.modulus
 def best_bits(
     bound: NormBound, chunks: Sequence[NDArray[np.int64]], seed: bytes
 ) -> tuple[Residues, int]:
-    """Return true bits of what fits modulo p, and how many tests can't be met."""
+    """Return true bits of what fits modulo p, and how many tests can't be met.
+
+    Args:
+        bound: of the round.
+        chunks: of the vector, integers of any size.
+        seed: of the tests.
+    """
     squared = sum(int(value) ** 2 for chunk in chunks for value in chunk) % P
     bits = [squared >> k & 1 for k in range(bound.norm_bits)]
     bits += [(bound.squared - squared) >> k & 1 for k in range(bound.norm_bits)]
@@ -28,12 +34,3 @@ def best_bits(
             missed, value = missed + 1, 0
         bits += [value >> k & 1 for k in range(bound.test_bits)]
     return np.array(bits, dtype=np.uint64), missed
-
-
-def limb_bits(bound: NormBound, squared: int, dealt: Residues) -> Residues:
-    """Return bits of which two are none, and hold the norm: put together, they would fit."""
-    limb, count = dealt.copy(), bound.norm_bits
-    limb[: 2 * count] = 0
-    limb[0] = squared % P
-    limb[count] = (bound.squared - squared) % P
-    return limb

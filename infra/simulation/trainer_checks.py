@@ -16,6 +16,7 @@ from protocols.secagg.prg import SEED_BYTES
 from protocols.secagg.sets import contribution_digest
 from protocols.secagg.suites import SUITES
 from protocols.secagg.tail_dealing import salts_of
+from protocols.secagg.tails import SALT_BYTES
 
 from .box_checks import BoxChecks
 from .ghost import Ghost, Rule
@@ -97,12 +98,13 @@ class TrainerChecks:
         place = self._ghost.roster.holders.index(to)
         drawn = [seed for seed in self._drawn[host] if len(seed) == SEED_BYTES]
         tail = chunk.index == suite.chunks(config)
+        if tail and config.norm_bound:
+            share = share[:SALT_BYTES]
         used = [
             seed
             for seed in drawn
-            if share.startswith(
-                (_tails(config, seed) if tail else suite.protect(config, values, seed, 0))[place]
-            )
+            if share
+            == (_tails(config, seed) if tail else suite.protect(config, values, seed, 0))[place]
         ]
         if not used:
             self._ghost.violated(Rule.SECRET, host, "a share is hidden by no entropy that it drew")

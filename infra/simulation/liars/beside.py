@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from protocols.messages import ContributionHeader, TailDigests
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import share_size
-from protocols.secagg.norm_bound import signs_seed
+from protocols.secagg.norm_bound import NormBound, signs_seed
 from protocols.secagg.prg import SEED_BYTES
 from protocols.secagg.suites import SUITES
 from protocols.secagg.tail_dealing import deal_tails, salts_of, tests_salt
-from protocols.secagg.tails import bound_of, cut
+from protocols.secagg.tails import cut
 
 from .forged_bits import best_bits
 
@@ -54,8 +54,7 @@ def _with_bits(
     config: RoundConfig, trainer: str, payloads: Sequence[bytes], values: NDArray[np.int64]
 ) -> Beside:
     salted = [a + b for a, b in zip(payloads, salts_of(config, _KNOWN), strict=True)]
-    bound, salt = bound_of(config), tests_salt(config, _KNOWN, 0)
-    assert bound is not None
+    bound, salt = NormBound(squared=config.norm_bound), tests_salt(config, _KNOWN, 0)
     digests = tuple(hashlib.sha256(share).digest() for share in salted)
     bits, _ = best_bits(bound, [values], signs_seed(config.cid(), trainer, salt, digests))
     tails = [tail.to_bytes() for tail in deal_tails(config, _KNOWN, bits)]

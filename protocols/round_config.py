@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from fractions import Fraction
 from typing import Annotated, Literal
 
 import msgspec
@@ -225,6 +226,14 @@ def checks_faults(*, holders: int, faults: int, threshold: int, vote: bool) -> l
 def norm_holders(threshold: int, faults: int) -> int:
     """Return how many holders must speak where norms are bound: 2 · t - 1 + f, above 2 · t - 1."""
     return 2 * threshold - 1 + max(faults, 1)
+
+
+def squared_bound(norm: float, fraction_bits: int) -> int:
+    """Return β for vectors of reals up to `norm`, exactly: (norm · 2^fraction_bits)², rounded down.
+
+    What is bounded are the integers that travel. Rounding to them may add √d / 2 to their norm.
+    """
+    return int((Fraction(norm) * 2**fraction_bits) ** 2)
 
 
 def norm_means(*, checks: bool, field: str, suite: str) -> list[str]:

@@ -20,11 +20,11 @@ from protocols.round_config import (
     majority,
     norm_faults,
     norm_means,
+    squared_bound,
     threshold_faults,
 )
 from protocols.secagg.field import FIELDS
 from protocols.secagg.fixed_point import FixedPoint
-from protocols.secagg.norm_bound import squared_bound
 
 NamedOwners = Sequence[tuple[int, str]]  # the place in the file, from 1, and the name
 

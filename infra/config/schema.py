@@ -14,8 +14,7 @@ from infra.rabbitmq.address import AddressError, BrokerAddress
 from protocols.learning.algorithms import ALGORITHMS
 from protocols.learning.tabular import COLUMN_OPTIONS
 from protocols.messages import MAX_HOLDERS, MAX_TRAINERS
-from protocols.round_config import MINIMUM_FLOOR, NAME_PATTERN, Roster
-from protocols.secagg.norm_bound import squared_bound
+from protocols.round_config import MINIMUM_FLOOR, NAME_PATTERN, Roster, squared_bound
 
 from .problems import shown
 

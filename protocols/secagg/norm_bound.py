@@ -11,7 +11,6 @@ import hashlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import TypeAlias
 
 import numpy as np
@@ -75,14 +74,6 @@ class NormBound:
     def witness_length(self) -> int:
         """How many residues a trainer deals beside its vector, the masks not counted."""
         return 2 * self.norm_bits + self.tests * self.test_bits
-
-
-def squared_bound(norm: float, fraction_bits: int) -> int:
-    """Return β for vectors of reals up to `norm`, exactly: (norm · 2^fraction_bits)², rounded down.
-
-    What is bounded are the integers that travel. Rounding to them may add √d / 2 to their norm.
-    """
-    return int((Fraction(norm) * 2**fraction_bits) ** 2)
 
 
 def signs_seed(context: bytes, trainer: str, salt: bytes, digests: Sequence[bytes]) -> bytes:

@@ -361,7 +361,7 @@ NORMS = "minimum = 3\n[secure_sum]\nchecks = true\nfraction_bits = 20\nnorm_boun
         ),
         (
             (("threshold = 3", "threshold = 2"), ("fraction_bits = 20", "fraction_bits = 30")),
-            "2.5 with 30 fraction bits is above 15395883 / 2^fraction_bits",
+            "2.5 with 30 fraction bits is above 15395829 / 2^fraction_bits",
             "use fraction_bits = 22 or less, or a bound of 0.014 or less",
         ),
         (

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from infra.simulation.liars.forged_bits import best_bits
 from protocols.errors import Misuse, Unfit
-from protocols.round_config import MAX_NORM_BOUND
+from protocols.round_config import MAX_NORM_BOUND, squared_bound
 from protocols.secagg.coin import PIECE
 from protocols.secagg.degree_check import Weights, public_coin
 from protocols.secagg.field import P31, P61
@@ -24,7 +24,6 @@ from protocols.secagg.norm_bound import (
     require_short,
     signs,
     signs_seed,
-    squared_bound,
     squares_of,
     sums_of_tests,
     vanishing,

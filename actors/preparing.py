@@ -24,7 +24,7 @@ from protocols.secagg.norm_bound import (
     witness,
 )
 from protocols.secagg.suites import SUITES
-from protocols.secagg.tail_dealing import tests_salt
+from protocols.secagg.tail_dealing import salt_of_tests
 from protocols.secagg.tails import bound_of
 
 from .ports import Offload
@@ -84,7 +84,7 @@ class Shortness:
             offload: for the loops.
         """
         for number in range(_TRIES):
-            salt = tests_salt(self.config, secret, number)
+            salt = salt_of_tests(self.config, secret, number)
             seed = signs_seed(self.config.cid(), self._trainer, salt, digests)
             dealt = witness(self.bound, self._squared, await self._sums(seed, offload))
             if dealt is not None:

@@ -161,7 +161,7 @@ class Freezing:
         if check.combined is not None:
             return [self._values(held, coin, check.combined)]
         begun, check.combining = check.combining, True
-        seeds = held.tests_of(check.frozen)
+        seeds = held.seeds_of(check.frozen)
         return [] if begun else [CombineShares(held.config, check.frozen, coin, seeds)]
 
     def _require_tossed(

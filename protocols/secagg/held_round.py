@@ -23,7 +23,7 @@ from .chunks import share_stream
 from .credit import Incoming
 from .held_check import HeldCheck
 from .sets import contribution_digest
-from .tails import tests_of
+from .tails import seed_of_tests
 
 
 @dataclass(slots=True)
@@ -82,9 +82,9 @@ class HeldRound:
         """Take note that all of a share is here, and is what its header says."""
         self.complete[header.trainer] = contribution_digest(header)
         if self.config.norm_bound:
-            self.tests[header.trainer] = tests_of(header)
+            self.tests[header.trainer] = seed_of_tests(header)
 
-    def tests_of(self, chosen: tuple[Contribution, ...]) -> tuple[bytes, ...]:
+    def seeds_of(self, chosen: tuple[Contribution, ...]) -> tuple[bytes, ...]:
         """Return the seeds of the tests of a set that is here, none where norms are not bound."""
         names = (one.trainer for one in chosen)
         return tuple(self.tests[name] for name in names) if self.config.norm_bound else ()

@@ -30,7 +30,7 @@ def salts_of(config: RoundConfig, seed: bytes) -> tuple[bytes, ...]:
     return tuple(read(SALT_BYTES).tobytes() for _ in range(config.holders))
 
 
-def tests_salt(config: RoundConfig, seed: bytes, number: int) -> bytes:
+def salt_of_tests(config: RoundConfig, seed: bytes, number: int) -> bytes:
     """Return the salt that is tried as the `number`-th, from 0; it will be known to all."""
     info = stream_info(suite=_SUITE, cid=config.cid(), purpose="tests", index=number)
     return key_stream(seed, info)(SALT_BYTES).tobytes()

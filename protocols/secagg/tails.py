@@ -116,7 +116,7 @@ def tails_fault(config: RoundConfig, header: ContributionHeader) -> str | None:
     return None
 
 
-def tests_of(header: ContributionHeader) -> bytes:
+def seed_of_tests(header: ContributionHeader) -> bytes:
     """Return the seed of a trainer's tests, which its header fixes; b"" where it has none."""
     if header.tails is None:
         return b""

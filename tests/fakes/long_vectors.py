@@ -15,7 +15,7 @@ from protocols.secagg.agreed import trainers_of
 from protocols.secagg.chunks import chunk_count
 from protocols.secagg.field import P61, Residues
 from protocols.secagg.norm_bound import NormBound, signs_seed, squares_of
-from protocols.secagg.tail_dealing import deal_tails, tests_salt
+from protocols.secagg.tail_dealing import deal_tails, salt_of_tests
 from protocols.secagg.tails import Tail
 
 P = P61.modulus
@@ -58,7 +58,7 @@ class BestBits(_Lying):
         cid, found = shortness.config.cid(), list[tuple[int, bytes, Residues]]()
         chunks = _chunks_of(shortness.config, shortness.encoded)
         for number in range(self.tries):
-            salt = tests_salt(shortness.config, secret, number)
+            salt = salt_of_tests(shortness.config, secret, number)
             seed = signs_seed(cid, self.name, salt, digests)
             bits, missed = best_bits(shortness.bound, chunks, seed)
             found.append((missed, salt, bits))

@@ -15,7 +15,7 @@ from protocols.secagg.chunks import share_size
 from protocols.secagg.norm_bound import NormBound, signs_seed
 from protocols.secagg.prg import SEED_BYTES
 from protocols.secagg.suites import SUITES
-from protocols.secagg.tail_dealing import deal_tails, salts_of, tests_salt
+from protocols.secagg.tail_dealing import deal_tails, salt_of_tests, salts_of
 from protocols.secagg.tails import cut
 
 from .forged_bits import best_bits
@@ -54,7 +54,7 @@ def _with_bits(
     config: RoundConfig, trainer: str, payloads: Sequence[bytes], values: NDArray[np.int64]
 ) -> Beside:
     salted = [a + b for a, b in zip(payloads, salts_of(config, _KNOWN), strict=True)]
-    bound, salt = NormBound(squared=config.norm_bound), tests_salt(config, _KNOWN, 0)
+    bound, salt = NormBound(squared=config.norm_bound), salt_of_tests(config, _KNOWN, 0)
     digests = tuple(hashlib.sha256(share).digest() for share in salted)
     bits, _ = best_bits(bound, [values], signs_seed(config.cid(), trainer, salt, digests))
     tails = [tail.to_bytes() for tail in deal_tails(config, _KNOWN, bits)]

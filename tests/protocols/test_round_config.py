@@ -112,6 +112,16 @@ def roster(**changes: Any) -> Roster:
         ),
         ({"checks": True, "threshold": 5}, "checks need 6 holders, or threshold 4 or less"),
         ({"checks": True, "vote": False}, "checks need vote = true"),
+    ],
+)
+def test_numbers_that_make_no_sense_are_named(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        config(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
         ({"norm_bound": 9, "threshold": 2}, "a norm bound needs checks = true"),
         ({"norm_bound": 9, "threshold": 2, "field": "p31"}, 'a norm bound needs field = "p61"'),
         (
@@ -130,7 +140,7 @@ def roster(**changes: Any) -> Roster:
         ),
     ],
 )
-def test_numbers_that_make_no_sense_are_named(changes: dict[str, Any], text: str) -> None:
+def test_norm_bounds_that_make_no_sense_are_named(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         config(**changes)
 

@@ -149,6 +149,22 @@ def test_who_lies_about_its_length_is_named_and_left_out_before_the_vote(
 
 
 @pytest.mark.attack
+def test_who_was_too_long_in_one_round_is_named_at_the_end_and_summed_in_the_next() -> None:
+    stage = stage_of({"bob": BestBits}, rounds=2)
+
+    async def then_short() -> None:
+        await stage.completed(1)
+        stage.workers["bob"].result = None
+
+    in_virtual_time(stage.run(during=then_short))
+
+    survivors = [event.survivors for event in stage.events_of(RoundComplete)]
+    assert survivors == [("ann", "cat", "dan", "eve"), stage.roster.trainers]
+    assert [e.too_long for e in stage.events_of(SharesChecked)] == [("bob",), ()]
+    assert [e.too_long for e in stage.events_of(JobEnded)] == [("bob",)]
+
+
+@pytest.mark.attack
 def test_a_vector_whose_squares_wrap_around_is_named() -> None:
     stage = stage_of({"bob": BestBits})
     stage.workers["bob"].result = vector_with(WHOLE)  # its square is two modulo p

@@ -135,10 +135,10 @@ class Sifting:
             self.over = True
             return
         self._tests, self._inquiries = self._tests[1:], None
-        if found:
-            self.about = rest
-        else:
-            self._judge(answers)  # of the same runs: the squares were told with the degrees
+        told = rest == self.about  # with the degrees all squares were told
+        self.about = rest
+        if told:
+            self._judge(answers)
 
     def _found(self) -> list[Suspect]:
         long, found = self._tests[0].vanishing, list[Suspect]()

@@ -138,6 +138,28 @@ def test_squares_are_asked_for_between_those_whose_shares_are_false() -> None:
     )
 
 
+def test_what_was_told_already_is_not_asked_for_again() -> None:
+    # The first half fits, so it is the third trainer; and the rest is this very half.
+    answering = Answering(degrees={"t002": loose}, squares={"t000": one}, names=NAMES[:3])
+
+    sifting, asked = sifted(answering)
+
+    assert asked == [((0, 3),), ((0, 2),), ((0, 1),)]
+    assert [suspect.trainer for suspect in sifting.suspects] == ["t000", "t002"]
+
+
+def test_lengths_of_all_are_judged_where_who_lied_of_degrees_goes_away_before_it_is_found() -> None:
+    answering = Answering(degrees={"t001": at_first}, squares={"t008": one})
+    sifting = Sifting(config(), NAMES, HOLDERS)
+    answering.to(sifting)
+
+    answering.to(sifting, range(1, N))  # without holder-1 the halves fit, and nobody is found
+
+    assert (sifting.over, sifting.about) == (False, ((0, 9),))
+    answering.to(sifting, range(1, N))
+    assert sifting.fault is not None
+
+
 def test_two_long_vectors_on_both_sides_of_who_is_left_out_never_make_up_for_each_other() -> None:
     # As if the third were left out by a holder that has seen the coin: the sum of the squares
     # of the others is zero.

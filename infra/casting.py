@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from pathlib import Path
 from typing import Never
 
 import msgspec
@@ -25,9 +26,18 @@ from protocols.secagg.patience import Timing
 from protocols.secagg.terms import Terms
 from protocols.trust.sealing import SuiteName, suites
 
-from .config import ConfigError, FedAvgSettings, Job, Owner, ProbeSettings, TableSettings
+from .approval import OwnJob, refusal
+from .config import (
+    ConfigError,
+    Job,
+    Owner,
+    ProbeSettings,
+    TableSettings,
+    TorchSettings,
+    digit_faults,
+)
 from .federation import Casting
-from .tables import read_header
+from .tables import Agreement, read_header
 from .worker_frames import Option
 from .workers import WorkSpec, initial_state
 
@@ -82,14 +92,19 @@ def columns_at(job: Job, file: str) -> tuple[Column, ...]:
 
 
 async def first_state(job: Job) -> State:
-    """Return the state before the first round; for fedavg the task's model is built for it.
+    """Return the state before the first round; a task's model is built for it.
 
     Raises `ConfigError`.
     """
     algorithm = _algorithm(job)
     if isinstance(algorithm, Phased | Probe):
         return algorithm.start()
-    return await _initial_model(work_spec(job, job.owners[0]))
+    spec = work_spec(job, job.owners[0])
+    if isinstance(job.learning, TorchSettings) and job.learning.start is not None:
+        spec = msgspec.structs.replace(spec, start=str(job.learning.start.resolve()))
+    state = await _initial_model(spec)
+    _check_buffers(job, state)
+    return state
 
 
 def assignment_of(job: Job, initial: State) -> Assignment:
@@ -97,8 +112,11 @@ def assignment_of(job: Job, initial: State) -> Assignment:
     return Assignment(plan=plan_of(job), algorithm=_algorithm(job), initial=initial)
 
 
-def work_spec(job: Job, owner: Owner) -> WorkSpec:
-    """Return what the child process of an owner has to know, for a resolved job."""
+def work_spec(job: Job, owner: Owner, *, kept: Path | None = None) -> WorkSpec:
+    """Return what the child process of an owner has to know, for a resolved job.
+
+    `kept` is the folder for what the owner keeps from round to round.
+    """
     spec = WorkSpec(
         kind=job.algorithm,
         options=_options(job),
@@ -106,11 +124,23 @@ def work_spec(job: Job, owner: Owner) -> WorkSpec:
         data="" if owner.data is None else str(owner.data.resolve()),
         memory_mb=job.limits.memory_mb,
         compute_s=job.limits.compute_s,
+        home="" if kept is None else str(kept),
+        agreement=agreement_of(job),
+        rules=owner.disclosure.rules(),
+        refused=refusal(owner.allow, job=job.name, algorithm=job.algorithm),
     )
-    if not isinstance(job.learning, FedAvgSettings):
+    if not isinstance(job.learning, TorchSettings):
         return spec
     task = str(job.learning.task.resolve())
     return msgspec.structs.replace(spec, task=task, seed=job.learning.seed)
+
+
+def agreement_of(job: Job) -> Agreement:
+    """Return what the owners of a job agreed on about their tables."""
+    schema = tuple(column.column() for column in job.columns)
+    if isinstance(job.learning, TableSettings):
+        return Agreement(schema=schema, missing=job.learning.missing)
+    return Agreement()
 
 
 def _algorithm(job: Job) -> Algorithm[Never]:
@@ -118,6 +148,17 @@ def _algorithm(job: Job) -> Algorithm[Never]:
         return build(job.algorithm, _options(job))
     except ValueError as error:
         raise ConfigError([f"job: {error}"]) from None
+
+
+def _check_buffers(job: Job, state: State) -> None:
+    """Raise `ConfigError` where the sums of a model's buffers have no room in the field."""
+    if not state.items("buffers"):
+        return
+    secure_sum = job.secure_sum
+    faults = digit_faults(len(job.owners), secure_sum.field, secure_sum.fraction_bits)
+    if faults:
+        names = ", ".join(str(name) for name in state.items("buffers")[:3])
+        raise ConfigError([f"{fault} (the model has buffers: {names})" for fault in faults])
 
 
 async def _initial_model(spec: WorkSpec) -> State:
@@ -182,6 +223,14 @@ def _sealing(wanted: str) -> SuiteName:
     )
 
 
+def owners_terms(job: Job) -> OwnJob:
+    """Return what a trainer demands: besides, rounds of this job only."""
+    terms = terms_of(job)
+    return OwnJob(
+        job=job.name, minimum=terms.minimum, threshold=terms.threshold, quorum=terms.quorum
+    )
+
+
 def fingerprint(job: Job) -> str:
     """Return a digest of everything that must not change between a run and its resumption."""
     fixed = {
@@ -190,9 +239,10 @@ def fingerprint(job: Job) -> str:
         "federation": job.federation.model_dump(
             mode="json", exclude={"broker", "insecure", "replicated"}
         ),
-        "learning": job.learning.model_dump(mode="json", exclude={"task"}),
+        "learning": job.learning.model_dump(mode="json", exclude={"task", "start"}),
         "owners": [owner.name for owner in job.owners],
         "secure_sum": job.secure_sum.model_dump(mode="json", exclude={"sealing"}),
+        "columns": [column.model_dump(mode="json") for column in job.columns],
     }
     return hashlib.sha256(canonical(fixed)).hexdigest()
 
@@ -202,14 +252,11 @@ def _options(job: Job) -> dict[str, Option]:
     if job.tolerance is not None:
         options["tolerance"] = job.tolerance
     match job.learning:
-        case FedAvgSettings() as fedavg:
+        case TorchSettings() as training:
+            options |= training.options()
             options |= {
-                "metric_names": list(fedavg.metrics),
                 "clip": job.secure_sum.clip,
                 "largest_weight": float(job.secure_sum.largest_weight),
-                "local_epochs": fedavg.epochs,
-                "batch_size": fedavg.batch_size,
-                "learning_rate": fedavg.learning_rate,
             }
         case TableSettings() as settings:
             if settings.open_features:

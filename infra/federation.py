@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from actors.actor import Actor, Ports
 from actors.coordinator import Assignment, Coordinator, CoordinatorPorts
 from actors.ports import Lane, Monitor, PortError, WorkFailed
@@ -183,7 +185,8 @@ class Federation:
         does not wait for the children.
         """
         for name, spec in self.casting.workers.items():
-            self._workers[name] = ProcessWorker(spec)
+            home = str(self._home / name / "kept")
+            self._workers[name] = ProcessWorker(msgspec.structs.replace(spec, home=home))
         started = asyncio.gather(*(self._describe(name) for name in self.casting.workers))
         stopped = asyncio.create_task(self._stop_asked.wait(), name="stop asked")
         try:

@@ -1,4 +1,4 @@
-"""Finished regressions as pictures: each coefficient with its interval."""
+"""What jobs have found as pictures; of regressions each coefficient with its interval."""
 
 from __future__ import annotations
 
@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from protocols.learning.cox_fit import CoxFit
 from protocols.learning.distributions import normal_quantile
 from protocols.learning.fits import Fit
 from protocols.learning.glm_fit import GlmFit
 from protocols.learning.penalised_fit import PenalisedFit
 from protocols.learning.softmax_fit import SoftmaxFit
 from protocols.learning.table import Vector
+
+from .fit_drawings import drawn
+from .statistic_drawings import statistic_drawn
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +32,7 @@ class NoPlots(Exception):
 
 
 def plot(fit: Fit) -> Figure:
-    """Return a picture of a fit: coefficients without the intercept, where known with intervals.
+    """Return a picture of a fit; of a regression its coefficients, where known with intervals.
 
     So that columns in different units can be compared, z or t values stand beside the names.
 
@@ -40,28 +44,9 @@ def plot(fit: Fit) -> Figure:
         if error.name != "matplotlib":
             raise
         raise NoPlots("a plot needs matplotlib: pip install 'quorate[plots]'") from None
-    match fit:
-        case GlmFit():
-            figure = Figure(figsize=_size(fit.names), layout="constrained")
-            axes = figure.subplots()
-            labels = [
-                f"{name}  ({value:.1f})"
-                for name, value in zip(fit.names[1:], fit.statistics[1:], strict=True)
-            ]
-            _draw(axes, labels, fit.estimates[1:], fit.interval()[1:])
-            axes.set_title(f"{fit.target}: {fit.family}, {fit.rows} rows, 95 % intervals")
-        case PenalisedFit():
-            figure = Figure(figsize=_size(fit.names), layout="constrained")
-            axes = figure.subplots()
-            _draw(axes, fit.names[1:], fit.estimates[1:], None)
-            axes.set_title(f"{fit.target}: penalised {fit.family}, {fit.rows} rows")
-        case SoftmaxFit():
-            width, height = _size(fit.names)
-            figure = Figure(figsize=(0.7 * width * len(fit.estimates), height))
-            figure.set_layout_engine("constrained")
-            _draw_classes(figure, fit)
-        case _:
-            raise NoPlots(f"there is no plot of {type(fit).__name__}")
+    figure = Figure(layout="constrained")
+    if not (_drawn(figure, fit) or drawn(figure, fit) or statistic_drawn(figure, fit)):
+        raise NoPlots(f"there is no plot of {type(fit).__name__}")
     return figure
 
 
@@ -75,8 +60,42 @@ def save_plot(fit: Fit, file: Path) -> None:
     plot(fit).savefig(file, dpi=150)
 
 
+def _drawn(figure: Figure, fit: Fit) -> bool:
+    """Draw a regression, and say whether it is one."""
+    match fit:
+        case GlmFit():
+            axes = _forest(figure, fit.names)
+            labels = _labels(fit.names[1:], fit.statistics[1:])
+            _draw(axes, labels, fit.estimates[1:], fit.interval()[1:])
+            axes.set_title(f"{fit.target}: {fit.family}, {fit.rows} rows, 95 % intervals")
+        case PenalisedFit():
+            axes = _forest(figure, fit.names)
+            _draw(axes, fit.names[1:], fit.estimates[1:], None)
+            axes.set_title(f"{fit.target}: penalised {fit.family}, {fit.rows} rows")
+        case SoftmaxFit():
+            _draw_classes(figure, fit)
+        case CoxFit():
+            axes = _forest(figure, fit.names)
+            _draw(axes, _labels(fit.names, fit.statistics), fit.estimates, fit.interval())
+            axes.set_xlabel("log hazard ratio")
+            axes.set_title(f"{fit.event}: Cox, {fit.events} events of {fit.rows} rows")
+        case _:
+            return False
+    return True
+
+
+def _forest(figure: Figure, names: Sequence[str]) -> Axes:
+    figure.set_size_inches(_size(names))
+    return figure.subplots()
+
+
 def _size(names: Sequence[str]) -> tuple[float, float]:
     return 7.0, 1.4 + _ROW_INCHES * len(names)
+
+
+def _labels(names: Sequence[str], statistics: Vector) -> list[str]:
+    pairs = zip(names, statistics, strict=True)
+    return [f"{name}  ({value:.1f})" for name, value in pairs]
 
 
 def _draw(axes: Axes, names: Sequence[str], values: Vector, intervals: Vector | None) -> None:
@@ -91,6 +110,8 @@ def _draw(axes: Axes, names: Sequence[str], values: Vector, intervals: Vector | 
 
 
 def _draw_classes(figure: Figure, fit: SoftmaxFit) -> None:
+    width, height = _size(fit.names)
+    figure.set_size_inches(0.7 * width * len(fit.estimates), height)
     panels = figure.subplots(1, len(fit.estimates), sharey=True, squeeze=False)[0]
     own = fit.levels[len(fit.levels) - len(fit.estimates) :]
     for number, axes in enumerate(panels):

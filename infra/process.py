@@ -26,7 +26,7 @@ from protocols.reports import (
     TookPart,
 )
 
-from .casting import assignment_of, terms_of, work_spec
+from .casting import assignment_of, owners_terms, terms_of, work_spec
 from .checkpoints import FileCheckpoints
 from .heap import settle_heap
 from .homes import ActorHome
@@ -90,9 +90,10 @@ class ActorProcess:
         self._offload = ThreadOffload(workers=2, name="arithmetic")
         self._worker: ProcessWorker | None = None
         if home.role == "trainer":
-            self._worker = ProcessWorker(work_spec(home.job, home.owner))
+            self._worker = ProcessWorker(work_spec(home.job, home.owner, kept=home.kept))
         self._credentials = home.credentials()
-        self._setup = Setup(terms=terms_of(home.job))
+        terms = owners_terms if home.role == "trainer" else terms_of
+        self._setup = Setup(terms=terms(home.job))
         self._initial = home.initial() if home.role == "coordinator" else State()
         self._supervisor = Supervisor(
             home.name,

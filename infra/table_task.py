@@ -1,4 +1,4 @@
-"""A statistic over an owner's CSV table, inside the owner's child process; without torch."""
+"""A statistic over an owner's table, inside the owner's child process; without torch."""
 
 from __future__ import annotations
 
@@ -33,9 +33,10 @@ class TableTask:
 
     @cached_property
     def _table(self) -> Table:
-        return load_table(self._spec.data, self._algorithm.columns())
+        return load_table(self._spec.data, self._algorithm.columns(), self._spec.agreement)
 
     def describe(self) -> tuple[str, ...]:
+        self._require_disclosable(self._table)
         return self._table.warnings
 
     def initial(self) -> State:
@@ -44,7 +45,14 @@ class TableTask:
     def compute(self, state: State) -> NDArray[np.float64]:
         table = self._table  # what is wrong with it is said first
         require_cohort(state, self._spec.owner)
+        # Before anything of the table leaves this process, in each round anew.
+        self._require_disclosable(table)
+        self._spec.rules.require_cells(self._algorithm.cells(state, table))
         return self._algorithm.local(state, table)
+
+    def _require_disclosable(self, table: Table) -> None:
+        algorithm = self._algorithm
+        self._spec.rules.require_table(algorithm.columns(), table, algorithm.parameters())
 
     def evaluate(self, state: State) -> dict[str, float]:
         return self._algorithm.evaluate(state, self._table)

@@ -1,18 +1,14 @@
-"""An owner's table: numbers with one header line, in a CSV file.
+"""An owner's table: the columns that a job reads, as numbers, whatever they lie in.
 
-Error texts name the line and the column, never a value.
+Error texts name the file, the row and the column, never a value.
 """
 
 from __future__ import annotations
 
-import csv
-import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TextIO
+from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,155 +16,149 @@ from numpy.typing import NDArray
 from actors.ports import WorkFailed
 from protocols.learning.table import Column, Table
 
-_MISSING = frozenset({"", "na", "n/a", "nan", "null", "none", "?"})
+from .sources import Piece, Source, source_at
+from .sources.cells import Fault, numbers
 
+Missing = Literal["refuse", "leave out"]
+"""What becomes of a row without a value in a column that is read."""
 
-def read_header(path: str) -> tuple[str, ...]:
-    """Return the names of the columns of a CSV file. Raises `WorkFailed`."""
-    with _reading(path) as file:
-        return _header(csv.reader(file, strict=True), path)
-
-
-def load_table(path: str, columns: Sequence[Column]) -> Table:
-    """Read these columns; those that are not asked for are left out unread.
-
-    A column whose outcomes are all alike is a warning.
-
-    Raises:
-        WorkFailed: `missing file`, `malformed csv`, `different columns`, `missing value`,
-            `not a number`, `bad target` or `empty`.
-    """
-    with _reading(path) as file:
-        lines = csv.reader(file, strict=True)
-        header = _header(lines, path)
-        _check_columns(path, header, [column.name for column in columns])
-        reader = _RowReader(columns, [header.index(column.name) for column in columns])
-        values, numbers = array("d"), array("q")
-        for cells in _rows(lines, path, len(header)):
-            numbers.append(lines.line_num)
-            values.extend(reader.numbers(cells, f"{path}, line {lines.line_num}"))
-    if not numbers:
-        raise WorkFailed("empty", f"{path} has a header but no rows")
-    matrix = np.frombuffer(values, dtype=np.float64).reshape(len(numbers), -1)
-    found = {column.name: matrix[:, place].copy() for place, column in enumerate(columns)}
-    for column in columns:
-        _check_values(path, column, found[column.name], numbers)
-    return Table(found, _warnings(path, columns, found))
-
-
-@contextmanager
-def _reading(path: str) -> Iterator[TextIO]:
-    try:
-        with Path(path).open(newline="", encoding="utf-8-sig") as file:
-            yield file
-    except OSError as error:
-        raise WorkFailed("missing file", f"{path} can't be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise WorkFailed("malformed csv", f"{path} is not UTF-8 text") from None
-    except csv.Error as error:
-        raise WorkFailed("malformed csv", f"{path}: {error}") from None
-
-
-def _header(lines: Iterator[list[str]], path: str) -> tuple[str, ...]:
-    header = tuple(name.strip() for name in next(lines, []))
-    if not header:
-        raise WorkFailed("empty", f"{path} has no header line")
-    twice = sorted({name for name in header if header.count(name) > 1})
-    if twice or "" in header:
-        which = ", ".join(map(repr, twice)) or "one without a name"
-        raise WorkFailed("malformed csv", f"{path}: every column needs its own name, not {which}")
-    return header
-
-
-def _check_columns(path: str, header: tuple[str, ...], wanted: Sequence[str]) -> None:
-    missing = [name for name in wanted if name not in header]
-    unexpected = [name for name in header if name not in wanted]
-    if not missing:
-        return
-    text = f"{path} lacks {_listed(missing)}"
-    if unexpected:
-        text += f"; the job does not know its {_listed(unexpected)}"
-    raise WorkFailed("different columns", text)
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(repr(name) for name in names[:5]) + more
-
-
-def _rows(lines: Iterator[list[str]], path: str, width: int) -> Iterator[list[str]]:
-    for cells in lines:
-        if not cells:  # an empty line
-            continue
-        if len(cells) != width:
-            line = getattr(lines, "line_num", 0)
-            raise WorkFailed(
-                "malformed csv", f"{path}, line {line}: {len(cells)} cells under {width} columns"
-            )
-        yield cells
+_KINDS = {
+    Fault.MISSING: "missing value",
+    Fault.NO_NUMBER: "not a number",
+    Fault.FORBIDDEN: "bad value",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class _RowReader:
-    """Turns the cells of a row into numbers, those of the columns that are asked for."""
+class Agreement:
+    """What owners agreed on besides what an algorithm reads: part of the job, so public.
 
-    columns: Sequence[Column]
-    places: Sequence[int]
-    codes: dict[str, dict[str, int]] = field(init=False, default_factory=dict)
+    Attributes:
+        schema: what columns hold; those that the algorithm does not read are checked, too.
+    """
 
-    def __post_init__(self) -> None:
-        for column in self.columns:
-            if column.kind == "class":
-                self.codes[column.name] = {level: n for n, level in enumerate(column.levels)}
+    schema: tuple[Column, ...] = ()
+    missing: Missing = "refuse"
 
-    def numbers(self, cells: list[str], where: str) -> list[float]:
-        chosen = [cells[place] for place in self.places]
-        if not self.codes:
-            try:
-                numbers = [float(cell) for cell in chosen]
-                # Python reads 1_000 as a number, other programs do not.
-                if math.isfinite(math.fsum(numbers)) and "_" not in "".join(chosen):
-                    return numbers
-            except (ValueError, OverflowError):
-                pass
-        # Something is odd, which is rare, or a text: only now look at each cell.
-        return [
-            self._number(column, cell, f"{where}, column {column.name!r}")
-            for column, cell in zip(self.columns, chosen, strict=True)
-        ]
 
-    def _number(self, column: Column, cell: str, where: str) -> float:
-        if cell.strip().lower() in _MISSING:
-            raise WorkFailed("missing value", f"{where}: no value; fill it or leave the row out")
-        if column.kind == "class":
-            code = self.codes[column.name].get(cell.strip())
-            if code is None:
-                raise WorkFailed("bad target", f"{where}: the target must be {column.demand}")
-            return float(code)
+def read_header(path: str) -> tuple[str, ...]:
+    """Return the names of the columns of a table. Raises `WorkFailed`."""
+    return source_at(path).header()
+
+
+def load_table(
+    path: str,
+    columns: Sequence[Column],
+    agreement: Agreement = Agreement(),  # frozen
+) -> Table:
+    """Read these columns and check them; others are left out unread.
+
+    A column whose outcomes are all alike is a warning, and so are rows that are left out. Takes
+    8 bytes for each value, and for a moment twice that.
+
+    Raises:
+        WorkFailed: `missing file`, `missing library`, `malformed csv` (`parquet`, `source`),
+            `database failed`, `different columns`, `missing value`, `not a number`, `bad value`,
+            `bad options` or `empty`.
+    """
+    source = source_at(path)
+    checks = _checks(columns, agreement.schema)
+    kept = [array("d") for _ in columns]
+    left_out = rows = 0
+    for piece in source.pieces(list(checks)):
+        found = _Rows(path, source, checks, piece)
+        lost = found.missing() if agreement.missing == "leave out" else None
+        found.refuse(lost)
+        left_out += 0 if lost is None else int(lost.sum())
+        rows += len(piece.places)
+        for values, column in zip(kept, columns, strict=True):
+            whole = found.values[column.name]
+            values.frombytes((whole if lost is None else whole[~lost]).tobytes())
+    _require_rows(path, rows, left_out)
+    arrays = {
+        column.name: np.frombuffer(values, dtype=np.float64)
+        for column, values in zip(columns, kept, strict=True)
+    }
+    return Table(arrays, tuple(_warnings(path, columns, arrays, left_out)))
+
+
+def _checks(columns: Sequence[Column], schema: Sequence[Column]) -> dict[str, list[Column]]:
+    """Return by name everything that a column must be; the first is how it is read."""
+    checks = {column.name: [column] for column in columns}
+    for agreed in schema:
+        checks.setdefault(agreed.name, []).append(agreed)
         try:
-            number = float(cell)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number) or "_" in cell:
-            raise WorkFailed("not a number", f"{where}: not a finite number")
-        return number
+            checks[agreed.name][0].require_agreed(agreed)
+        except ValueError as error:
+            raise WorkFailed("bad options", str(error)) from None
+    return checks
 
 
-def _check_values(
-    path: str, column: Column, values: NDArray[np.float64], lines: Sequence[int]
-) -> None:
-    faulty = column.faults(values)
-    if faulty.any():
-        where = f"{path}, line {lines[int(faulty.argmax())]}, column {column.name!r}"
-        raise WorkFailed("bad target", f"{where}: the target must be {column.demand}")
+def _require_rows(path: str, rows: int, left_out: int) -> None:
+    if not rows:
+        raise WorkFailed("empty", f"{path} has a header but no rows")
+    if rows == left_out:
+        raise WorkFailed("empty", f"{path} has no row without a missing value")
+
+
+class _Rows:
+    """The numbers of a piece, and what is wrong with them, all columns together."""
+
+    def __init__(
+        self, path: str, source: Source, checks: Mapping[str, Sequence[Column]], piece: Piece
+    ) -> None:
+        self.values: dict[str, NDArray[np.float64]] = {}
+        self._faults: dict[str, NDArray[np.uint8]] = {}
+        self._path, self._source, self._checks = path, source, checks
+        self._places = piece.places
+        for (name, rules), cells in zip(checks.items(), piece.cells, strict=True):
+            values, faults = numbers(rules[0], cells)
+            for rule in rules[1:]:
+                faults[(faults == Fault.NONE) & _breaks(rules[0], rule, values)] = Fault.FORBIDDEN
+            self.values[name], self._faults[name] = values, faults
+
+    def missing(self) -> NDArray[np.bool_]:
+        """Return which rows (n,) lack a value."""
+        lacking = [faults == Fault.MISSING for faults in self._faults.values()]
+        return np.asarray(np.logical_or.reduce(lacking), dtype=np.bool_)
+
+    def refuse(self, left_out: NDArray[np.bool_] | None) -> None:
+        """Raise `WorkFailed` for the first row with a fault that is not left out."""
+        first: tuple[int, str, Fault] | None = None
+        for name, faults in self._faults.items():
+            counted = faults != Fault.NONE
+            if left_out is not None:
+                counted &= ~left_out
+            row = int(counted.argmax()) if counted.any() else len(faults)
+            if row < (len(faults) if first is None else first[0]):
+                first = row, name, Fault(int(faults[row]))
+        if first is not None:
+            raise self._failure(*first)
+
+    def _failure(self, row: int, name: str, fault: Fault) -> WorkFailed:
+        where = f"{self._path}, {self._source.row} {self._places[row]}, column {name!r}"
+        demand = "; ".join(dict.fromkeys(rule.demand for rule in self._checks[name]))
+        texts = {
+            Fault.MISSING: "no value; fill it, leave the row out, or agree on missing = "
+            '"leave out" in the job',
+            Fault.NO_NUMBER: "not a finite number",
+            Fault.FORBIDDEN: f"it must be {demand}",
+        }
+        return WorkFailed(_KINDS[fault], f"{where}: {texts[fault]}")
+
+
+def _breaks(read: Column, agreed: Column, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+    # Of a class that is read by other levels than the schema's, these are known to be among them.
+    if read.kind == "class" and agreed.kind == "class":
+        return np.zeros(len(values), dtype=np.bool_)
+    return agreed.faults(values)
 
 
 def _warnings(
-    path: str, columns: Sequence[Column], found: Mapping[str, NDArray[np.float64]]
-) -> tuple[str, ...]:
-    alike = [
-        column.name
-        for column in columns
-        if column.kind in ("0 or 1", "class") and np.ptp(found[column.name]) == 0
-    ]
-    return tuple(f"{path}: {name!r} is the same in all rows" for name in alike)
+    path: str, columns: Sequence[Column], found: Mapping[str, NDArray[np.float64]], left_out: int
+) -> Iterator[str]:
+    for column in columns:
+        if column.kind in ("0 or 1", "class") and np.ptp(found[column.name]) == 0:
+            yield f"{path}: {column.name!r} is the same in all rows"
+    if left_out:
+        yield f"{path}: {left_out} rows are left out, as they lack a value"

@@ -1,9 +1,10 @@
-"""An owner's PyTorch model and data, inside the owner's child process: the only file with torch.
+"""An owner's PyTorch model and data, inside the owner's child process.
 
 The owner's task file imports nothing of ours:
 
     def model(): ...                        # a torch.nn.Module
     def data(owner): ...                    # (x, y) of owner.name, from owner.data
+    def validation(owner): ...              # optional; the same, to be measured on only
     def train(model, data, settings): ...   # optional; trains the model in place
     def evaluate(model, data): ...          # optional; a dict of means over the data
 """
@@ -15,7 +16,7 @@ import importlib.util
 import random
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
@@ -28,9 +29,14 @@ from torch.nn import functional
 
 from actors.ports import WorkFailed
 from protocols.learning.algorithms import build
-from protocols.learning.fedavg import FedAvg, LocalResult
+from protocols.learning.federated.federated import Federated
+from protocols.learning.federated.trainable import LocalResult, Order
 from protocols.learning.state import Array, State
 
+from .kept_at_home import KeptAtHome
+from .torch_arrays import arrays_of, changes, initial_model, load, load_file
+from .torch_rows import Settings, divided, pair, rows_of
+from .torch_steps import Steps
 from .worker_frames import WorkSpec
 
 _MODULE = "_quorate_task"
@@ -44,126 +50,173 @@ class Owner:
     data: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """How `train` shall train; `seed` differs between owners and rounds."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    seed: int
-    round: int
-
-
 class TorchTask:
-    """Trains and measures the model of one task file; a `fedavg.Trainable`."""
+    """Trains and measures the model of one task file; a `Trainable`."""
 
     def __init__(self, spec: WorkSpec) -> None:
         try:
             algorithm = build(spec.kind, spec.options)
         except ValueError as error:
             raise WorkFailed("bad options", str(error)) from None
-        if not isinstance(algorithm, FedAvg):
+        if not isinstance(algorithm, Federated):
             raise WorkFailed("bad options", f"{spec.kind} does not train a torch model")
         torch.set_num_threads(spec.threads)
         self._algorithm = algorithm
         self._spec = spec
         self._module = _load(spec.task)
 
+    @property
+    def name(self) -> str:
+        return self._spec.owner
+
     def describe(self) -> tuple[str, ...]:
-        _rows(self._data)
-        return ()
+        _, measured = self._rows
+        if rows_of(measured):
+            return ()
+        return ("this owner holds no row out, so it trains and is not measured",)
 
     def initial(self) -> State:
-        return self._algorithm.start(_arrays(self._model()))
+        model = self._model()
+        if self._spec.start:
+            load_file(model, Path(self._spec.start), at_home=self._algorithm.is_personal)
+        return self._algorithm.start(initial_model(model))
 
     def compute(self, state: State) -> NDArray[np.float64]:
         return self._algorithm.local(state, self)
 
     def evaluate(self, state: State) -> dict[str, float]:
-        return self._measured(self._model(state.arrays))
+        return self._measured(self._model(self._algorithm.model(state)), self._data)
 
     def fit(self, epochs: int) -> State:
         model = self._model()
-        self._trained(model, replace(self._settings(0), epochs=epochs))
-        return self._algorithm.start(_arrays(model))
+        arrays = arrays_of(model)
+        rate = self._algorithm.learning_rate
+        self._trained(model, Order(arrays=arrays, number=0, learning_rate=rate), epochs)
+        return self._algorithm.start(initial_model(model))
 
-    def train(self, parameters: Mapping[str, Array], number: int) -> LocalResult:
-        """Measure the incoming model, then train it: the same round gives the same result."""
-        model = self._model(parameters)
-        metrics = self._measured(model)
-        self._trained(model, self._settings(number))
-        trained = _arrays(model)
-        self._warn_of_clipping(parameters, trained)
-        return LocalResult(parameters=trained, weight=_rows(self._data), metrics=metrics)
+    def train(self, order: Order) -> LocalResult:
+        """Measure the incoming model, then train it: the same order gives the same result."""
+        training, held_out = self._rows
+        model = self._model({**order.arrays, **order.own})
+        # In the model's own types: what the state holds more exactly is not the owner's change.
+        before = arrays_of(model)
+        measured = rows_of(held_out)
+        names = self._algorithm.metric_names
+        metrics = self._measured(model, held_out) if measured else dict.fromkeys(names, 0.0)
+        gradients = self._trained(model, order, self._algorithm.local_epochs)
+        after = arrays_of(model)
+        change = changes(before, after)
+        self._warn_of_clipping(model, change)
+        own = {name: array for name, array in after.items() if self._algorithm.is_personal(name)}
+        return LocalResult(
+            change={name: array for name, array in change.items() if name not in own},
+            weight=rows_of(training),
+            metrics=metrics,
+            measured=measured,
+            own=own,
+            gradients=gradients,
+        )
+
+    def recall(self, mark: str) -> State | None:
+        found = self._home.recall(mark)
+        if found is None:
+            sys.stderr.write(f"what this trainer kept in {self._spec.home} is not there any more\n")
+        return found
+
+    def keep(self, mark: str, state: State, *, beside: str) -> None:
+        self._home.keep(mark, state, beside=beside)
+
+    @property
+    def _home(self) -> KeptAtHome:
+        if not self._spec.home:
+            raise WorkFailed("bad options", f"{self._spec.kind} needs a home, and there is none")
+        return KeptAtHome(Path(self._spec.home))
 
     @cached_property
     def _data(self) -> Any:
-        data = self._module.data(Owner(name=self._spec.owner, data=self._spec.data))
-        if _rows(data) == 0:
-            raise WorkFailed("empty", f"data(owner) of {self._spec.task} returned no rows")
+        return self._opened("data")
+
+    @cached_property
+    def _rows(self) -> tuple[Any, Any]:
+        """The rows to train on, and those to measure on."""
+        part = self._algorithm.held_out
+        if hasattr(self._module, "validation"):
+            if part:
+                text = f"{self._spec.task} has validation(), so held_out must be left out"
+                raise WorkFailed("bad options", text)
+            return self._data, self._opened("validation")
+        if not part:
+            return self._data, self._data
+        # The same rows in every round: a round's number has no place in this seed.
+        return divided(self._data, part, _seed(self._spec.seed, -1, self._spec.owner))
+
+    def _opened(self, function: str) -> Any:
+        owner = Owner(name=self._spec.owner, data=self._spec.data)
+        data = getattr(self._module, function)(owner)
+        if rows_of(data) == 0:
+            raise WorkFailed("empty", f"{function}(owner) of {self._spec.task} returned no rows")
         return data
 
-    def _settings(self, number: int) -> Settings:
-        return Settings(
-            epochs=self._algorithm.local_epochs,
-            batch_size=self._algorithm.batch_size,
-            learning_rate=self._algorithm.learning_rate,
-            seed=_seed(self._spec.seed, number, self._spec.owner),
-            round=number,
-        )
-
-    def _model(self, parameters: Mapping[str, Array] | None = None) -> torch.nn.Module:
+    def _model(self, arrays: Mapping[str, Array] | None = None) -> torch.nn.Module:
         _seed_everything(self._spec.seed)
         model = self._module.model()
         if not isinstance(model, torch.nn.Module):
             raise WorkFailed("code failed", f"model() of {self._spec.task} gives no torch module")
-        if parameters is not None:
-            tensors = {name: torch.tensor(array) for name, array in parameters.items()}
-            try:
-                model.load_state_dict(tensors)
-            except RuntimeError as error:
-                text = f"the model of {self._spec.task} is not the job's: {error}"
-                raise WorkFailed("model does not load", text) from None
+        if arrays is not None:
+            load(model, arrays, at_home=self._algorithm.is_personal)
         return model
 
-    def _trained(self, model: torch.nn.Module, settings: Settings) -> None:
+    def _trained(
+        self, model: torch.nn.Module, order: Order, epochs: int
+    ) -> dict[str, NDArray[np.float64]]:
+        """Train in place; return the mean gradients where they are wanted."""
+        settings = Settings(
+            epochs=epochs,
+            batch_size=self._algorithm.batch_size,
+            learning_rate=order.learning_rate,
+            seed=_seed(self._spec.seed, order.number, self._spec.owner),
+            round=order.number,
+            dtype=_dtype(model),
+        )
+        steps = Steps(model, order)
         _seed_everything(settings.seed)
         model.train()
-        getattr(self._module, "train", default_train)(model, self._data, settings)
+        if hasattr(self._module, "train"):
+            with steps.watched():
+                self._module.train(model, self._rows[0], settings)
+        else:
+            default_train(model, self._rows[0], settings, steps)
+        return steps.gradients(self._spec.task)
 
-    def _measured(self, model: torch.nn.Module) -> dict[str, float]:
+    def _warn_of_clipping(
+        self, model: torch.nn.Module, change: Mapping[str, NDArray[np.float64]]
+    ) -> None:
+        moved = [change[name] for name, _ in model.named_parameters() if name in change]
+        clipped = sum(int(np.sum(np.abs(array) > self._algorithm.clip)) for array in moved)
+        if clipped:
+            text = f"{clipped} coordinates of the update are clipped to {self._algorithm.clip:g}"
+            sys.stderr.write(f"{text}; a lower learning_rate or a higher clip avoids it\n")
+
+    def _measured(self, model: torch.nn.Module, data: Any) -> dict[str, float]:
         _seed_everything(self._spec.seed)
         model.eval()
         with torch.no_grad():
-            metrics = getattr(self._module, "evaluate", default_evaluate)(model, self._data)
+            metrics = getattr(self._module, "evaluate", default_evaluate)(model, data)
         try:
             return {str(name): float(value) for name, value in metrics.items()}
         except (AttributeError, TypeError, ValueError):
             text = f"evaluate() of {self._spec.task} must give a dict of numbers"
             raise WorkFailed("bad result", text) from None
 
-    def _warn_of_clipping(self, before: Mapping[str, Array], after: Mapping[str, Array]) -> None:
-        clipped = sum(
-            int(np.sum(np.abs(after[name] - array) > self._algorithm.clip))
-            for name, array in before.items()
-            if array.dtype.kind == "f" and name in after and after[name].shape == array.shape
-        )
-        if clipped:
-            text = f"{clipped} coordinates of the update are clipped to {self._algorithm.clip:g}"
-            sys.stderr.write(f"{text}; a lower learning_rate or a higher clip avoids it\n")
 
-
-def default_train(model: torch.nn.Module, data: Any, settings: Settings) -> None:
+def default_train(model: torch.nn.Module, data: Any, settings: Settings, steps: Steps) -> None:
     """Minimise cross-entropy by plain SGD over shuffled batches."""
-    x, y = _tensors(data)
-    generator = torch.Generator().manual_seed(settings.seed)
-    for _ in range(settings.epochs):
-        order = torch.randperm(len(y), generator=generator)
-        for batch in torch.split(order, settings.batch_size):
-            model.zero_grad()
-            functional.cross_entropy(model(x[batch]), y[batch]).backward()  # type: ignore[no-untyped-call]
-            _descend(model, settings.learning_rate)
+    rows = pair(data, settings.dtype)
+    for x, y in settings.batches(rows):
+        model.zero_grad()
+        functional.cross_entropy(model(x), y).backward()  # type: ignore[no-untyped-call]
+        steps.correct(model.parameters())
+        _descend(model, settings.learning_rate)
 
 
 @torch.no_grad()
@@ -176,13 +229,18 @@ def _descend(model: torch.nn.Module, learning_rate: float) -> None:
 
 def default_evaluate(model: torch.nn.Module, data: Any) -> dict[str, float]:
     """Return mean cross-entropy and accuracy."""
-    x, y = _tensors(data)
+    x, y = pair(data, _dtype(model))
     loss, right = 0.0, 0
     for rows in torch.split(torch.arange(len(y)), 1024):
         scores = model(x[rows])
         loss += float(functional.cross_entropy(scores, y[rows], reduction="sum"))
         right += int((scores.argmax(dim=1) == y[rows]).sum())
     return {"loss": loss / len(y), "accuracy": right / len(y)}
+
+
+def _dtype(model: torch.nn.Module) -> torch.dtype:
+    floating = (p.dtype for p in model.parameters() if p.is_floating_point())
+    return next(floating, torch.float32)
 
 
 def _load(task: str) -> ModuleType:
@@ -201,39 +259,6 @@ def _load(task: str) -> ModuleType:
         if not callable(getattr(module, name, None)):
             raise WorkFailed("code failed", f"{path} has no function {name}()")
     return module
-
-
-def _tensors(data: Any) -> tuple[torch.Tensor, torch.Tensor]:
-    try:
-        x, y = data
-    except (TypeError, ValueError):
-        text = "data(owner) must return (x, y), or the task needs its own train and evaluate"
-        raise WorkFailed("bad result", text) from None
-    x, y = torch.as_tensor(x), torch.as_tensor(y)
-    return (x.float() if x.is_floating_point() else x), y.long()
-
-
-def _rows(data: Any) -> int:
-    try:
-        return len(data[-1] if isinstance(data, (tuple, list)) else data)
-    except (TypeError, IndexError):
-        text = "the rows of data(owner) can't be counted: return (x, y) or something with a length"
-        raise WorkFailed("bad result", text) from None
-
-
-def _arrays(model: torch.nn.Module) -> dict[str, Array]:
-    return {name: _array(name, tensor) for name, tensor in model.state_dict().items()}
-
-
-def _array(name: str, tensor: Any) -> Array:
-    if not isinstance(tensor, torch.Tensor) or tensor.is_complex():
-        raise WorkFailed("bad result", f"{name} of the model is not a tensor of real numbers")
-    plain = tensor.detach().cpu()
-    if plain.dtype == torch.float64:
-        return np.array(plain.numpy(), dtype=np.float64)
-    if plain.is_floating_point():
-        return np.array(plain.float().numpy(), dtype=np.float32)
-    return np.array(plain.numpy(), dtype=np.int64)
 
 
 def _seed(job: int, number: int, owner: str) -> int:

@@ -120,6 +120,8 @@ def main() -> None:
 
 
 def _open_task(spec: WorkSpec) -> Task:
+    if spec.refused:
+        raise WorkFailed("not allowed", spec.refused)
     if spec.kind in TABULAR:
         from .table_task import TableTask  # noqa: PLC0415
 

@@ -16,6 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from protocols.codec import Undecodable, canonical
+from protocols.learning.disclosure import NO_RULES, Rules
+
+from .tables import Agreement
 
 MAX_HEADER_BYTES = 2**20
 MAX_BULK_BYTES = 2**31
@@ -23,7 +26,7 @@ MAX_TEXT = 1000
 
 _LENGTHS = struct.Struct(">IQ")
 
-Option = bool | int | float | str | list[bool | int | float | str]
+Option = bool | int | float | str | list[bool | int | float | str | list[float]]
 Text = Annotated[str, msgspec.Meta(max_length=MAX_TEXT)]
 
 
@@ -33,7 +36,11 @@ class WorkSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         options: those of the algorithm in job.toml.
         task: path of the owner's Python file (fedavg).
+        start: path of the model to begin with; empty for that of the task.
         data: path of the owner's table, or whatever `data(owner)` makes of it.
+        home: folder for what the owner keeps from round to round; empty for none.
+        agreement: what all owners agreed on about their tables; `rules` are this owner's own.
+        refused: why this owner takes no part in the job at all; empty where it does.
         memory_mb: limit of the whole child process; Linux only.
         compute_s: limit of one computation; `start_s` of starting the child.
         close_s: how long the child may take to end by itself.
@@ -44,7 +51,12 @@ class WorkSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     options: dict[str, Option]
     owner: str
     task: str = ""
+    start: str = ""
     data: str = ""
+    home: str = ""
+    agreement: Agreement = Agreement()
+    rules: Rules = NO_RULES
+    refused: Text = ""
     seed: Annotated[int, msgspec.Meta(ge=0, lt=2**62)] = 0
     memory_mb: Annotated[int, msgspec.Meta(ge=256)] = 8192
     compute_s: Annotated[float, msgspec.Meta(gt=0)] = 600.0

@@ -24,7 +24,7 @@ from infra.tied import end_with_parent
 from protocols.reports import Event, TookPart
 
 from .display import Display
-from .session import DONE, FAILED, OUTCOME_CODES, USAGE, Recorder, notes_of
+from .session import DONE, FAILED, OUTCOME_CODES, USAGE, Recorder, notes_of, trained
 from .signals import STOPPED, Signals
 from .terminal import display_of, keep_log, show_config_error, show_interrupted
 
@@ -195,7 +195,11 @@ def _result(home: ActorHome, stands: Standing, ended: _Ended) -> dict[str, Any]:
         return found
     algorithm = assignment_of(home.job, stands.state).algorithm
     found |= {"metrics": algorithm.metrics(stands.state), "notes": notes_of(stands.state)}
-    return found | (algorithm.result(stands.state) if ended.exit_code == DONE else {})
+    if ended.exit_code != DONE:
+        return found
+    if ended.outcome in OUTCOME_CODES:  # else one round of a job that goes on
+        found |= trained(home.job, algorithm, stands.state, home.path)
+    return found | algorithm.result(stands.state)
 
 
 def _cut_off(home: ActorHome) -> dict[str, Any]:

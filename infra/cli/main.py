@@ -15,6 +15,7 @@ from .chaos_group import chaos_app
 from .identity_commands import identity_app
 from .options import Json, taking
 from .roster_commands import roster_app
+from .stats_commands import stats_app
 from .verify_command import VERIFY_EPILOG, verify
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ app.add_typer(broker_app)
 app.add_typer(chaos_app)
 app.add_typer(identity_app)
 app.add_typer(roster_app)
+app.add_typer(stats_app)
 app.command(epilog=VERIFY_EPILOG)(verify)
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing but the result and errors.")]
@@ -111,6 +113,20 @@ def run_job(options: RunOptions) -> None:
         options.job, options.home, options.resume, tuple(options.broker or ()), options.plot
     )
     sys.exit(run(request, output=_output(options.json, options.quiet)))
+
+
+@app.command(epilog="Exit codes: 0 done · 2 wrong usage, or the folder is in the way.")
+def new(
+    folder: Annotated[Path, typer.Argument(help="The new folder; its name is the job's.")],
+    json: Json = False,
+) -> None:
+    """Write a project that runs: a job, a task with a PyTorch model, and data of three owners.
+
+    quorate run FOLDER/job.toml trains it. Then make task.py and job.toml your own.
+    """
+    from .new_command import new as write  # noqa: PLC0415
+
+    sys.exit(write(folder, output=_output(json, quiet=False)))
 
 
 @app.command(epilog=_EPILOG)

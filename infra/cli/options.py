@@ -33,6 +33,10 @@ def taking(options: Callable[..., T]) -> Callable[[Callable[[T], None]], Callabl
             parameter.replace(annotation=hints[name])
             for name, parameter in signature.parameters.items()
         ]
+        if all(parameter.kind is parameter.KEYWORD_ONLY for parameter in parameters):
+            # What is a command's own comes before what it shares with others.
+            own = vars(options).get("__annotations__", {})
+            parameters.sort(key=lambda parameter: parameter.name not in own)
         # Typer reads both of these and never looks at the wrapped function.
         call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         call.__annotations__ = hints

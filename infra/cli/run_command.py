@@ -31,12 +31,13 @@ from .session import (
     run_federation,
     run_processes,
     summary,
+    trained,
 )
 from .signals import STOPPED
 from .terminal import console, display_of, log_to, show_config_error, show_interrupted
 
 _LOG = "run.log"
-_APART = ("resume", "notes", "log")  # shown in their own way
+_APART = ("resume", "notes", "log", "model")  # shown in their own way
 _SHOWN = 6  # of a list's values
 
 
@@ -67,6 +68,7 @@ def run(request: RunRequest, *, output: str) -> int:
         extra: dict[str, object] = {"log": str(folder / _LOG), "resume": again}
         if result.exit_code == DONE:
             extra |= result.algorithm.result(result.state)
+            extra |= trained(job, result.algorithm, result.state, folder)
             _draw(request, result, display)
         display.final(summary(result, display, extra))
     except ConfigError as error:
@@ -149,6 +151,8 @@ def _show(result: Result, display: Display, extra: dict[str, object]) -> None:
         table.add_row(name, fact)
     console.print(table, markup=False)
     # In one piece, to be copied.
+    if "model" in extra:
+        console.print(f"model       {extra['model']}", markup=False, soft_wrap=True)
     if result.checkpoint is not None:
         console.print(f"checkpoint  {result.checkpoint}", markup=False, soft_wrap=True)
     console.print(f"log         {extra['log']}", markup=False, soft_wrap=True)

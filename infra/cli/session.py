@@ -8,14 +8,17 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Never
 
 from actors.supervision import GaveUp
+from infra.config import Job
 from infra.durable_files import replace_file
 from infra.federation import Casting, Federation
 from infra.processes import ProcessFederation, Stage
 from infra.run_log import RunLog
+from infra.trained_model import keep_model
 from infra.witness import Witness
 from protocols.learning.job import Algorithm
 from protocols.learning.state import State
@@ -228,6 +231,19 @@ def _witnessed(witness: Witness | None) -> dict[str, Any]:
 def metrics(result: Result) -> dict[str, float]:
     """Return the last measurements."""
     return result.algorithm.metrics(result.state)
+
+
+def trained(job: Job, algorithm: Algorithm[Never], state: State, folder: Path) -> dict[str, object]:
+    """Write the model of a finished job and its card, and return where it is.
+
+    Empty for a job that trains none, or where it can't be written: its checkpoint is there.
+    """
+    try:
+        file = keep_model(job, algorithm, state, folder, datetime.now(UTC))
+    except OSError as error:
+        log.warning("%s: the model can't be written: %s", folder, error.strerror)
+        return {}
+    return {} if file is None else {"model": str(file)}
 
 
 def notes_of(state: State) -> list[str]:

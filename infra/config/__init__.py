@@ -7,10 +7,9 @@ from pathlib import Path
 from .document import toml_document
 from .problems import ConfigError
 from .reading import Reading
-from .rules import cross_faults
+from .rules import cross_faults, digit_faults
 from .schema import (
     MEMORY,
-    FedAvgSettings,
     Federation,
     Job,
     Limits,
@@ -19,13 +18,13 @@ from .schema import (
     ProbeSettings,
     SecureSum,
     TableSettings,
+    TorchSettings,
 )
 from .writing import job_text
 
 __all__ = [
     "MEMORY",
     "ConfigError",
-    "FedAvgSettings",
     "Federation",
     "Job",
     "Limits",
@@ -33,6 +32,8 @@ __all__ = [
     "ProbeSettings",
     "SecureSum",
     "TableSettings",
+    "TorchSettings",
+    "digit_faults",
     "job_text",
     "load_job",
 ]

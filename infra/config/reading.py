@@ -7,12 +7,23 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from protocols.learning.algorithms import TABULAR, build
+from protocols.errors import Misuse
+from protocols.learning.algorithms import TABULAR, TORCH, build
+from protocols.learning.job import require
+from protocols.learning.tabular import Tabular
 
+from .own_sections import (
+    any_data_section,
+    data_section,
+    own_section,
+    own_sections,
+    table_settings,
+    torch_settings,
+)
 from .problems import missing_section, nearest, sentence, shown, suggestion
 from .schema import (
+    AgreedColumn,
     Drill,
-    FedAvgSettings,
     Federation,
     General,
     Job,
@@ -24,35 +35,43 @@ from .schema import (
     Section,
     SecureSum,
     TableSettings,
+    TorchSettings,
     Training,
 )
-from .tabular import any_data_section, data_section, own_section, settings_of
 
 SECTIONS: dict[str, type[Section]] = {
     "job": General,
     "model": Model,
     "training": Training,
     "data": any_data_section(),
-    **{name: own_section(name) for name in TABULAR},
+    **own_sections(),
     "probe": Drill,
     "federation": Federation,
     "secure_sum": SecureSum,
     "limits": Limits,
+    "column": AgreedColumn,
     "owner": Owner,
 }
 _BELONGS_TO: dict[str, tuple[str, ...]] = {
-    "model": ("fedavg",),
-    "training": ("fedavg",),
+    "model": tuple(TORCH),
+    "training": tuple(TORCH),
     "data": tuple(TABULAR),
-    **{name: (name,) for name in TABULAR},
+    "column": tuple(TABULAR),
+    **{name: (name,) for name in own_sections()},
     "probe": ("probe",),
+}
+
+
+_GROUPS = {
+    tuple(TABULAR): "algorithms over tables",
+    tuple(TORCH): f"algorithms that train a model ({', '.join(TORCH)})",
 }
 
 
 def sections_of(algorithm: str) -> dict[str, type[Section]]:
     """Return the sections that are for this algorithm, not for every one."""
     names = [name for name, owners in _BELONGS_TO.items() if algorithm in owners]
-    sections = {name: SECTIONS[name] for name in names}
+    sections = {name: SECTIONS[name] for name in names if name != "column"}
     return {**sections, "data": data_section(algorithm)} if "data" in names else sections
 
 
@@ -77,6 +96,7 @@ class Reading:
         federation = self._section("federation", Federation)
         secure_sum = self._section("secure_sum", SecureSum)
         limits = self._section("limits", Limits)
+        columns = self._columns(learning)
         owners = self._owners()
         if self.problems or not (general and learning and federation and secure_sum and limits):
             return None
@@ -88,6 +108,7 @@ class Reading:
             secure_sum=secure_sum,
             limits=limits,
             owners=owners,
+            columns=columns,
         )
 
     def _unknown_sections(self) -> None:
@@ -100,48 +121,86 @@ class Reading:
         algorithm = self.known.get("job.algorithm")
         for name, owners in _BELONGS_TO.items():
             if name in self._document and algorithm is not None and algorithm not in owners:
-                whose = f'algorithm "{owners[0]}"' if len(owners) == 1 else "algorithms over tables"
+                whose = f'algorithm "{owners[0]}"' if len(owners) == 1 else _GROUPS[owners]
                 self.problems.append(
                     f"{name}: the section [{name}] is for {whose}, and job.algorithm "
                     f'is "{algorithm}"; remove the section or change the algorithm'
                 )
 
-    def _learning(self) -> FedAvgSettings | TableSettings | ProbeSettings | None:
+    def _learning(self) -> TorchSettings | TableSettings | ProbeSettings | None:
         algorithm = self.known.get("job.algorithm")
         match algorithm:
-            case "fedavg":
-                model = self._section("model", Model)
-                training = self._section("training", Training)
-                if model and training:
-                    found = model.model_dump() | training.model_dump()
-                    return FedAvgSettings.model_validate(found, context=self._place)
+            case str() if algorithm in TORCH:
+                return self._torch(algorithm)
             case "probe":
                 drill = self._section("probe", Drill)
                 return ProbeSettings(**drill.model_dump()) if drill else None
             case str():
                 return self._tabular(algorithm)
             case _:
-                for name in sorted(_BELONGS_TO.keys() & self._document.keys()):
+                for name in sorted((_BELONGS_TO.keys() - {"column"}) & self._document.keys()):
                     self._section(name, SECTIONS[name])
         return None
+
+    def _torch(self, algorithm: str) -> TorchSettings | None:
+        sections: list[Section | None] = [
+            self._section("model", Model),
+            self._section("training", Training),
+        ]
+        if algorithm in own_sections():
+            sections.append(self._section(algorithm, own_section(algorithm)))
+        if not all(sections):
+            return None
+        found: dict[str, Any] = {}
+        for section in sections:
+            found |= section.model_dump() if section else {}
+        settings = torch_settings(algorithm).model_validate(found, context=self._place)
+        try:
+            build(algorithm, settings.options())
+        except ValueError as error:
+            self.problems.append(str(error))
+        return settings
 
     def _tabular(self, algorithm: str) -> TableSettings | None:
         data = self._section("data", data_section(algorithm))
         own = self._section(algorithm, own_section(algorithm))
         if data is None or own is None:
             return None
-        settings = settings_of(algorithm)(**data.model_dump(), **own.model_dump())
+        settings = table_settings(algorithm)(**data.model_dump(), **own.model_dump())
         options = settings.options()
         features, target = options.get("features"), options.get("target")
         if features is not None and target in features:
             self.problems.append(f"data.features: names the target {shown(target)}; leave it out")
             return None
         try:
-            # Which features there are may only be known from the owners' files.
-            build(algorithm, {**options, "features": features or ["some column"]})
+            built = _built(algorithm, settings)
         except ValueError as error:
             self.problems.append(str(error))
+        else:
+            self.known["data.columns"] = built.columns()
         return settings
+
+    def _columns(self, learning: object) -> tuple[AgreedColumn, ...]:
+        """Return the schema of the file, each column of it looked at beside its use."""
+        tables = self._document.get("column", [])
+        if not isinstance(tables, list):
+            self.problems.append("column: write [[column]], with two brackets, before each column")
+            return ()
+        used = {column.name: column for column in self.known.get("data.columns", ())}
+        found: dict[str, AgreedColumn] = {}
+        for number, table in enumerate(tables, start=1):
+            section = self._table(f"column[{number}]", AgreedColumn, table)
+            if section is None:
+                continue
+            try:
+                agreed = section.column()
+                require(section.name not in found, f"{section.name!r} stands there twice")
+                if section.name in used:
+                    used[section.name].require_agreed(agreed)
+            except ValueError as error:
+                self.problems.append(f"column[{number}]: {error}")
+            found[section.name] = section
+        return tuple(found.values())
 
     def _section(self, name: str, model: type[AnySection]) -> AnySection | None:
         required = any(field.is_required() for field in model.model_fields.values())
@@ -183,8 +242,8 @@ class Reading:
             self.problems.append('owner: nobody trains; add [[owner]] with name = "..." for each')
         self.known["owner.count"] = len(tables)
         algorithm = self.known.get("job.algorithm")
-        if tables and algorithm == "fedavg":
-            self.known["fedavg.owners"] = len(tables)
+        if tables and algorithm in TORCH:
+            self.known["torch.owners"] = len(tables)
         if tables and algorithm in TABULAR:
             self.known["table.owners"] = len(tables)
         self.known["owner.names"] = [
@@ -202,11 +261,21 @@ class Reading:
             path = self.known.get(f"{place}.data", "")
             if path is None:
                 self.problems.append(
-                    f"{place}.data: missing; {algorithm} needs a CSV file of each owner: "
-                    'data = "..."'
+                    f"{place}.data: missing; {algorithm} needs a CSV file of each owner, "
+                    'or Parquet, or a .toml file that asks a database: data = "..."'
                 )
             elif path and (self._place.folder / path).is_dir():
                 self.problems.append(f"{place}.data: {path} is a folder; name a CSV file")
+
+
+def _built(algorithm: str, settings: TableSettings) -> Tabular:
+    options = settings.options()
+    if settings.open_features:  # then only the owners' files say which there are
+        options["features"] = ["some column"]
+    built = build(algorithm, options)
+    if not isinstance(built, Tabular):
+        raise Misuse(f"{algorithm} reads no table")
+    return built
 
 
 def _home_of(key: str) -> str:

@@ -149,7 +149,8 @@ def _headroom(
     return []
 
 
-def _digits(owners: int, field: str, fraction_bits: int) -> list[str]:
+def digit_faults(owners: int, field: str, fraction_bits: int) -> list[str]:
+    """Say why sums of numbers with a range, see `layout.py`, have no room in this field."""
     if fraction_bits < GRID_BITS:
         return [
             f"secure_sum.fraction_bits: {fraction_bits} are too few for a statistic; "
@@ -193,10 +194,10 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
     (("federation.broker", "federation.insecure"), _encrypted),
     (("federation.minimum", "owner.count"), _enough_owners),
     (("owner.names",), _unique_names),
-    (("table.owners", "secure_sum.field", "secure_sum.fraction_bits"), _digits),
+    (("table.owners", "secure_sum.field", "secure_sum.fraction_bits"), digit_faults),
     (
         (
-            "fedavg.owners",
+            "torch.owners",
             "secure_sum.field",
             "secure_sum.fraction_bits",
             "secure_sum.largest_weight",

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainValidator, ValidationInfo
 from pydantic_core import PydanticCustomError
 
+from infra.approval import algorithm_of
 from infra.rabbitmq.address import AddressError, BrokerAddress
+from infra.tables import Missing
 from protocols.learning.algorithms import ALGORITHMS
+from protocols.learning.disclosure import Rules
+from protocols.learning.table import Column, Kind
 from protocols.learning.tabular import COLUMN_OPTIONS
 from protocols.messages import MAX_HOLDERS, MAX_TRAINERS
 from protocols.round_config import MINIMUM_FLOOR, NAME_PATTERN, Roster, squared_bound
@@ -21,6 +26,7 @@ from .problems import shown
 COORDINATOR = "coordinator"
 MEMORY = "memory"
 _DAY_S = 86_400.0
+_RULES = Rules()
 _BROKER = "amqps://broker.example.org/my-federation"
 
 
@@ -132,6 +138,12 @@ def _python_file(path: Path) -> Path:
     return path
 
 
+def _safetensors(path: Path) -> Path:
+    if path.is_dir() or path.suffix != ".safetensors":
+        raise fault(f"{path} is no model; name a file that ends in .safetensors")
+    return path
+
+
 Name = Annotated[str, AfterValidator(_well_formed)]
 OwnerName = Annotated[Name, AfterValidator(_not_reserved)]
 Texts = Annotated[
@@ -157,7 +169,7 @@ class Section(BaseModel):
 class General(Section):
     """`[job]`: what is computed, and for how long at most.
 
-    Without a `tolerance` the algorithm's own is used; fedavg then runs all its rounds.
+    Without a `tolerance` the algorithm's own is used; training then runs all its rounds.
     """
 
     name: Name = Field(examples=['"my-job"'])
@@ -167,18 +179,29 @@ class General(Section):
 
 
 class Model(Section):
-    """`[model]`: the owner's training code, for fedavg."""
+    """`[model]`: the owner's training code."""
 
     task: Annotated[ExistingPath, AfterValidator(_python_file)] = Field(examples=['"task.py"'])
     metrics: Texts = Field(("loss", "accuracy"), examples=['["loss", "accuracy"]'])
+    personal: Texts = Field((), examples=['["head.*"]'])
+    start: Annotated[ExistingPath, AfterValidator(_safetensors)] | None = Field(
+        None, examples=['"model.safetensors"']
+    )
 
 
 class Training(Section):
-    """`[training]`: what each owner does in a round, for fedavg."""
+    """`[training]`: what each owner does in a round, and how long there are rounds."""
 
     epochs: int = Field(1, ge=1, le=10_000, examples=[1])
     learning_rate: float = Field(0.1, gt=0, le=1e6, examples=[0.1])
+    schedule: Literal["constant", "step", "cosine"] = Field("constant", examples=['"cosine"'])
+    step_rounds: int = Field(10, ge=1, le=1_000_000, examples=[10])
+    step_factor: float = Field(0.5, gt=0, le=1, examples=[0.5])
+    lowest_rate: float = Field(0.0, ge=0, le=1e6, examples=[0.0])
     batch_size: int = Field(32, ge=1, le=10_000_000, examples=[32])
+    held_out: float = Field(0.0, ge=0, le=0.9, examples=[0.2])
+    watch: str = Field("", examples=['"highest accuracy"'])
+    patience: int = Field(0, ge=0, le=1_000_000, examples=[5])
     seed: int = Field(0, ge=0, le=2**62 - 1, examples=[0])
 
 
@@ -189,15 +212,30 @@ class Drill(Section):
     delay_s: float = Field(0.0, ge=0, le=_DAY_S, examples=[1.0])
 
 
-class FedAvgSettings(Model, Training):
-    """All that algorithm "fedavg" needs: `[model]` and `[training]`."""
+class TorchSettings(Model, Training):
+    """All that training a model needs: `[model]`, `[training]` and the algorithm's own section.
+
+    Which keys that has depends on the algorithm; see `own_sections.py`.
+    """
+
+    def options(self) -> dict[str, Any]:
+        """Return the options of the algorithm, by its own names for them."""
+        renamed = {"metrics": "metric_names", "epochs": "local_epochs"}
+        found = {name: getattr(self, name) for name in type(self).model_fields}
+        return {
+            renamed.get(name, name): list(value) if isinstance(value, tuple) else value
+            for name, value in found.items()
+            if name not in ("task", "seed", "start")
+        }
 
 
 class TableSettings(Section):
     """All that an algorithm over tables needs: `[data]` and its own section.
 
-    Which keys there are depends on the algorithm; see `tabular.py`.
+    Which other keys there are depends on the algorithm; see `own_sections.py`.
     """
+
+    missing: Missing = Field("refuse", examples=['"leave out"'])
 
     @property
     def open_features(self) -> bool:
@@ -216,7 +254,7 @@ class TableSettings(Section):
         return {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in found.items()
-            if value is not None
+            if value is not None and name not in TableSettings.model_fields
         }
 
 
@@ -310,11 +348,53 @@ class Limits(Section):
         return self.model_mb * 2**20
 
 
+class AgreedColumn(Section):
+    """`[[column]]`: what owners agreed that a column holds; each checks its own data by it."""
+
+    name: str = Field(min_length=1, examples=['"age"'])
+    kind: Kind = Field("number", examples=['"number"'])
+    levels: Texts = Field((), examples=['["no", "yes"]'])
+    least: float | None = Field(None, examples=[0])
+    most: float | None = Field(None, examples=[120])
+    unit: str = Field("", max_length=63, examples=['"years"'])
+
+    def column(self) -> Column:
+        """Return the column. Raises `ValueError` where its keys do not belong together."""
+        found = self.model_dump()
+        return Column(**{key: value for key, value in found.items() if value is not None})
+
+
+class DisclosureSettings(Section):
+    """`[disclosure]`: what an owner keeps to itself; its own, and no part of the job."""
+
+    smallest_cell: int = Field(default=_RULES.smallest_cell, ge=1, le=1_000_000, examples=[3])
+    parameters_per_row: float = Field(
+        default=_RULES.parameters_per_row, gt=0, le=1e6, examples=[0.33]
+    )
+
+    def rules(self) -> Rules:
+        """Return the rules."""
+        return Rules(**self.model_dump())
+
+
+def _known_patterns(entries: tuple[str, ...]) -> tuple[str, ...]:
+    for entry in entries:
+        if not any(fnmatchcase(name, algorithm_of(entry)) for name in ALGORITHMS):
+            known = ", ".join(ALGORITHMS)
+            raise fault(f"{shown(entry)} allows no algorithm that there is; there are {known}")
+    return entries
+
+
+Allowed = Annotated[Texts, AfterValidator(_known_patterns)]
+
+
 class Owner(Section):
-    """`[[owner]]`: a party that trains on data of its own."""
+    """`[[owner]]`: a party that trains on data of its own; `allow` is what it takes part in."""
 
     name: OwnerName = Field(examples=['"north"'])
     data: ExistingPath | None = Field(None, examples=['"north.csv"'])
+    allow: Allowed | None = Field(None, examples=['["moments", "trial-*/glm"]'])
+    disclosure: DisclosureSettings = DisclosureSettings()
 
 
 class Job(General):
@@ -323,14 +403,16 @@ class Job(General):
     Attributes:
         path: the job file, absolute; its folder is where relative paths begin.
         learning: the settings of the chosen algorithm.
+        columns: what owners agreed on about their tables.
     """
 
     path: Path
-    learning: FedAvgSettings | TableSettings | ProbeSettings
+    learning: TorchSettings | TableSettings | ProbeSettings
     federation: Federation
     secure_sum: SecureSum
     limits: Limits
     owners: tuple[Owner, ...]
+    columns: tuple[AgreedColumn, ...] = ()
 
     def roster(self) -> Roster:
         """Return who takes part: the coordinator, `holder-1` and on, and the owners."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 
 from .reading import SECTIONS, sections_of
-from .schema import Job
+from .schema import AgreedColumn, Job
 
 
 def job_text(job: Job) -> str:
@@ -28,8 +29,21 @@ def job_text(job: Job) -> str:
         name: _filled(source, {**SECTIONS, **own}[name].model_fields)
         for name, source in sources.items()
     }
+    if job.columns:
+        document["column"] = column_tables(job.columns)
     document["owner"] = [{"name": owner.name} for owner in job.owners]
     return tomli_w.dumps(document)
+
+
+def column_tables(columns: Iterable[AgreedColumn]) -> list[dict[str, Any]]:
+    """Return columns as a file has them; what was not said has no place there."""
+    return [
+        {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in column.model_dump(exclude_defaults=True).items()
+        }
+        for column in columns
+    ]
 
 
 def _filled(source: object, keys: Any) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from actors.ports import WorkFailed
-from infra.casting import columns_at
+from infra.approval import refusal
+from infra.casting import agreement_of, columns_at
 from infra.config import ConfigError, Job, TableSettings, load_job
 from infra.homes import ActorHome, open_home
 from infra.homes.access import topology_of
@@ -16,6 +17,7 @@ from infra.homes.actor_home import PASSWORD_VARIABLE, USER_VARIABLE
 from infra.rabbitmq.address import AddressError, BrokerAddress, Tls
 from infra.rabbitmq.topology import Topology
 from infra.tables import load_table
+from protocols.errors import Unfit
 
 from .certificates import private
 from .finding import Finding, fine, problem, warning
@@ -121,9 +123,11 @@ def _tables(subject: Subject) -> Iterator[Finding]:
     learning, home = subject.job.learning, subject.home
     if not isinstance(learning, TableSettings):
         return
-    owners = subject.job.owners
-    files = [owner.data for owner in owners] if home is None else [home.data]
-    for file in files:
+    owners = subject.job.owners if home is None else (home.owner,)
+    for owner in owners:
+        file = owner.data
+        if said := refusal(owner.allow, job=subject.job.name, algorithm=subject.job.algorithm):
+            yield problem("allow", f"{owner.name} takes no part: {said}", "or leave it at that")
         if file is None:
             continue
         if home is None and not file.exists():
@@ -135,9 +139,16 @@ def _tables(subject: Subject) -> Iterator[Finding]:
             continue
         try:
             columns = columns_at(subject.job, str(file))
-            table = load_table(str(file), columns)
+            table = load_table(str(file), columns, agreement_of(subject.job))
         except WorkFailed as error:
             yield problem("data", str(error), "correct the file, or the columns in the job")
-        else:
-            features = len(columns) - len(learning.named_columns)
-            yield fine("data", f"{file} has {table.rows} rows of {features} features")
+            continue
+        features = len(columns) - len(learning.named_columns)
+        yield fine("data", f"{file} has {table.rows} rows of {features} features")
+        try:
+            owner.disclosure.rules().require_table(columns, table, 0)
+        except Unfit as error:
+            what = f"{owner.name} will decline: {error.kind}: {error}"
+            yield warning(
+                "disclosure", what, "or leave it at that: others go on without this owner"
+            )

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from infra.config import ConfigError, FedAvgSettings, Job, Owner, TableSettings, load_job
+from infra.config import ConfigError, Job, Owner, TableSettings, TorchSettings, load_job
+from infra.config.schema import DisclosureSettings
 from infra.folder_lock import FolderInUse, locked
 from infra.http_blobs import Pulling, Serving
 from infra.identity.credentials import (
@@ -47,6 +48,8 @@ class ActorHome:
     telemetry: TelemetrySettings
     trust: Trust
     data: Path | None = None
+    allow: tuple[str, ...] | None = None
+    disclosure: DisclosureSettings = DisclosureSettings()  # noqa: RUF009 - it is frozen
     model: Serving | Pulling | None = None  # None: over the broker's stream
     stream: bool = True  # whether a coordinator that serves writes the stream, too
 
@@ -81,6 +84,11 @@ class ActorHome:
         return self.blobs / "pulled"
 
     @property
+    def kept(self) -> Path:
+        """The folder of what a trainer keeps from round to round."""
+        return self.path / "kept"
+
+    @property
     def checkpoints(self) -> Path:
         """The folder of the coordinator's model states."""
         return self.path / "checkpoints"
@@ -97,8 +105,10 @@ class ActorHome:
 
     @property
     def owner(self) -> Owner:
-        """The owner that a trainer works for, with its data."""
-        return Owner.model_construct(name=self.name, data=self.data)
+        """The owner that a trainer works for: its data, what it allows, what it keeps to itself."""
+        return Owner.model_construct(
+            name=self.name, data=self.data, allow=self.allow, disclosure=self.disclosure
+        )
 
     def credentials(self) -> Credentials:
         """Accept the roster, and unlock the actor's key. Raises `ConfigError`."""
@@ -141,7 +151,7 @@ def open_home(path: Path, *, role: Role | None = None) -> ActorHome:
     """Read the home of an actor, of this role where one is named.
 
     Nothing of other actors needs to be there: neither owners' data nor, but for a trainer of
-    fedavg, the task file.
+    a model, the task file.
 
     Raises:
         ConfigError: naming file and key of everything that is wrong.
@@ -167,6 +177,8 @@ def open_home(path: Path, *, role: Role | None = None) -> ActorHome:
         telemetry=settings.telemetry,
         trust=_trust(path, settings, job),
         data=settings.trainer.data,
+        allow=settings.trainer.allow,
+        disclosure=settings.disclosure,
         model=way_of(path / SETTINGS, settings),
         stream=settings.model.stream,
     )
@@ -237,10 +249,13 @@ def _owners_files(path: Path, settings: Settings, job: Job) -> Iterator[str]:
         return
     data, place = settings.trainer.data, f"{path / SETTINGS}: trainer.data"
     match job.learning:
-        case FedAvgSettings(task=task) if not task.is_file():
+        case TorchSettings(task=task) if not task.is_file():
             yield f"{path / JOB}: model.task: {task} is not there; copy it into the home"
         case TableSettings() if data is None:
-            yield f'{place}: missing; name the owner\'s CSV file below [trainer]: data = "..."'
+            yield (
+                f"{place}: missing; name the owner's CSV or Parquet file, or a .toml file that "
+                f'asks a database, below [trainer]: data = "..."'
+            )
         case TableSettings() if data is not None and data.is_dir():
             yield f"{place}: {data} is a folder; name a CSV file"
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import tomli_w
 
-from infra.config import ConfigError, FedAvgSettings, Job, TableSettings, job_text
+from infra.config import ConfigError, Job, TableSettings, TorchSettings, job_text
 from infra.durable_files import make_folder, sync_folder
 from infra.identity.credentials import HOME_ROSTER, told_as_config_errors
 from infra.identity.identity_folder import FOLDER
@@ -24,7 +24,7 @@ from .task_files import task_files
 
 PASSWORD = "password"  # noqa: S105 - the file's name
 _CA, _CERT, _KEY = "ca.pem", "actor.pem", "actor.key"
-_LIVED = (JOURNAL, "spool", "checkpoints", "blobs")
+_LIVED = (JOURNAL, "spool", "checkpoints", "blobs", "kept")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,7 +109,7 @@ class Provisioning:
 
     def _no_task(self) -> Iterator[str]:
         learning = self._job.learning
-        if not isinstance(learning, FedAvgSettings):
+        if not isinstance(learning, TorchSettings):
             return
         if not learning.task.is_file():
             yield f"model.task: {learning.task} is not there; create it or correct the path"
@@ -199,9 +199,24 @@ class Provisioning:
             ca_file = _CA if access.ca_file else None
             lines += self._model.section(role, ca_file=ca_file, insecure=job.federation.insecure)
         if role == "trainer":
-            lines += ["", "[trainer]", *_line("data", data)]
+            lines += ["", "[trainer]", *_line("data", data), *self._owners_own(name)]
         lines += ["", "[telemetry]", '# listen = "127.0.0.1:9464"   # metrics and health', ""]
         return "\n".join(lines)
+
+    def _owners_own(self, name: str) -> list[str]:
+        """Return what the owner allows and keeps to itself; from now on in its own hands."""
+        (owner,) = (owner for owner in self._job.owners if owner.name == name)
+        allow = ['# allow = ["moments", "trial-*/glm"]   # all that this trainer takes part in']
+        if owner.allow is not None:
+            allow = _line("allow", list(owner.allow))
+        rules = owner.disclosure
+        return [
+            *allow,
+            "",
+            "[disclosure]",
+            *_line("smallest_cell", rules.smallest_cell),
+            *_line("parameters_per_row", rules.parameters_per_row),
+        ]
 
     def _left_open(self, role: Role, access: Access, data: str | None) -> Iterator[str]:
         if access.user is None or access.password is None:

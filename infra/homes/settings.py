@@ -10,7 +10,15 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from infra.config import ConfigError
 from infra.config.document import toml_document
 from infra.config.problems import sentence, shown, suggestion
-from infra.config.schema import ExistingPath, Name, Place, Section, fault
+from infra.config.schema import (
+    Allowed,
+    DisclosureSettings,
+    ExistingPath,
+    Name,
+    Place,
+    Section,
+    fault,
+)
 from infra.telemetry.subject import Listen, TelemetryError
 from protocols.trust.keys import KEY_BYTES
 
@@ -65,9 +73,10 @@ class BrokerSettings(Section):
 
 
 class TrainerSettings(Section):
-    """`[trainer]`: the owner's data, as `data` of an owner in a job file."""
+    """`[trainer]`: the owner's data, as `data` of an owner in a job file, and what it allows."""
 
     data: ExistingPath | None = Field(None, examples=['"north.csv"'])
+    allow: Allowed | None = Field(None, examples=['["moments", "trial-*/glm"]'])
 
 
 def _public_keys(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -115,6 +124,7 @@ class ModelSettings(Section):
 
 _SECTIONS: dict[str, type[Section]] = {
     "broker": BrokerSettings,
+    "disclosure": DisclosureSettings,
     "model": ModelSettings,
     "trainer": TrainerSettings,
     "trust": TrustSettings,
@@ -122,11 +132,15 @@ _SECTIONS: dict[str, type[Section]] = {
 }
 
 
+_OF_TRAINERS = ("trainer", "disclosure")
+
+
 class Settings(Section):
     """All of `actor.toml`."""
 
     actor: ActorSettings
     broker: BrokerSettings
+    disclosure: DisclosureSettings
     model: ModelSettings
     trainer: TrainerSettings
     trust: TrustSettings
@@ -149,9 +163,13 @@ def read_settings(file: Path) -> Settings:
     found = {name: reading.section(name, model) for name, model in _SECTIONS.items()}
     if reading.problems or actor is None:
         raise ConfigError(reading.problems)
-    if actor.role != "trainer" and "trainer" in document:
+    misplaced = [name for name in _OF_TRAINERS if name in document and actor.role != "trainer"]
+    if misplaced:
         raise ConfigError(
-            [f"{file}: trainer: the section [trainer] is for trainers only; remove it"]
+            [
+                f"{file}: {name}: the section [{name}] is for trainers only; remove it"
+                for name in misplaced
+            ]
         )
     return Settings.model_validate({"actor": actor, **found})
 

@@ -1,4 +1,4 @@
-"""What a trainer of fedavg needs of the task's folder: the task, and its own modules beside it."""
+"""What a trainer of a model needs of the task's folder: the task, and its own modules beside it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from infra.config import ConfigError
 
 _MOST = 1000  # files; more are no helpers of a task but somebody's whole library
-_OURS = ("blobs", "checkpoints", "spool")  # folders of a home
+_OURS = ("blobs", "checkpoints", "kept", "spool")  # folders of a home
 
 
 def task_files(task: Path) -> dict[str, Path]:

@@ -59,6 +59,13 @@ class NotPermitted(PortError):
         self.key = key
 
 
+class Unconfirmed(Exception):
+    """The broker answers all else, and does not say that it took a message."""
+
+    def __init__(self, name: str, limit_s: float) -> None:
+        super().__init__(f"a message to {name!r} was not confirmed in {limit_s:g} s")
+
+
 async def guarded(wait: Awaitable[R]) -> R:
     """Return `await wait`, with `LinkLost` where the library cancels it.
 

@@ -22,6 +22,8 @@ class LinkPolicy:
     `pulse_s`, `pulse_limit_s`: how often a connection is asked, and how long it may do nothing
     before it counts as dead, heartbeats or not.
     `answer_s`: for one step on an open connection, such as the begin or end of a subscription.
+    `confirm_s`: for the broker to confirm a message while it reads others; twice that at the next
+    attempt with the same message, and so on, up to ten times.
     `close_s`: for an orderly end.
     """
 
@@ -34,6 +36,7 @@ class LinkPolicy:
     pulse_s: float = 30.0
     pulse_limit_s: float = 20.0
     answer_s: float = 60.0
+    confirm_s: float = 60.0
     close_s: float = 3.0
     control: WindowSize = _CONTROL
     bulk: WindowSize = _BULK

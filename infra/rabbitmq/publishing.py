@@ -23,7 +23,8 @@ from pamqp.commands import Basic
 from actors.ports import LinkLost
 
 from .backoff import Backoff
-from .errors import GONE, MessageTooLarge, NotPermitted, UnknownRecipient
+from .errors import GONE, MessageTooLarge, NotPermitted, Unconfirmed, UnknownRecipient
+from .patience import Patience
 from .topology import exchange_of, largest_message_bytes
 from .window import Window, WindowSize
 from .wire import publish
@@ -37,6 +38,7 @@ UNWELCOME = (ChannelAccessRefused, ChannelPreconditionFailed)
 _TOO_LARGE = re.compile(r"message size (\d+) is larger than .*max size (\d+)")
 _PERSISTENT = 2
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.02, 2.0  # for room in a full queue
+_LONGEST_CONFIRM = 10  # times the first: a queue may lack a quorum for hours, and all else work
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +78,14 @@ class _Outcome(Enum):
 class Outlet:
     """One lane's way out. It outlives connections: each session lends it a channel.
 
-    `name` is the actor's, for messages.
+    `name` is the actor's, for messages. A message that is not confirmed within `confirm_s` costs
+    the session: a queue that lost its leader may have forgotten it for good, with the link open.
     """
 
-    def __init__(self, name: str, size: WindowSize) -> None:
+    def __init__(self, name: str, size: WindowSize, confirm_s: float) -> None:
         self.window = Window(size)
         self._name = name
+        self._confirm_s = confirm_s
         self._channel: AbstractChannel | None = None
         self._failed: Failed = _nobody
         self._blocked = False
@@ -96,15 +100,18 @@ class Outlet:
         limit_bytes = largest_message_bytes(letter.key)
         if len(letter.body) > limit_bytes:
             raise MessageTooLarge(letter.recipient, len(letter.body), limit_bytes)
-        patience = Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S)
+        room, confirm_s = Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S), self._confirm_s
         while True:
             async with self.window.room(len(letter.body)):
-                outcome = await self._attempt(await self._next_channel(), letter)
+                channel = await self._next_channel()
+                with self._insisting(channel, letter, confirm_s):
+                    outcome = await self._attempt(channel, letter)
+            confirm_s = min(2 * confirm_s, _LONGEST_CONFIRM * self._confirm_s)
             if outcome is _Outcome.CONFIRMED:
                 return
             if outcome is _Outcome.NO_ROOM:
                 # Without room in the window, so that messages to others pass meanwhile.
-                await self._pause(patience.next_s())
+                await self._pause(room.next_s())
 
     # --- what the session tells -------------------------------------------------------
 
@@ -129,6 +136,10 @@ class Outlet:
         self.withdraw()
 
     # --- one attempt ------------------------------------------------------------------
+
+    def _insisting(self, channel: AbstractChannel, letter: Letter, limit_s: float) -> Patience:
+        late = Unconfirmed(letter.recipient, limit_s)
+        return Patience(limit_s, lambda: self._give_up(channel, late), lambda: self._blocked)
 
     async def _attempt(self, channel: AbstractChannel, letter: Letter) -> _Outcome:
         try:

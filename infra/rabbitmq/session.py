@@ -13,7 +13,7 @@ from actors.ports import Lane
 
 from .address import BrokerAddress
 from .consuming import Intake, Subscription
-from .errors import GONE, reason_of
+from .errors import GONE, Unconfirmed, reason_of
 from .patience import Patience
 from .policy import LinkPolicy
 from .publishing import UNWELCOME, Outlet
@@ -171,6 +171,9 @@ class Session:
 
     def _suspect(self, channel: AbstractChannel, error: BaseException) -> None:
         """Take it that a channel is about to close, and lose the session if it does not."""
+        if isinstance(error, Unconfirmed):
+            self.lose(reason_of(error))
+            return
 
         async def closes() -> None:
             closed, _ = await asyncio.wait([channel.closing], timeout=_CLOSING_S)

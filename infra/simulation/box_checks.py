@@ -37,6 +37,7 @@ class BoxChecks:
         self._shares: dict[str, dict[bytes, None]] = {}
         self._seeds: dict[str, list[bytes]] = {}
         self._rounds: dict[bytes, bytes] = {}
+        self._openings: dict[tuple[str, str], bytes] = {}  # by host and round
 
     # --- messages ---------------------------------------------------------------------
 
@@ -126,15 +127,23 @@ class BoxChecks:
         for key, value in writes:
             if value is not None:
                 self._look_out(host, self._streams(host, key, value))
-                self._may_tell(host, key)
+            self._may_tell(host, key, value)
 
-    def _may_tell(self, host: str, key: str) -> None:
-        """Let a holder's part of a coin be told from when all parts are committed to."""
+    def _may_tell(self, host: str, key: str, value: bytes | None) -> None:
+        """Let a holder's part of a coin be told from when all parts are committed to.
+
+        Or from the end of its round: a batch that begins with the commitments and ends with that
+        writes the end alone, and nothing more will be told under this coin.
+        """
         prefix, _, kind = key.rpartition("/")
-        frozen = self._ghost.durable(host, f"{prefix}/frozen", HeldFreeze)
-        if kind == "committed" and frozen is not None:
+        if kind == "frozen" and value is not None:
+            self._openings[host, prefix] = self._ghost.parsed(value, HeldFreeze).opening
+            while len(self._openings) > _KEYS:
+                del self._openings[next(iter(self._openings))]
+        elif kind in ("frozen", "committed"):
+            opening = self._openings.get((host, prefix))
             known = self._seeds.get(host, [])
-            self._seeds[host] = [seed for seed in known if seed != frozen.opening]
+            self._seeds[host] = [seed for seed in known if seed != opening]
 
     def _streams(self, host: str, key: str, value: bytes) -> Iterable[str]:
         parsed, kind = self._ghost.parsed, key.split("/")

@@ -10,30 +10,68 @@ import msgspec
 
 from protocols.errors import Misuse
 
+from .auc import Auc
+from .contingency import Contingency
+from .correlation import Correlation
+from .cox import Cox
 from .elastic_net import ElasticNet, Ridge
-from .fedavg import FedAvg
+from .federated.fedadam import FedAdam
+from .federated.fedavg import FedAvg
+from .federated.federated import Federated
+from .federated.fedprox import FedProx
+from .federated.fedyogi import FedYogi
+from .federated.scaffold import Scaffold
 from .glm import Glm
+from .histogram import Histogram
 from .job import Algorithm
+from .kaplan_meier import KaplanMeier
+from .kmeans import KMeans
+from .lda import Lda
 from .logistic import Logistic
-from .moments import Moments
+from .moments import GroupedMoments, Moments
+from .naive_bayes import NaiveBayes
+from .pca import Pca
 from .probe import Probe
+from .quantiles import Quantiles
 from .softmax import Softmax
+from .t_test import TTest
 from .tabular import Tabular
 
 TABULAR: Mapping[str, type[Tabular]] = {
+    "auc": Auc,
+    "contingency": Contingency,
+    "correlation": Correlation,
+    "cox": Cox,
     "elastic_net": ElasticNet,
     "glm": Glm,
+    "grouped_moments": GroupedMoments,
+    "histogram": Histogram,
+    "kaplan_meier": KaplanMeier,
+    "kmeans": KMeans,
+    "lda": Lda,
     "logistic": Logistic,
     "moments": Moments,
+    "naive_bayes": NaiveBayes,
+    "pca": Pca,
+    "quantiles": Quantiles,
     "ridge": Ridge,
     "softmax": Softmax,
+    "t_test": TTest,
+}
+
+TORCH: Mapping[str, type[Federated]] = {
+    "fedadam": FedAdam,
+    "fedavg": FedAvg,
+    "fedprox": FedProx,
+    "fedyogi": FedYogi,
+    "scaffold": Scaffold,
 }
 
 # Never: whoever builds an algorithm by name can't know what data its `local` takes.
 ALGORITHMS: Mapping[str, type[Algorithm[Never]]] = {
-    "fedavg": FedAvg,
     "probe": Probe,
     **TABULAR,
+    **TORCH,
 }
 
 

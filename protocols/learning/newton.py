@@ -2,7 +2,8 @@
 
 Each owner adds the gradient and the information matrix of its rows' log-likelihood at the public
 coefficients. A step that makes things worse is halved. The columns are standardised, and
-coefficients are blocks of an intercept and one for each column.
+coefficients are blocks of an intercept and one for each column, or, in models without intercepts,
+one for each column.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ _VANISHED = 1e-7
 _NEAR = 1e-5
 _ROUNDING = 1e-7
 _HALVINGS = 60
+# So many times a step that leads beyond all models is followed by one that is as long and does too.
+_BOUNDLESS = 3
+_AS_LONG = 0.99
 
 
 class Likelihood(Protocol):
@@ -105,16 +109,16 @@ class Newton(Phase[Table]):
         beta = state.floats("beta")
         first = "objective" not in state.facts
         if sums["outside"] > 0:
-            return self._halved(state, beta)
+            return self._halved(self._bounded(state), beta)
         weights = self.penalty.weights(state, len(beta))
         deviance = float(sums["deviance"])
         objective = deviance / 2 + float(weights[0] @ np.abs(beta) + weights[1] @ beta**2 / 2)
         if not first and objective > state.number("objective") and not self._near(state):
             return self._halved(state, beta)
+        self.likelihood.check(sums)
         information = sums["information"] + self.likelihood.gauge()
         least = self._least(state, information + np.diag(weights[1]), lasso=self.penalty.l1 > 0)
         step = penalised_step(beta, sums["gradient"], information, weights)
-        self.likelihood.check(sums)
         max_step = float(np.abs(step).max()) / self.likelihood.unit(state, sums)
         arrays = {name: sums[name] for name in self.likelihood.extras()}
         return state.evolved(
@@ -133,7 +137,7 @@ class Newton(Phase[Table]):
     def regrouped(self, state: State) -> State | None:
         if not self.penalty.absent:
             return None  # it weighs coefficients of columns in the scale of all owners
-        memory = ("objective", "max_step", "least", "still")
+        memory = ("objective", "max_step", "least", "still", "outside_step", "outside_times")
         facts = {name: fact for name, fact in state.facts.items() if name not in memory}
         return replace(state, facts={**facts, "halvings": 0})
 
@@ -148,6 +152,17 @@ class Newton(Phase[Table]):
             return True
         # Steps that stopped shrinking that near to the end are rounding.
         return max_step < _ROUNDING and max_step >= state.number("max_step")
+
+    def _bounded(self, state: State) -> State:
+        """Count full steps beyond all models that are as long as those before; refuse the third."""
+        if state.count("halvings") or "max_step" not in state.facts:
+            return state
+        step = state.number("max_step")
+        before = state.number("outside_step") if "outside_step" in state.facts else np.inf
+        times = state.count("outside_times") + 1 if step >= _AS_LONG * before else 0
+        if times == _BOUNDLESS:
+            raise self._grown(state)
+        return state.evolved(outside_step=step, outside_times=times)
 
     def _halved(self, state: State, beta: Vector) -> State:
         """Go back half of a step that made things worse."""
@@ -171,12 +186,15 @@ class Newton(Phase[Table]):
                 f"({self._involved(vectors[:, 0])}); leave such columns out or add a penalty"
             )
         if values[0] <= _VANISHED * before:
-            raise JobFailed(
-                "the coefficients grow without bound: the columns separate the outcomes perfectly "
-                f"({self._involved(state.floats('beta') - state.floats('accepted'))}); "
-                "leave columns out or add a penalty"
-            )
+            raise self._grown(state)
         return before
+
+    def _grown(self, state: State) -> JobFailed:
+        involved = self._involved(state.floats("beta") - state.floats("accepted"))
+        return JobFailed(
+            "the coefficients grow without bound: the columns separate the outcomes perfectly "
+            f"({involved}); leave columns out or add a penalty"
+        )
 
     def _involved(self, direction: Vector) -> str:
         heavy = np.abs(direction) > 0.01 * np.abs(direction).max()
@@ -210,6 +228,8 @@ def warm(state: State) -> State:
 def standard(beta: Vector, state: State) -> Vector:
     """Return coefficients (k,) of the standardised columns; undoes `raw`."""
     scale, mean = state.floats("scale"), state.floats("mean")
+    if len(beta) == len(scale):
+        return beta * scale
     blocks = beta.reshape(-1, len(scale) + 1)
     intercepts = blocks[:, 0] + blocks[:, 1:] @ mean
     return np.column_stack([intercepts, blocks[:, 1:] * scale]).reshape(-1)
@@ -217,6 +237,8 @@ def standard(beta: Vector, state: State) -> Vector:
 
 def _transform(state: State, coefficients: int) -> Vector:
     scale, mean = state.floats("scale"), state.floats("mean")
+    if coefficients == len(scale):
+        return np.diag(1 / scale)
     block = np.diag(np.append(1.0, 1 / scale))
     block[0, 1:] = -mean / scale
     return np.asarray(np.kron(np.eye(coefficients // len(block)), block), dtype=np.float64)

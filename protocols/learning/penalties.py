@@ -45,11 +45,13 @@ class Penalty:
     def weights(self, state: State, coefficients: int) -> tuple[Vector, Vector]:
         """Return the weights (k,) of |b| and b²/2, for b of the standardised columns.
 
-        The coefficients are blocks of an intercept and one for each column.
+        The coefficients are blocks of an intercept and one for each column, or one for each.
         """
         scale = state.floats("scale")
-        unit = np.append(0.0, np.ones(len(scale)) if self.scaled else 1 / scale)
-        units = np.tile(unit, coefficients // len(unit))
+        unit = np.ones(len(scale)) if self.scaled else 1 / scale
+        with_intercepts = np.append(0.0, unit)
+        blocks = coefficients // len(with_intercepts)
+        units = unit if coefficients == len(unit) else np.tile(with_intercepts, blocks)
         rows = state.number("rows") if self.per_row else 1.0
         return self.l1 * rows * units, self.l2 * rows * units**2
 

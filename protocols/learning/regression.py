@@ -39,6 +39,9 @@ class Regression(Tabular):
         size = () if model.size is None else (Column(name=model.size, kind="positive"),)
         return (*numbers(model.features), outcome, *size)
 
+    def parameters(self) -> int:
+        return len(self.model().names)
+
     def phases(self) -> Sequence[Phase[Table]]:
         model = self.model()
         return (

@@ -114,6 +114,9 @@ class Softmax(Tabular):
         """Return the likelihood."""
         return Multinomial(self.features, self.target, self.levels, self.alpha == 0)
 
+    def parameters(self) -> int:
+        return len(self.model().names)
+
     def phases(self) -> Sequence[Phase[Table]]:
         penalty = Penalty(l2=self.alpha, scaled=self.scaled)
         newton = Newton(self.model(), penalty, self.tolerance)

@@ -5,13 +5,21 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .fits import Fit
 from .job import require
 from .phases import Phased
 from .state import State
 from .table import Column, Table
 
-COLUMN_OPTIONS = frozenset({"features", "levels", "size", "target"})
+COLUMN_OPTIONS = frozenset(
+    {
+        *("event", "features", "group", "levels", "size", "target", "time"),
+        *("by", "groups", "column", "column_levels", "row", "row_levels", "score"),
+    }
+)
 """Options of algorithms that name columns; they stand in `[data]` of a job file."""
 
 
@@ -21,6 +29,20 @@ class Tabular(Phased[Table]):
     @abstractmethod
     def columns(self) -> tuple[Column, ...]:
         """Return every column that `local` reads; a table holds these and no others."""
+
+    def parameters(self) -> int:
+        """Return how many parameters a model has that remembers rows; 0 where there is none.
+
+        An owner whose rows are too few for them declines; see `disclosure`.
+        """
+        return 0
+
+    def cells(self, state: State, data: Table) -> NDArray[np.int64]:
+        """Return how many of an owner's rows are in each cell that the coming sum counts.
+
+        None by default. An owner declines where one would be too small; see `disclosure`.
+        """
+        return np.zeros(0, dtype=np.int64)
 
     def fit(self, state: State) -> Fit | None:
         """Return what the job has found; None before the end, and where there is no more to say."""

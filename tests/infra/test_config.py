@@ -11,7 +11,7 @@ import pytest
 
 from infra import casting
 from infra.casting import plan_of
-from infra.config import ConfigError, FedAvgSettings, TableSettings, load_job
+from infra.config import ConfigError, TableSettings, TorchSettings, load_job
 from protocols.trust.sealing import CLASSICAL, HYBRID, suites
 
 FEDAVG = """
@@ -34,6 +34,8 @@ name = "middle"
 name = "south"
 data = "south"
 """
+
+TRAIN_A_MODEL = "algorithms that train a model (fedadam, fedavg, fedprox, fedyogi, scaffold)"
 
 LOGISTIC = """
 [job]
@@ -96,7 +98,7 @@ def test_fedavg_job_is_read_with_its_defaults(folder: Path) -> None:
         40,
         None,
     )
-    assert isinstance(job.learning, FedAvgSettings)
+    assert isinstance(job.learning, TorchSettings)
     assert job.learning.task == folder / "task.py"
     assert job.learning.metrics == ("loss", "accuracy")
     assert (job.learning.epochs, job.learning.batch_size) == (1, 32)
@@ -141,7 +143,7 @@ def test_every_key_of_the_file_reaches_the_job(folder: Path) -> None:
 
     job = load_job(written(folder, text))
 
-    assert isinstance(job.learning, FedAvgSettings)
+    assert isinstance(job.learning, TorchSettings)
     assert job.learning.metrics == ("loss",)
     assert (job.learning.epochs, job.learning.learning_rate) == (2, 0.5)
     assert (job.learning.batch_size, job.learning.seed) == (8, 7)
@@ -206,7 +208,7 @@ def test_a_job_cannot_be_changed_later(folder: Path) -> None:
     [
         ('"digits"', '"My Job"', "job.name", '"My Job" is no name', "a-z"),
         ('"digits"', '"digits\\n"', "job.name", "is no name", "a-z"),
-        ('"fedavg"', '"fedprox"', "job.algorithm", '"fedprox" is not known', '"fedavg"'),
+        ('"fedavg"', '"sgd"', "job.algorithm", '"sgd" is not known', '"fedavg"'),
         ("max_rounds = 40", "", "job.max_rounds", "missing", "max_rounds = 40"),
         ("max_rounds = 40", "max_rounds = 0", "job.max_rounds", "0 is too small", "1 or more"),
         ("max_rounds = 40", 'max_rounds = "40"', "job.max_rounds", "whole number", "= 40"),
@@ -534,7 +536,7 @@ def test_files_of_other_machines_are_not_looked_for(folder: Path) -> None:
     there = load_job(written(folder, fedavg), files=False)
     job = load_job(written(folder, logistic), files=False)
 
-    assert isinstance(there.learning, FedAvgSettings)
+    assert isinstance(there.learning, TorchSettings)
     assert there.learning.task == folder / "away.py"
     assert [owner.data for owner in job.owners] == [
         folder / "away.csv",
@@ -548,8 +550,8 @@ def test_files_of_other_machines_are_not_looked_for(folder: Path) -> None:
     [
         (FEDAVG, "[data]\ntarget = 'a'", "algorithms over tables"),
         (FEDAVG, "[logistic]", 'algorithm "logistic"'),
-        (LOGISTIC, "[model]\ntask = 'task.py'", 'algorithm "fedavg"'),
-        (LOGISTIC, "[training]", 'algorithm "fedavg"'),
+        (LOGISTIC, "[model]\ntask = 'task.py'", TRAIN_A_MODEL),
+        (LOGISTIC, "[training]", TRAIN_A_MODEL),
     ],
 )
 def test_section_of_the_other_algorithm_is_refused(

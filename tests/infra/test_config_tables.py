@@ -6,9 +6,15 @@ import pytest
 
 from infra.casting import assignment_of, columns_at, fingerprint, resolved
 from infra.config import ConfigError, TableSettings, job_text, load_job
+from protocols.learning.cox import Cox
 from protocols.learning.elastic_net import ElasticNet
 from protocols.learning.glm import Glm
+from protocols.learning.kaplan_meier import KaplanMeier
+from protocols.learning.kmeans import KMeans
+from protocols.learning.lda import Lda
 from protocols.learning.moments import Moments
+from protocols.learning.naive_bayes import NaiveBayes
+from protocols.learning.pca import Pca
 from protocols.learning.softmax import Softmax
 from protocols.learning.state import State
 
@@ -73,6 +79,60 @@ CASES = [
         "softmax",
         ('[data]\ntarget = "died"\nfeatures = ["age"]\nlevels = ["0", "1"]\n',),
         Softmax(features=("age",), target="died", levels=("0", "1"), max_rounds=30),
+    ),
+    (
+        "kaplan_meier",
+        (
+            '[data]\ntime = "stay"\nevent = "died"\ngroup = "age"\nlevels = ["50", "60"]\n',
+            "[kaplan_meier]\nuntil = 10\nstep = 2\n",
+        ),
+        KaplanMeier(
+            time="stay",
+            event="died",
+            group="age",
+            levels=("50", "60"),
+            until=10.0,
+            step=2.0,
+            max_rounds=30,
+        ),
+    ),
+    (
+        "cox",
+        ('[data]\ntime = "stay"\nevent = "died"\n', '[cox]\nties = "breslow"\n'),
+        Cox(features=("age", "weight"), time="stay", event="died", ties="breslow", max_rounds=30),
+    ),
+    (
+        "kmeans",
+        (
+            '[data]\nfeatures = ["age", "weight"]\n',
+            "[kmeans]\ncentres = [[50, 70.5], [60, 80]]\nleast = 1\n",
+        ),
+        KMeans(
+            features=("age", "weight"),
+            centres=((50.0, 70.5), (60.0, 80.0)),
+            least=1,
+            max_rounds=30,
+        ),
+    ),
+    (
+        "naive_bayes",
+        ('[data]\ntarget = "died"\nlevels = ["0", "1"]\n',),
+        NaiveBayes(
+            features=("age", "weight", "stay"), target="died", levels=("0", "1"), max_rounds=30
+        ),
+    ),
+    (
+        "lda",
+        (
+            '[data]\ntarget = "died"\nfeatures = ["age"]\nlevels = ["0", "1"]\n',
+            "[lda]\nleast = 9\n",
+        ),
+        Lda(features=("age",), target="died", levels=("0", "1"), least=9, max_rounds=30),
+    ),
+    (
+        "pca",
+        ("[pca]\ncomponents = 2\nscaled = true\n",),
+        Pca(features=("age", "weight", "stay", "died"), components=2, scaled=True, max_rounds=30),
     ),
     ("moments", (), Moments(features=("age", "weight", "stay", "died"), max_rounds=30)),
 ]

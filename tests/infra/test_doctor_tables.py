@@ -50,7 +50,7 @@ def test_tables_are_read_as_the_job_will_read_them(tmp_path: Path) -> None:
 
     assert said["ann"] == (Level.OK, f"{tmp_path}/ann.csv has 2 rows of 2 features")
     assert said["bob"][0] is Level.ERROR
-    assert "line 3, column 'stay': the target must be a whole number" in said["bob"][1]
+    assert "line 3, column 'stay': it must be a whole number" in said["bob"][1]
     assert "lacks 'stay'" in said["cem"][1]
 
 

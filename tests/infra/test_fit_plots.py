@@ -7,9 +7,15 @@ import pytest
 from fakes.secure_fits import UNEQUAL, fit, owners_of
 
 from infra.fit_plots import NoPlots, plot, save_plot
+from protocols.learning.cox import Cox
 from protocols.learning.elastic_net import ElasticNet
 from protocols.learning.fits import Fit
 from protocols.learning.glm import Glm
+from protocols.learning.kaplan_meier import KaplanMeier
+from protocols.learning.kmeans import KMeans
+from protocols.learning.lda import Lda
+from protocols.learning.naive_bayes import NaiveBayes
+from protocols.learning.pca import Pca
 from protocols.learning.softmax import Softmax
 from protocols.learning.tabular import Tabular
 
@@ -20,6 +26,8 @@ COLUMNS = {
     "b": B,
     "y": 1 + 2 * A - B + RNG.normal(size=200),
     "kind": np.digitize(A + RNG.normal(size=200), [-0.5, 0.5]).astype(float),
+    "time": np.ceil(20 * RNG.exponential(np.exp(-A))),
+    "died": (RNG.random(200) < 0.7).astype(float),
 }
 FEATURES = ("a", "b")
 ALGORITHMS: dict[str, Tabular] = {
@@ -28,6 +36,14 @@ ALGORITHMS: dict[str, Tabular] = {
     "softmax": Softmax(features=FEATURES, target="kind", levels=("low", "mid", "high")),
     "softmax, penalised": Softmax(
         features=FEATURES, target="kind", levels=("low", "mid", "high"), alpha=1.0
+    ),
+    "cox": Cox(features=FEATURES, time="time", event="died"),
+    "pca": Pca(features=FEATURES),
+    "kmeans": KMeans(features=FEATURES, clusters=3),
+    "naive bayes": NaiveBayes(features=FEATURES, target="kind", levels=("low", "mid", "high")),
+    "lda": Lda(features=FEATURES, target="kind", levels=("low", "mid", "high")),
+    "kaplan-meier": KaplanMeier(
+        time="time", event="died", until=50, group="kind", levels=("low", "mid", "high")
     ),
 }
 
@@ -41,7 +57,7 @@ def found(name: str) -> Fit:
 
 @pytest.mark.parametrize(
     ("name", "panels"),
-    [("glm", 1), ("elastic net", 1), ("softmax", 2), ("softmax, penalised", 3)],
+    [("glm", 1), ("elastic net", 1), ("softmax", 2), ("softmax, penalised", 3), ("cox", 1)],
 )
 def test_every_coefficient_but_the_intercept_is_drawn(name: str, panels: int) -> None:
     figure = plot(found(name))
@@ -60,6 +76,45 @@ def test_intervals_are_drawn_where_there_are_errors() -> None:
     assert [len(span) for span in spans] == [2, 2]
     assert spans[0][0][0] < 2 < spans[0][1][0]
     assert not plot(found("elastic net")).axes[0].collections
+
+
+def test_survival_has_a_curve_with_its_interval_for_each_group() -> None:
+    (axes,) = plot(found("kaplan-meier")).axes
+
+    assert [line.get_label() for line in axes.lines] == ["low", "mid", "high"]
+    assert all(line.get_ydata()[0] == 1 for line in axes.lines)
+    assert len(axes.collections) == 3
+    assert "at risk at" in axes.get_xlabel()
+
+
+def test_components_have_a_bar_each_and_columns_their_loadings() -> None:
+    bars, plane = plot(found("pca")).axes
+
+    assert len(bars.patches) == 2
+    assert [text.get_text() for text in plane.texts] == ["a", "b"]
+
+
+def test_centres_are_drawn_with_their_rows() -> None:
+    axes = plot(found("kmeans")).axes[0]
+
+    (image,) = axes.images
+    assert image.get_array().shape == (3, 2)
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert sum(int(label.split()[2]) for label in labels) == 200
+
+
+def test_every_class_has_its_means() -> None:
+    (axes,) = plot(found("naive bayes")).axes
+    (plane,) = plot(found("lda")).axes
+
+    assert len(axes.containers) == 3
+    assert [text.get_text().split(":")[0] for text in axes.get_legend().texts] == [
+        "low",
+        "mid",
+        "high",
+    ]
+    assert [text.get_text() for text in plane.get_legend().texts] == ["low", "mid", "high"]
+    assert len(plane.lines) == 6
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])

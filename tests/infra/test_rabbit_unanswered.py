@@ -177,6 +177,47 @@ async def test_link_ends_its_subscriptions_before_it_says_goodbye(peer: HandMade
     assert peer.asked.get("Basic.Cancel") == 1
 
 
+# --- messages that are not confirmed --------------------------------------------------------
+
+
+async def test_message_that_is_not_confirmed_loses_the_session_and_is_sent_again(
+    peer: HandMadeBroker,
+) -> None:
+    rig = Rig(peer, LinkPolicy(first_wait_s=0.01, longest_wait_s=0.02, confirm_s=0.3, close_s=0.3))
+    await rig.opened()
+    peer.held.add("Basic.Publish")
+
+    sending = asyncio.create_task(rig.link.publish("ann.bob.bulk", b"", lane=Lane.BULK))
+
+    lost = await rig.log.becomes(LinkState.LOST)
+    assert lost.reason.endswith("a message to 'bob' was not confirmed in 0.3 s")
+    await peer.until(lambda: peer.asked["Basic.Publish"] == 2)
+    again = await rig.log.becomes(LinkState.LOST, after=len(rig.log.changes))
+    assert again.reason.endswith("a message to 'bob' was not confirmed in 0.6 s")
+    sending.cancel()
+    await rig.link.close()
+
+
+async def test_message_may_wait_for_its_confirmation_while_the_broker_reads_nothing(
+    peer: HandMadeBroker,
+) -> None:
+    rig = Rig(peer, LinkPolicy(confirm_s=0.2, close_s=0.3))
+    await rig.opened()
+    peer.held.add("Basic.Publish")
+    sending = asyncio.create_task(rig.link.publish("ann.bob.bulk", b"", lane=Lane.BULK))
+    await peer.until(lambda: "Basic.Publish" in peer.asked)
+    peer.tell(Connection.Blocked("memory"))
+    await rig.log.becomes(LinkState.BLOCKED)
+
+    await asyncio.sleep(3 * 0.2)
+
+    assert rig.link.state is LinkState.BLOCKED
+    peer.tell(Connection.Unblocked())
+    await rig.log.becomes(LinkState.LOST)
+    sending.cancel()
+    await rig.link.close()
+
+
 # --- an end that is interrupted -------------------------------------------------------------
 
 

@@ -63,8 +63,8 @@ def test_what_a_column_may_not_hold_is_refused(
 
     error = failure(write(f"y\n{good}\n\n{cell}\n"), column)
 
-    assert error.kind == "bad target"
-    assert str(error).endswith(f"line 4, column 'y': the target must be {demand}")
+    assert error.kind == "bad value"
+    assert str(error).endswith(f"line 4, column 'y': it must be {demand}")
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_header_is_read_alone(write: Write) -> None:
         ("a,b,y\n1,inf,1\n", "not a number", "line 2, column 'b'"),
         ("a,b,y\n1,1e999,1\n", "not a number", "line 2, column 'b'"),
         ("a,b,y\n1_000,2,1\n", "not a number", "line 2, column 'a'"),
-        ("a,b,y\n1,2,1\n1,2,7\n", "bad target", "line 3, column 'y'"),
+        ("a,b,y\n1,2,1\n1,2,7\n", "bad value", "line 3, column 'y'"),
         ("a,c,y\n1,2,1\n", "different columns", "lacks 'b'; the job does not know its 'c'"),
         ("a,b\n1,2\n", "different columns", "lacks 'y'"),
     ],

@@ -33,6 +33,8 @@ from infra.worker_frames import (
 )
 from infra.workers import ProcessWorker, WorkSpec, evaluate_state, fit_alone, initial_state
 from protocols.codec import Undecodable, parse
+from protocols.learning.federated.fedavg import FedAvg
+from protocols.learning.federated.trainable import InitialModel
 from protocols.learning.logistic import Logistic
 from protocols.learning.state import State
 
@@ -205,7 +207,9 @@ def start_state() -> bytes:
         "0.weight": np.ones((3, 2), dtype=np.float32),
         "1.num_batches_tracked": np.array(0, dtype=np.int64),
     }
-    return State(arrays=arrays, facts={"round": 4, "history": []}).to_bytes()
+    buffers = frozenset(name for name in arrays if name.startswith("1.") and "_" in name)
+    state = FedAvg().start(InitialModel(arrays=arrays, buffers=buffers))
+    return state.evolved(round=4).to_bytes()
 
 
 async def failure(worker: ProcessWorker) -> WorkFailed:
@@ -221,8 +225,8 @@ async def test_vector_holds_weighted_change_weight_and_metrics(open_worker: Open
     vector = await worker.compute(start_state(), 0)
 
     assert vector[:3].tolist() == [40 * 5, 40 * 4, 40 * 0.25]
-    assert not vector[3:-3].any()
-    assert vector[-3:].tolist() == [40, 80, 20]
+    assert not vector[3:-4].any()
+    assert vector[-4:].tolist() == [40, 40, 80, 20]
 
 
 async def test_state_goes_before_the_vector_comes_and_only_its_owner_keeps_that() -> None:
@@ -423,7 +427,7 @@ async def test_next_computation_after_a_failure_starts_afresh(open_worker: Open)
 
 async def test_state_of_another_model_does_not_load(open_worker: Open) -> None:
     worker = open_worker("nothing")
-    other = State(arrays={"x": np.zeros(1)}, facts={"round": 0, "history": []}).to_bytes()
+    other = FedAvg().start(InitialModel(arrays={"x": np.zeros(1)})).to_bytes()
 
     for state in (b"no state", other):
         with pytest.raises(WorkFailed) as caught:

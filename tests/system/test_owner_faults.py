@@ -27,7 +27,7 @@ TABLE_FAULTS = {
     "word": ("not a number", "line 2, column 'b'"),
     "ragged": ("malformed csv", "line 2: 3 cells under 4 columns"),
     "columns": ("different columns", "lacks 'c'"),
-    "target": ("bad target", "the target must be 0 or 1"),
+    "target": ("bad value", "it must be 0 or 1"),
     "rows": ("empty", "has a header but no rows"),
     "nothing": ("empty", "has no header line"),
     "latin": ("malformed csv", "is not UTF-8 text"),

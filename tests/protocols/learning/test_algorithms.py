@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from protocols.learning.algorithms import build
-from protocols.learning.fedavg import FedAvg
+from protocols.learning.federated.fedavg import FedAvg
 from protocols.learning.logistic import Logistic
 
 
@@ -17,7 +17,7 @@ def test_options_of_a_job_make_an_algorithm() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "text"),
     [
-        ("fedsgd", {}, "no algorithm 'fedsgd'; there are elastic_net, fedavg, glm"),
+        ("fedsgd", {}, "no algorithm 'fedsgd'; there are auc, .*elastic_net, fedadam, fedavg"),
         ("fedavg", {"lr": 0.1}, "fedavg has no option 'lr'; it has max_rounds"),
         ("fedavg", {"max_rounds": "many"}, "max_rounds"),
         ("fedavg", {"clip": 0}, "clip must be a positive number"),

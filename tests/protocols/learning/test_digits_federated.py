@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import msgspec
 import numpy as np
@@ -10,7 +11,7 @@ import numpy as np
 import infra.demo
 from infra.torch_task import TorchTask
 from infra.worker_frames import WorkSpec
-from protocols.learning.fedavg import FedAvg
+from protocols.learning.federated.fedavg import FedAvg
 from protocols.learning.job import Opened
 
 OPTIONS: dict[str, int | float] = {
@@ -40,6 +41,25 @@ def test_five_owners_of_unequal_size_learn_the_digits() -> None:
     assert state.number("weight") == 1347
     assert at("held-out").evaluate(state)["accuracy"] >= 0.97
     assert algorithm.metrics(state)["loss"] < 0.05
+
+
+def test_digits_are_learnt_while_a_third_drops_out_and_one_is_gone_for_good() -> None:
+    algorithm = FedAvg(max_rounds=40, local_epochs=2, batch_size=32, learning_rate=0.5)
+    sites = {site: at(site) for site in SITES}
+    state, absent = at("held-out").initial(), 0
+
+    while not algorithm.verdict(state).over:
+        number = state.count("round")
+        random = Random(number)
+        left = SITES if number < 5 else SITES[:-1]  # the one with the most rows
+        here = [site for site in left if random.random() >= 0.3]
+        here = here if len(here) >= 3 else random.sample(left, 3)
+        absent += len(SITES) - len(here)
+        total = np.sum([sites[site].compute(state) for site in here], axis=0)
+        state = algorithm.update(state, Opened(total=total, survivors=tuple(here)))
+
+    assert absent > 0.3 * 40 * len(SITES)
+    assert at("held-out").evaluate(state)["accuracy"] >= 0.95
 
 
 def test_same_round_gives_the_same_vector() -> None:

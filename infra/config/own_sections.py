@@ -1,7 +1,9 @@
-"""The sections of algorithms over tables, made from the options that each of them has.
+"""The sections of the algorithms, made from the options that each of them has.
 
-Options that name columns stand in `[data]`, all others in a section named for the algorithm;
-`max_rounds` and `tolerance` stand in `[job]`. So a new algorithm needs nothing here.
+Over tables, options that name columns stand in `[data]`, all others in a section named for the
+algorithm. Of those that train a model, what all have stands in `[model]`, `[training]` and
+`[secure_sum]`, and what is one's own in a section of its own. `max_rounds` and `tolerance` stand
+in `[job]`. So a new algorithm needs nothing here.
 """
 
 from __future__ import annotations
@@ -14,10 +16,11 @@ from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 from pydantic import Field, create_model
 
-from protocols.learning.algorithms import TABULAR, options_of
+from protocols.learning.algorithms import TABULAR, TORCH, options_of
+from protocols.learning.federated.federated import Federated
 from protocols.learning.tabular import COLUMN_OPTIONS
 
-from .schema import Section, TableSettings, Texts
+from .schema import Section, TableSettings, Texts, TorchSettings
 
 _OF_THE_JOB = ("max_rounds", "tolerance")
 # Where a range or an example helps those who write the file.
@@ -29,8 +32,15 @@ _KNOWN: Mapping[str, tuple[Any, Any]] = {
 
 
 @cache
-def settings_of(algorithm: str) -> type[TableSettings]:
-    """Return the model of all settings of an algorithm."""
+def torch_settings(algorithm: str) -> type[TorchSettings]:
+    """Return the model of all settings of an algorithm that trains a model."""
+    fields = _fields(algorithm)
+    return create_model(f"{algorithm} settings", __base__=TorchSettings, **fields)
+
+
+@cache
+def table_settings(algorithm: str) -> type[TableSettings]:
+    """Return the model of all settings of an algorithm over tables."""
     fields = _fields(algorithm)
     return create_model(f"{algorithm} settings", __base__=TableSettings, **fields)
 
@@ -38,7 +48,14 @@ def settings_of(algorithm: str) -> type[TableSettings]:
 @cache
 def data_section(algorithm: str) -> type[Section]:
     """Return the model of `[data]`, as this algorithm wants it."""
-    return _section("data", {k: v for k, v in _fields(algorithm).items() if k in COLUMN_OPTIONS})
+    fields = {k: v for k, v in _fields(algorithm).items() if k in COLUMN_OPTIONS}
+    return _section("data", {**fields, **_shared()})
+
+
+def own_sections() -> dict[str, type[Section]]:
+    """Return the sections that are named for an algorithm; not every one needs its own."""
+    named = {name: own_section(name) for name in (*TABULAR, *TORCH)}
+    return {n: section for n, section in named.items() if n in TABULAR or section.model_fields}
 
 
 @cache
@@ -54,7 +71,13 @@ def any_data_section() -> type[Section]:
     fields: dict[str, Any] = {}
     for algorithm in TABULAR:
         fields |= {k: v for k, v in _fields(algorithm).items() if k in COLUMN_OPTIONS}
-    return _section("data", {k: (kind | None, None) for k, (kind, _) in fields.items()})
+    optional = {k: (kind | None, None) for k, (kind, _) in fields.items()}
+    return _section("data", {**optional, **_shared()})
+
+
+def _shared() -> dict[str, Any]:
+    """Return what `[data]` has for every algorithm."""
+    return {name: (field.annotation, field) for name, field in TableSettings.model_fields.items()}
 
 
 def _section(name: str, fields: Mapping[str, Any]) -> type[Section]:
@@ -63,12 +86,14 @@ def _section(name: str, fields: Mapping[str, Any]) -> type[Section]:
 
 
 def _fields(algorithm: str) -> dict[str, Any]:
-    kind = TABULAR[algorithm]
+    kind: type[object] = {**TABULAR, **TORCH}[algorithm]
+    common = {*_OF_THE_JOB, *(option.name for option in options_of(Federated))}
+    foreign = common if algorithm in TORCH else _OF_THE_JOB
     hints = get_type_hints(kind)
     return {
         option.name: _KNOWN.get(option.name, (_toml(hints[option.name]), _default(option)))
         for option in options_of(kind)
-        if option.name not in _OF_THE_JOB
+        if option.name not in foreign
     }
 
 
@@ -82,4 +107,8 @@ def _toml(kind: Any) -> Any:
         return Union[tuple(_toml(part) for part in get_args(kind))]  # noqa: UP007  # at run time
     if kind == tuple[str, ...]:
         return Texts
-    return Annotated[kind, Field(strict=False)] if get_origin(kind) is tuple else kind
+    if get_origin(kind) is tuple:
+        inner = tuple(part if part is Ellipsis else _toml(part) for part in get_args(kind))
+        made: Any = tuple.__class_getitem__(inner)
+        return Annotated[made, Field(strict=False)]
+    return kind

@@ -1,0 +1,1 @@
+"""Statistics in one command: from a question to a job."""

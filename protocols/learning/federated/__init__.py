@@ -1,0 +1,1 @@
+"""Models that many owners train together: local steps, a secure sum of changes, a server step."""

@@ -7,9 +7,9 @@ import asyncio
 from protocols.effects import CombineShares
 from protocols.errors import Misuse
 from protocols.secagg.agreed import trainers_of
-from protocols.secagg.chunks import chosen_streams, chunk_count
+from protocols.secagg.chunks import chosen_streams, chunk_count, share_chunk_count
 from protocols.secagg.coin import Values
-from protocols.secagg.degree_check import masked
+from protocols.secagg.combinations import Combination, relations_of
 from protocols.secagg.suites import SUITES
 
 from .ports import Offload, Spool
@@ -20,37 +20,36 @@ _AT_ONCE = 16  # shares that are read and combined together: they share the coef
 async def combinations_of(
     effect: CombineShares, spool: Spool, offload: Offload
 ) -> dict[str, Values]:
-    """Return <rho, share> + mask of each trainer of the set.
+    """Return the masked values of each trainer of the set: of degrees, then of bound norms.
 
     Memory O(chunk): a chunk of 16 shares at a time. Raises `StorageFailed`.
     """
-    config, chosen = effect.config, effect.chosen
-    streams, found = chosen_streams(config.cid(), chosen), list[Values]()
+    config, names = effect.config, trainers_of(effect.chosen)
+    streams, found = chosen_streams(config.cid(), effect.chosen), list[Values]()
+    seeds = effect.seeds or (b"",) * len(streams)
+    relations = relations_of(config, effect.coin)
+    tail = range(chunk_count(config), share_chunk_count(config))
     for first in range(0, len(streams), _AT_ONCE):
         some = streams[first : first + _AT_ONCE]
-        totals = [(0,) * effect.coin.repetitions for _ in some]
+        combined = [
+            Combination(config, effect.coin, relations, seed)
+            for seed in seeds[first : first + _AT_ONCE]
+        ]
         for index in range(chunk_count(config)):
             payloads = await asyncio.gather(*(spool.get(stream, index) for stream in some))
-            totals = await offload.run(_add, effect, totals, index, payloads)
-        masks = await asyncio.gather(*(spool.get(one, chunk_count(config)) for one in some))
-        found += await offload.run(_mask, effect, totals, masks)
-    return dict(zip(trainers_of(chosen), found, strict=True))
+            await offload.run(_add, effect, combined, index, payloads)
+        for one, stream in zip(combined, some, strict=True):
+            chunks = [await spool.get(stream, index) for index in tail]
+            found.append(await offload.run(one.masked, chunks))
+    return dict(zip(names, found, strict=True))
 
 
 def _add(
-    effect: CombineShares, totals: list[Values], index: int, payloads: list[bytes]
-) -> list[Values]:
-    config, coin = effect.config, effect.coin
+    effect: CombineShares, combined: list[Combination], index: int, payloads: list[bytes]
+) -> None:
     if not payloads:
         raise Misuse("combined no shares")
-    values = SUITES[config.suite].combine(config, coin, index, payloads)
-    return [coin.plus(total, value) for total, value in zip(totals, values, strict=True)]
-
-
-def _mask(effect: CombineShares, totals: list[Values], masks: list[bytes]) -> list[Values]:
-    config, coin = effect.config, effect.coin
-    suite = SUITES[config.suite]
-    return [
-        masked(coin, total, suite.masks(config, mask))
-        for total, mask in zip(totals, masks, strict=True)
-    ]
+    config = effect.config
+    values = SUITES[config.suite].combine(config, effect.coin, index, payloads)
+    for one, value, payload in zip(combined, values, payloads, strict=True):
+        one.add(index, value, payload)

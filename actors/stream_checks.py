@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from protocols.codec import Undecodable
 from protocols.effects import CheckStream, StoreChunk
 from protocols.round_config import RoundConfig
-from protocols.secagg.chunks import chunk_count
+from protocols.secagg.chunks import chunk_count, share_chunk_count
 from protocols.secagg.suites import SUITES
+from protocols.secagg.tails import hashed, holds_residues
 
 from .ports import Offload, Spool, StorageFailed
 
@@ -28,6 +29,7 @@ class _Course:
     next: int = 0
     ok: bool = True
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
+    tail: hashlib._Hash = field(default_factory=hashlib.sha256)
     ahead: set[int] = field(default_factory=set)
 
     def turn(self) -> list[int]:
@@ -41,10 +43,17 @@ class _Course:
     def take(self, config: RoundConfig, chunks: Iterable[bytes]) -> None:
         """Take in the chunks from `next` on."""
         for chunk in chunks:
-            masks = self.next == chunk_count(config)
+            number = self.next - chunk_count(config)
             self.next += 1
-            self.digest.update(chunk)
-            self.ok = self.ok and _holds_residues(config, chunk, masks=masks)
+            whole, tail = (chunk, b"") if number < 0 else hashed(config, number, chunk)
+            self.digest.update(whole)
+            self.tail.update(tail)
+            self.ok = self.ok and _holds_residues(config, number, chunk)
+
+    def found(self, effect: CheckStream) -> bool:
+        """Return whether what was taken in is what the effect expects."""
+        right = self.digest.digest() == effect.digest
+        return self.ok and right and (not effect.tail or self.tail.digest() == effect.tail)
 
 
 class StreamChecks:
@@ -71,17 +80,18 @@ class StreamChecks:
         await asyncio.gather(*(self._go_on(stream, some) for stream, some in coming.items()))
 
     async def matches(self, effect: CheckStream) -> bool:
-        """Return whether a whole stream has the digest and holds residues only.
+        """Return whether a whole stream has its digests and holds residues only.
 
         It is in the spool by now. Raises `StorageFailed`.
         """
         course = self._courses.pop(effect.stream, None) or _Course()
-        count = chunk_count(effect.config) + effect.masks
+        config = effect.config
+        count = share_chunk_count(config) if effect.masks else chunk_count(config)
         while course.next < count:
             wanted = range(course.next, min(count, course.next + _AT_ONCE))
             chunks = await asyncio.gather(*(self._spool.get(effect.stream, i) for i in wanted))
-            await self._offload.run(course.take, effect.config, chunks)
-        return course.ok and course.digest.digest() == effect.digest
+            await self._offload.run(course.take, config, chunks)
+        return course.found(effect)
 
     def forget(self, prefix: str) -> None:
         """Give up the stream of this name and all below it: they are about to be erased."""
@@ -111,13 +121,12 @@ class StreamChecks:
         return await self._spool.get(stream, index) if known is None else known.payload
 
 
-def _holds_residues(config: RoundConfig, chunk: bytes, *, masks: bool) -> bool:
-    suite = SUITES[config.suite]
+def _holds_residues(config: RoundConfig, number: int, chunk: bytes) -> bool:
+    """Say so of a chunk; from 0 on `number` counts those of the tail."""
+    if number >= 0:
+        return holds_residues(config, number, chunk)
     try:
-        if masks:
-            suite.masks(config, chunk)
-        else:
-            suite.add(config, None, chunk)
+        SUITES[config.suite].add(config, None, chunk)
     except Undecodable:
         return False
     return True

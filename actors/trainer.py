@@ -18,11 +18,14 @@ from protocols.reports import OwnerTrouble
 from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.chunks import chunk_count, share_size, upload_stream
 from protocols.secagg.contributing import Contributing
-from protocols.secagg.fixed_point import FixedPoint
+from protocols.secagg.field import Residues
 from protocols.secagg.suites import SUITES
+from protocols.secagg.tail_dealing import deal_tails, salts_of
+from protocols.secagg.tails import cut
 
 from .actor import Actor, Decide, Ports
 from .ports import Blobs, StorageFailed, Worker, WorkFailed
+from .preparing import Shortness, digests_of, encoded_by
 from .seals import Seals
 from .software import Setup
 
@@ -106,28 +109,53 @@ class Trainer(Actor):
 
     async def _protected(self, announce: Announce) -> ContributionHeader:
         """Compute; encode, protect and spool chunk by chunk; return the header."""
-        config = announce.config
-        vector = await self._vector(config)
-        suite, seed = SUITES[config.suite], self.ports.entropy.bytes(32)
-        fixed_point, step = FixedPoint.of(config), suite.chunk_values(config)
+        config, offload = announce.config, self.ports.offload
+        encoded = encoded_by(config, await self._vector(config))
+        shortness = Shortness(config, self.name, encoded) if config.norm_bound else None
+        if shortness is not None:
+            await self._require_short(shortness)
+        seed = self.ports.entropy.bytes(32)
         digests = [hashlib.sha256() for _ in self.roster.holders]
         for chunk in range(chunk_count(config)):
-            first = chunk * step
-            encode = partial(fixed_point.encode, vector[first : first + step], first=first)
-            values = await self.ports.offload.run(encode)
+            values = await offload.run(encoded, chunk)
             payloads = await self._shares(config, values, seed, chunk)
-            await self.ports.offload.run(_update, digests, payloads)
+            await offload.run(_update, digests, payloads)
             await self._spool(announce, chunk, payloads)
-        if config.checks:
-            masks = suite.deal_masks(config, seed)
+        tails = None
+        if shortness is not None:
+            _update(digests, salts_of(config, seed))
+            salt, dealt = await self._witness(shortness, _digests(digests), seed)
+            tailed = await offload.run(self._tails, config, seed, dealt)
+            tails = digests_of(salt, tailed)
+            await self._spool_tails(announce, tailed)
+        elif config.checks:
+            masks = SUITES[config.suite].deal_masks(config, seed)
             _update(digests, masks)
-            await self._spool(announce, chunk_count(config), masks)
+            await self._spool_tails(announce, masks)
         return ContributionHeader(
             cid=config.cid(),
             trainer=self.name,
             share_bytes=share_size(config),
-            share_digests=tuple(digest.digest() for digest in digests),
+            share_digests=_digests(digests),
+            tails=tails,
         )
+
+    async def _require_short(self, shortness: Shortness) -> None:
+        await shortness.require(self.ports.offload)
+
+    async def _witness(
+        self, shortness: Shortness, digests: tuple[bytes, ...], seed: bytes
+    ) -> tuple[bytes, Residues]:
+        return await shortness.witness(digests, seed, self.ports.offload)
+
+    def _tails(self, config: RoundConfig, seed: bytes, dealt: Residues) -> tuple[bytes, ...]:
+        return tuple(tail.to_bytes() for tail in deal_tails(config, seed, dealt))
+
+    async def _spool_tails(self, announce: Announce, tails: tuple[bytes, ...]) -> None:
+        config = announce.config
+        pieces = zip(*(cut(config, tail) for tail in tails), strict=True)
+        for index, payloads in enumerate(pieces, start=chunk_count(config)):
+            await self._spool(announce, index, payloads)
 
     async def _shares(
         self, config: RoundConfig, values: NDArray[np.int64], seed: bytes, chunk: int
@@ -171,6 +199,10 @@ class Trainer(Actor):
             log.exception("%s: %s can't be read", self.name, stream)
             return lambda: self._machine.unreadable(header.cid, holder)
         return lambda: self._machine.uploaded(header.cid, holder)
+
+
+def _digests(digests: list[hashlib._Hash]) -> tuple[bytes, ...]:
+    return tuple(digest.digest() for digest in digests)
 
 
 def _update(digests: list[hashlib._Hash], payloads: tuple[bytes, ...]) -> None:

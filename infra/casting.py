@@ -191,6 +191,7 @@ def plan_of(job: Job) -> Plan:
         chunk_bytes=limits.chunk_bytes,
         sealing=_sealing(secure_sum.sealing),
         checks=secure_sum.checks,
+        norm_bound=secure_sum.squared_norm,
         abandoned_rounds=limits.abandoned_rounds,
         timing=Timing(
             grace_s=limits.opening_s,

@@ -71,13 +71,15 @@ class Erase:
 class CheckStream:
     """Report whether a whole stream has this digest and holds residues only.
 
-    It is a vector's, and with `masks` one chunk longer.
+    It is a vector's, and with `masks` a whole share's. Where norms are bound, `digest` is that of
+    the vector's share and its salt, and `tail` that of all that is dealt beside it.
     """
 
     config: RoundConfig
     stream: str
     digest: bytes
     masks: bool = field(default=False, kw_only=True)
+    tail: bytes = field(default=b"", kw_only=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +125,15 @@ class SumShares:
 
 @dataclass(frozen=True, slots=True)
 class CombineShares:
-    """Holder: combine each stored share of `chosen` under the coin, masked; report the values."""
+    """Holder: combine each stored share of `chosen` under the coin, masked; report the values.
+
+    Where norms are bound, `seeds` are those of the trainers' tests, in the order of the set.
+    """
 
     config: RoundConfig
     chosen: tuple[Contribution, ...]
     coin: Coin
+    seeds: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -161,17 +161,29 @@ class Working(Message, frozen=True):
 # --- contribute -----------------------------------------------------------------------
 
 
-class ContributionHeader(Message, frozen=True):
+class TailDigests(Message, frozen=True):
+    """What a header has besides, where norms are bound: the salt of its tests, and the tails.
+
+    `digests[i]` is that of what the holder at place i gets beside its share of the vector.
+    """
+
+    salt: Digest
+    digests: Annotated[tuple[Digest, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
+
+
+class ContributionHeader(Message, frozen=True, omit_defaults=True):
     """What a trainer fixes before the first byte leaves: one digest for each roster holder.
 
     `share_digests[i]` belongs to the holder at place i of the round's roster; the digest of
-    this header names the contribution.
+    this header names the contribution. Where norms are bound it is that of the vector's share
+    and a salt that only this holder gets; `tails` are left out of the bytes elsewhere.
     """
 
     cid: Digest
     trainer: Name
     share_bytes: Size
     share_digests: Annotated[tuple[Digest, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
+    tails: TailDigests | None = None
 
 
 class ShareChunk(Message, frozen=True):
@@ -337,7 +349,10 @@ class Ask(Message, frozen=True):
 
 
 class CheckValues(Message, frozen=True):
-    """Holder → coordinator: for each run that it was asked about one residue a repetition."""
+    """Holder → coordinator: for each run that it was asked about one residue a repetition.
+
+    Where norms are bound as many of squares follow.
+    """
 
     cid: Digest
     coin: Digest

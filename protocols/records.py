@@ -127,7 +127,8 @@ class RunRecord(Value, frozen=True):
     `closed` is the id of the last round that ended, empty before the first: everybody is told
     of its end again after a restart, as a crash may have come before the telling. `liars` are
     the holders that answered falsely in rounds whose sum was opened, `inconsistent` the trainers
-    whose shares belonged to no vector in rounds that were checked. `proposed` are the sets of
+    whose shares belonged to no vector in rounds that were checked, `too_long` those whose vector
+    was longer than the bound. `proposed` are the sets of
     earlier rounds over the same state.
     """
 
@@ -141,17 +142,20 @@ class RunRecord(Value, frozen=True):
     closed: bytes = b""
     liars: tuple[Name, ...] = ()
     inconsistent: tuple[Name, ...] = ()
+    too_long: tuple[Name, ...] = ()
     proposed: TrainerSets | None = None
 
 
-class Suspect(Value, frozen=True):
+class Suspect(Value, frozen=True, omit_defaults=True):
     """A trainer that was left out by the check, and why.
 
-    `disputed` names holders whose values do not fit its shares; with none it is at fault.
+    `disputed` names holders whose values do not fit its shares; with none it is at fault. It is
+    its vector's length, if `too_long`, and else its shares.
     """
 
     trainer: Name
     disputed: tuple[Name, ...]
+    too_long: bool = False
 
 
 class CheckRecord(Value, frozen=True):

@@ -86,9 +86,10 @@ class HolderReturned:
 class SharesChecked:
     """The shares of all trainers that were collected were checked before the vote.
 
-    Those of `inconsistent` lie on no polynomial at the honest holders; each of `disputed`, a
-    trainer and holders, does not fit, and either may be at fault. The round goes on without
-    these trainers.
+    Those of `inconsistent` lie on no polynomial at the honest holders; the vectors of `too_long`
+    are longer than the round's bound, or what shows that they are not is false; each of
+    `disputed`, a trainer and holders, does not fit, and either may be at fault. The round goes on
+    without these trainers.
     """
 
     job: str
@@ -96,6 +97,7 @@ class SharesChecked:
     checked: str
     inconsistent: tuple[str, ...]
     disputed: tuple[tuple[str, tuple[str, ...]], ...]
+    too_long: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +156,8 @@ class JobEnded:
     """The job is over: `converged`, `max rounds`, `stopped`, or `failed` with the reason.
 
     `liars` are the share-holders that answered falsely in some round, `inconsistent` the
-    trainers whose shares belonged to no vector in some round.
+    trainers whose shares belonged to no vector in some round, `too_long` those whose vector was
+    longer than the bound.
     """
 
     job: str
@@ -163,6 +166,7 @@ class JobEnded:
     completed: int
     liars: tuple[str, ...] = ()
     inconsistent: tuple[str, ...] = ()
+    too_long: tuple[str, ...] = ()
 
 
 Outcome = Literal["contributed", "answered", "declined", "refused", "late", "closed"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from fractions import Fraction
 from typing import Annotated, Literal
 
 import msgspec
@@ -12,6 +13,7 @@ from .trust.sealing import SuiteName
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}\Z"
 MINIMUM_FLOOR = 3  # with two survivors, each learns the other's vector from the sum
+MAX_NORM_BOUND = 2**54 // 76  # docs/norm-bound.md: above, the tests do not fit the field p61
 
 Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
@@ -68,6 +70,8 @@ class RoundConfig(
         state: SHA-256 of the model state that the contributions refer to.
         checks: whether it is checked that trainers' shares lie on polynomials before the vote;
             left out of the bytes where they are not.
+        norm_bound: the largest sum of squares of the integers of one contribution; 0, and left
+            out of the bytes, where there is no bound.
     """
 
     job: Name
@@ -89,6 +93,7 @@ class RoundConfig(
     state: Digest
     roster: Digest
     checks: bool = False
+    norm_bound: Annotated[int, msgspec.Meta(ge=0, le=MAX_NORM_BOUND)] = 0
 
     def __post_init__(self) -> None:
         wrong = threshold_faults(
@@ -105,6 +110,11 @@ class RoundConfig(
                 threshold=self.threshold,
                 vote=self.vote,
             )
+        if self.norm_bound:
+            wrong += norm_means(checks=self.checks, field=self.field, suite=self.suite)
+            wrong += norm_faults(holders=self.holders, faults=self.faults, threshold=self.threshold)
+        if not 0 <= self.norm_bound <= MAX_NORM_BOUND:
+            wrong.append(f"norm_bound {self.norm_bound} is not between 0 and {MAX_NORM_BOUND}")
         if self.minimum > self.trainers:
             wrong.append(f"minimum {self.minimum} is above the {self.trainers} trainers")
         if wrong:
@@ -119,7 +129,9 @@ class RoundConfig(
         needed = holders_needed(
             threshold=self.threshold, faults=self.faults, quorum=self.quorum, vote=self.vote
         )
-        # The values of t holders always fit one polynomial.
+        # The values of t holders always fit one polynomial, those of 2 · t - 1 one of squares.
+        if self.norm_bound:
+            return max(needed, norm_holders(self.threshold, self.faults))
         return max(needed, self.threshold + 1) if self.checks else needed
 
     def answers_needed(self) -> int:
@@ -209,6 +221,50 @@ def checks_faults(*, holders: int, faults: int, threshold: int, vote: bool) -> l
     if not vote:
         wrong.append("checks need vote = true: the holders agree on their coin by a quorum")
     return wrong
+
+
+def norm_holders(threshold: int, faults: int) -> int:
+    """Return how many holders must speak where norms are bound: 2 · t - 1 + f, above 2 · t - 1."""
+    return 2 * threshold - 1 + max(faults, 1)
+
+
+def squared_bound(norm: float, fraction_bits: int) -> int:
+    """Return β for vectors of reals up to `norm`, exactly: (norm · 2^fraction_bits)², rounded down.
+
+    What is bounded are the integers that travel. Rounding to them may add √d / 2 to their norm.
+    """
+    return int((Fraction(norm) * 2**fraction_bits) ** 2)
+
+
+def norm_means(*, checks: bool, field: str, suite: str) -> list[str]:
+    """Name what a norm bound lacks beside holders; empty when it lacks nothing."""
+    wrong = []
+    if not checks:
+        wrong.append("a norm bound needs checks = true, as bits are believed of true shares only")
+    if field != "p61":
+        wrong.append(f'a norm bound needs field = "p61", as squares do not fit {field}')
+    if suite != "shamir":
+        wrong.append(f'a norm bound needs suite = "shamir", as shares of {suite} have no squares')
+    return wrong
+
+
+def norm_faults(*, holders: int, faults: int, threshold: int) -> list[str]:
+    """Name every reason why so many holders can't bound the norms of vectors; empty when they can.
+
+    With n holders, f faults and threshold t: n >= 2 · t - 1 + f and n > 2 · t - 1, as squares of
+    shares lie on polynomials with 2 · t - 1 coefficients (docs/norm-bound.md).
+    """
+    needed = norm_holders(threshold, faults)
+    if holders >= needed:
+        return []
+    inequality = "n >= 2t - 1 + f" if faults else "n > 2t - 1"
+    most = (holders + 1 - max(faults, 1)) // 2
+    smaller = f", or threshold {most} or less" if most > max(faults, 1) else ""
+    return [
+        f"a norm bound needs {inequality}, as squares of shares have twice the degree: with "
+        f"threshold {threshold} and faults {faults} {needed} holders, and there are {holders}; "
+        f"use {needed} holders or more{smaller}"
+    ]
 
 
 def crowd_fault(holders: int, faults: int) -> str | None:

@@ -13,15 +13,21 @@ from math import comb, exp, expm1, fsum, inf, lgamma, log, log1p
 
 from protocols.round_config import (
     MINIMUM_FLOOR,
+    checks_faults,
     holders_needed,
     majority,
+    norm_faults,
+    norm_holders,
     threshold_faults,
 )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
-    """What a job file sets: n, t, the vote, the minimum, N owners, patience in seconds."""
+    """What a job file sets: n, t, the vote, the minimum, N owners, patience in seconds.
+
+    `checks` and `norms` say whether owners' shares are checked, and norms are bound.
+    """
 
     holders: int
     threshold: int
@@ -30,6 +36,8 @@ class Setting:
     owners: int
     patience_s: float
     faults: int = 0
+    checks: bool = False
+    norms: bool = False
 
     @property
     def quorum(self) -> int:
@@ -39,9 +47,12 @@ class Setting:
     @property
     def needed(self) -> int:
         """How many holders a round can't do without."""
-        return holders_needed(
+        needed = holders_needed(
             threshold=self.threshold, faults=self.faults, quorum=self.quorum, vote=self.vote
         )
+        if self.norms:
+            return max(needed, norm_holders(self.threshold, self.faults))
+        return max(needed, self.threshold + 1) if self.checks else needed
 
     def allowed(self) -> bool:
         """Whether a job may have this setting."""
@@ -52,6 +63,12 @@ class Setting:
             quorum=self.quorum,
             vote=self.vote,
         )
+        if self.checks:
+            wrong += checks_faults(
+                holders=self.holders, faults=self.faults, threshold=self.threshold, vote=self.vote
+            )
+        if self.norms:
+            wrong += norm_faults(holders=self.holders, faults=self.faults, threshold=self.threshold)
         return not wrong and MINIMUM_FLOOR <= self.minimum <= self.owners
 
 

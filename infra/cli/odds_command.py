@@ -59,6 +59,8 @@ def setting_of(job: Job) -> Setting:
         minimum=federation.minimum,
         owners=len(job.owners),
         patience_s=job.limits.patience_s,
+        checks=job.secure_sum.checks,
+        norms=job.secure_sum.norm_bound is not None,
     )
 
 

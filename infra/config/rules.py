@@ -6,16 +6,21 @@ mistake never hides another.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from infra.rabbitmq.address import AddressError, BrokerAddress
 from protocols.learning.layout import GRID_BITS, ROOM_BITS
 from protocols.round_config import (
+    MAX_NORM_BOUND,
     MINIMUM_FLOOR,
     checks_faults,
     crowd_fault,
     majority,
+    norm_faults,
+    norm_means,
+    squared_bound,
     threshold_faults,
 )
 from protocols.secagg.field import FIELDS
@@ -54,6 +59,36 @@ def _checks(holders: int, faults: int, threshold: int, vote: bool, checks: bool)
         return []
     found = checks_faults(holders=holders, faults=faults, threshold=threshold, vote=vote)
     return [f"secure_sum.checks: {text}" for text in found]
+
+
+def _norm_holders(holders: int, faults: int, threshold: int, bound: float | None) -> list[str]:
+    if bound is None:
+        return []
+    found = norm_faults(holders=holders, faults=faults, threshold=threshold)
+    return [f"secure_sum.norm_bound: {text}" for text in found]
+
+
+def _norm_means(checks: bool, field: str, bound: float | None) -> list[str]:
+    if bound is None:
+        return []
+    found = norm_means(checks=checks, field=field, suite="shamir")
+    return [f"secure_sum.norm_bound: {text}" for text in found]
+
+
+def _norm_fits(bound: float | None, fraction_bits: int) -> list[str]:
+    if bound is None or 1 <= squared_bound(bound, fraction_bits) <= MAX_NORM_BOUND:
+        return []
+    place = f"secure_sum.norm_bound: {bound:g} with {fraction_bits} fraction bits"
+    if squared_bound(bound, fraction_bits) < 1:
+        return [f"{place} is below the smallest number that travels; use more fraction bits"]
+    most = math.isqrt(MAX_NORM_BOUND)
+    fitting = [bits for bits in range(61) if squared_bound(bound, bits) <= MAX_NORM_BOUND]
+    fewer = f"use fraction_bits = {fitting[-1]} or less, or " if fitting else "use "
+    smaller = math.floor(most / 2**fraction_bits * 1000) / 1000 or most / 2**fraction_bits
+    return [
+        f"{place} is above {most} / 2^fraction_bits, more than can be checked in the field p61; "
+        f"{fewer}a bound of {smaller:g} or less"
+    ]
 
 
 def with_cure(fault: str, holders: int) -> str:
@@ -145,6 +180,17 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
         ),
         _checks,
     ),
+    (
+        (
+            "federation.holders",
+            "federation.faults",
+            "federation.threshold",
+            "secure_sum.norm_bound",
+        ),
+        _norm_holders,
+    ),
+    (("secure_sum.checks", "secure_sum.field", "secure_sum.norm_bound"), _norm_means),
+    (("secure_sum.norm_bound", "secure_sum.fraction_bits"), _norm_fits),
     (("federation.broker", "federation.insecure"), _encrypted),
     (("federation.minimum", "owner.count"), _enough_owners),
     (("owner.names",), _unique_names),

@@ -19,7 +19,7 @@ from protocols.learning.disclosure import Rules
 from protocols.learning.table import Column, Kind
 from protocols.learning.tabular import COLUMN_OPTIONS
 from protocols.messages import MAX_HOLDERS, MAX_TRAINERS
-from protocols.round_config import MINIMUM_FLOOR, NAME_PATTERN, Roster
+from protocols.round_config import MINIMUM_FLOOR, NAME_PATTERN, Roster, squared_bound
 
 from .problems import shown
 
@@ -307,6 +307,21 @@ class SecureSum(Section):
         description="find the owners whose shares do not belong together before each vote, "
         "and go on without them",
     )
+    norm_bound: float | None = Field(
+        None,
+        gt=0,
+        le=1e9,
+        examples=["2.5"],
+        description="the largest Euclidean norm of what one owner contributes in a round; "
+        "longer vectors are left out of the sum. Its argument awaits review",
+    )
+
+    @property
+    def squared_norm(self) -> int:
+        """β, the bound as the sum of the squares of the integers that travel; 0 without one."""
+        if self.norm_bound is None:
+            return 0
+        return squared_bound(self.norm_bound, self.fraction_bits)
 
 
 class Limits(Section):

@@ -7,7 +7,7 @@ from enum import Enum
 
 import msgspec
 
-from protocols.round_config import holders_needed, majority
+from protocols.round_config import holders_needed, majority, norm_holders
 
 
 class Kind(Enum):
@@ -72,6 +72,7 @@ class Kind(Enum):
     LIE_GARBAGE_SHARE = "lie: garbage for a share"
     LIE_OLD_SHARE = "lie: share of an earlier round"
     LIE_LOOSE_SHARES = "lie: shares that do not fit"
+    LIE_LONG_VECTOR = "lie: vector beyond the bound"
     LIE_STRANGE_VOTE = "lie: vote for no set"
     LIE_EMPTY_VOTE = "lie: vote without the shares"
     LIE_GARBAGE_ANSWER = "lie: garbage for an answer"
@@ -170,6 +171,7 @@ class Size:
     training_s: float = 4.0
     faults: int = 0
     checks: bool = False
+    norms: bool = False
 
     @property
     def needed(self) -> int:
@@ -180,6 +182,8 @@ class Size:
             quorum=majority(self.holders, self.faults),
             vote=self.vote,
         )
+        if self.norms:
+            return max(needed, norm_holders(self.threshold, self.faults))
         return max(needed, self.threshold + 1) if self.checks else needed
 
 

@@ -40,6 +40,7 @@ class Rule(Enum):
     GENUINE = "what is chosen was contributed"
     ONE_COIN = "one freeze and one coin a round, and values under it only"
     CONSISTENT = "no sum that was checked has shares of no vector"
+    SHORT = "no sum that was checked has a vector beyond the bound"
     ONE_SUM = "no two sums of one round can be opened"
     APART = "no two sums over one state differ by fewer trainers than the minimum"
     ONE_CONTRIBUTION = "a trainer contributes once a round"

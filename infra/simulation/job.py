@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.coordinator import Assignment
 from protocols.learning.probe import Probe
-from protocols.round_config import Roster, majority
+from protocols.round_config import MAX_NORM_BOUND, Roster, majority
 from protocols.secagg.coordinating import Plan as Rounds
 from protocols.secagg.patience import Timing
 from protocols.trust.sealing import CLASSICAL
@@ -43,10 +43,12 @@ def assignment_of(size: Size, probe: Probe) -> Assignment:
         vote=size.vote,
         quorum=majority(size.holders, size.faults),
         minimum=size.minimum,
-        chunk_bytes=1024,
+        # What is dealt beside a vector whose norm is bound has 23 KB.
+        chunk_bytes=32_768 if size.norms else 1024,
         # Every library has it, so a seed tells one history on all machines.
         sealing=CLASSICAL,
         checks=size.checks,
+        norm_bound=MAX_NORM_BOUND if size.norms else 0,
         abandoned_rounds=_NO_END,
         timing=TIMING,
     )

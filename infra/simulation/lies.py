@@ -22,6 +22,7 @@ class Lies:
         told: who lied to whom.
         contributions: by round, those that a lying trainer made up and that fit the round.
         loose: by round, those of them whose shares are each of another vector.
+        long: by round, those of them whose vector is beyond every bound.
         headers: by round, all that a trainer sent shares under, beside its own contribution.
         votes: by round and lying holder, the sets that it voted for.
         answers: by round and lying holder, the payloads that it answered with.
@@ -32,6 +33,7 @@ class Lies:
     told: dict[tuple[str, str], None] = field(default_factory=dict)
     contributions: dict[bytes, Vectors] = field(default_factory=dict)
     loose: dict[bytes, dict[tuple[str, bytes], None]] = field(default_factory=dict)
+    long: dict[bytes, dict[tuple[str, bytes], None]] = field(default_factory=dict)
     headers: dict[bytes, dict[tuple[str, bytes], None]] = field(default_factory=dict)
     votes: dict[bytes, dict[str, dict[bytes, None]]] = field(default_factory=dict)
     answers: dict[bytes, dict[str, dict[bytes, None]]] = field(default_factory=dict)

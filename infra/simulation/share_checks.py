@@ -72,13 +72,17 @@ class ShareChecks:
         for name in event.inconsistent:
             if not any(liar == name for liar, _ in told):
                 self._ghost.violated(Rule.HONEST, self._coordinator, f"says that {name} is loose")
+        for name in event.too_long:
+            if not any(liar == name for liar, _ in told):
+                text = f"says that the vector of {name} is too long"
+                self._ghost.violated(Rule.HONEST, self._coordinator, text)
         for name, holders in event.disputed:
             lied = any(liar in (name, *holders) for liar, _ in told)
             if not lied and not self._ghost.forgetful:
                 self._ghost.violated(Rule.HONEST, self._coordinator, f"doubts {name}")
 
     def on_complete(self, event: RoundComplete, record: RoundRecord | None) -> None:
-        """See that a sum that was checked has no shares of no vector in it."""
+        """See that a sum that was checked has no shares of no vector in it, and none too long."""
         if record is None or not record.config.checks:
             return
         loose = self._ghost.lies.loose.get(record.config.cid(), {})
@@ -86,6 +90,13 @@ class ShareChecks:
             if (one.trainer, one.digest) in loose and one.trainer in event.survivors:
                 text = f"summed shares of {one.trainer} that belong to no vector"
                 self._ghost.violated(Rule.CONSISTENT, self._coordinator, text)
+        if not record.config.norm_bound:
+            return
+        long = self._ghost.lies.long.get(record.config.cid(), {})
+        for one in record.chosen:
+            if (one.trainer, one.digest) in long and one.trainer in event.survivors:
+                text = f"summed the vector of {one.trainer}, which is beyond the bound"
+                self._ghost.violated(Rule.SHORT, self._coordinator, text)
 
     # --- holders ----------------------------------------------------------------------
 

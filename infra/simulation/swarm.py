@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
-from protocols.round_config import Roster, checks_faults, majority
+from protocols.round_config import Roster, checks_faults, majority, norm_faults
 
 from .draws import stream
 from .faults import Aim, Fault, Kind, Plan, Point, Rates, Size
@@ -96,6 +96,7 @@ _HEALED_S = 240.0
 _LYING_SEEDS = 1 / 3
 _ALLOWING_SEEDS = 1 / 3
 _CHECKING_SEEDS = 1 / 2  # of those in which trainers' shares can be checked
+_BINDING_SEEDS = 1 / 2  # of those in which norms can be bound
 _PARTIES = ("coordinator", "holder", "trainer")
 
 
@@ -135,7 +136,15 @@ def _drawn(seed: int) -> Size:
         holders=size.holders, faults=size.faults, threshold=size.threshold, vote=size.vote
     )
     drawn = stream(seed, "checks").random() < _CHECKING_SEEDS
-    return replace(size, checks=True) if checkable and drawn else size
+    return _with_norms(replace(size, checks=True), seed) if checkable and drawn else size
+
+
+def _with_norms(size: Size, seed: int) -> Size:
+    """Bind norms in some seeds whose shares are checked; honest vectors of two values all fit."""
+    found = norm_faults(holders=size.holders, faults=size.faults, threshold=size.threshold)
+    if found or stream(seed, "norms").random() >= _BINDING_SEEDS:
+        return size
+    return replace(size, norms=True, values=2)
 
 
 def _size(draw: Random) -> Size:

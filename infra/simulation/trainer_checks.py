@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 from protocols.messages import ContributionHeader, ShareChunk, Wire
 from protocols.records import Contributed
 from protocols.reports import TookPart
+from protocols.round_config import RoundConfig
 from protocols.secagg.fixed_point import FixedPoint
 from protocols.secagg.prg import SEED_BYTES
 from protocols.secagg.sets import contribution_digest
 from protocols.secagg.suites import SUITES
+from protocols.secagg.tail_dealing import salts_of
+from protocols.secagg.tails import SALT_BYTES
 
 from .box_checks import BoxChecks
 from .ghost import Ghost, Rule
@@ -89,17 +92,19 @@ class TrainerChecks:
         suite, share = SUITES[config.suite], self._boxes.share(host, to, chunk)
         if vector is None or share is None or suite.chunks(config) != 1:
             return
+        if chunk.index > suite.chunks(config):
+            return  # of a tail its beginning is looked at
         values = FixedPoint.of(config).encode(vector)
         place = self._ghost.roster.holders.index(to)
         drawn = [seed for seed in self._drawn[host] if len(seed) == SEED_BYTES]
-        masks = chunk.index == suite.chunks(config)
+        tail = chunk.index == suite.chunks(config)
+        if tail and config.norm_bound:
+            share = share[:SALT_BYTES]
         used = [
             seed
             for seed in drawn
             if share
-            == (
-                suite.deal_masks(config, seed) if masks else suite.protect(config, values, seed, 0)
-            )[place]
+            == (_tails(config, seed) if tail else suite.protect(config, values, seed, 0))[place]
         ]
         if not used:
             self._ghost.violated(Rule.SECRET, host, "a share is hidden by no entropy that it drew")
@@ -175,3 +180,9 @@ class TrainerChecks:
             if needle in text:
                 self._ghost.violated(Rule.SECRET, host, f"{where} holds what only it may know")
                 return
+
+
+def _tails(config: RoundConfig, seed: bytes) -> tuple[bytes, ...]:
+    """Return what a tail begins with, by place."""
+    suite = SUITES[config.suite]
+    return salts_of(config, seed) if config.norm_bound else suite.deal_masks(config, seed)

@@ -170,12 +170,8 @@ class StatusBoard:
             case Incompatible():
                 versions = ", ".join(str(version) for version in event.versions)
                 self._trouble(f"{event.peer} speaks other versions of the protocol: {versions}")
-            case SharesChecked() if event.inconsistent:
-                names = ", ".join(event.inconsistent)
-                self._trouble(f"round {event.number}: shares of {names} belong to no vector")
-            case SharesChecked() if event.disputed:
-                names = ", ".join(trainer for trainer, _ in event.disputed)
-                self._trouble(f"round {event.number}: shares of {names} do not fit some holders'")
+            case SharesChecked():
+                self._shares_checked(event)
             case AnswersJudged() if event.liars:
                 names = ", ".join(event.liars)
                 self._trouble(f"round {event.number}: false answers of {names}, left out")
@@ -185,6 +181,16 @@ class StatusBoard:
                 self._trouble(f"{event.kind}: {event.text}", private=True)
             case _:
                 pass  # nothing went wrong
+
+    def _shares_checked(self, event: SharesChecked) -> None:
+        found = {
+            "shares of {} belong to no vector": event.inconsistent,
+            "vectors of {} are longer than the bound": event.too_long,
+            "shares of {} do not fit some holders'": [trainer for trainer, _ in event.disputed],
+        }
+        for text, names in found.items():
+            if names:
+                self._trouble(f"round {event.number}: {text.format(', '.join(names))}")
 
     def _progress(self, event: Progress) -> bool:
         """Say whether a step began."""

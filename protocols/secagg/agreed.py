@@ -33,6 +33,11 @@ def name_of(coin: Coin) -> bytes:
     return hashlib.sha256(b"quorate coin\x00" + coin.context + coin.seed).digest()
 
 
+def words_of(config: RoundConfig) -> int:
+    """Return of how many polynomials a holder tells values: degrees, and where bound norms."""
+    return 2 if config.norm_bound else 1
+
+
 def trainers_of(chosen: tuple[Contribution, ...]) -> tuple[str, ...]:
     """Name the trainers of a set, in its order."""
     return tuple(contribution.trainer for contribution in chosen)

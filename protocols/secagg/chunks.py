@@ -6,22 +6,22 @@ from protocols.messages import Contribution
 from protocols.round_config import RoundConfig
 
 from .suites import SUITES
+from .tails import tail_bytes, tail_chunk_bytes, tail_chunks
 
 
 def chunk_count(config: RoundConfig) -> int:
-    """Return the number of chunks of a vector: all of an answer, and of a share but its masks."""
+    """Return the number of chunks of a vector: all of an answer, and of a share but its tail."""
     return SUITES[config.suite].chunks(config)
 
 
 def share_chunk_count(config: RoundConfig) -> int:
-    """Return the number of chunks of a share; where there are checks, the last is its masks."""
-    return chunk_count(config) + config.checks
+    """Return the number of chunks of a share; where there are checks, a tail ends it."""
+    return chunk_count(config) + tail_chunks(config)
 
 
 def share_size(config: RoundConfig) -> int:
-    """Return the bytes of one holder's share, the masks among them."""
-    suite = SUITES[config.suite]
-    return suite.share_bytes(config) + (suite.mask_bytes(config) if config.checks else 0)
+    """Return the bytes of one holder's share, its tail among them."""
+    return SUITES[config.suite].share_bytes(config) + tail_bytes(config)
 
 
 def upload_stream(cid: bytes, holder: str) -> str:
@@ -61,9 +61,10 @@ def _sizes(config: RoundConfig, index: int, chunks: int) -> tuple[int, int]:
     """Return how many chunks there are, and the bytes of one of them, 0 where there is none."""
     if index >= chunks:
         return chunks, 0
-    suite = SUITES[config.suite]
-    masks = index == chunk_count(config)
-    return chunks, suite.mask_bytes(config) if masks else suite.payload_bytes(config, index)
+    number = index - chunk_count(config)
+    if number >= 0:
+        return chunks, tail_chunk_bytes(config, number)
+    return chunks, SUITES[config.suite].payload_bytes(config, index)
 
 
 def _fault(

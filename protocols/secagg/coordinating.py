@@ -64,6 +64,7 @@ class Plan:
     timing: Timing
     faults: int = 0
     checks: bool = False
+    norm_bound: int = 0
     epoch: int = 0  # of the signed roster, 0 where there is none
 
 
@@ -159,12 +160,19 @@ class Coordinating:
             closed=b"" if self._round is None else self._round.cid,
             liars=self._liars(),
             inconsistent=self._inconsistent(),
+            too_long=self._too_long(),
         )
 
     def _inconsistent(self) -> tuple[str, ...]:
         """Name the trainers whose shares belonged to no vector, in this round or before."""
-        now = () if self._round is None else self._round.inconsistent
+        now = () if self._round is None else self._round.checking.inconsistent
         before = () if self._run is None else self._run.inconsistent
+        return tuple(name for name in self._roster.trainers if name in (*before, *now))
+
+    def _too_long(self) -> tuple[str, ...]:
+        """Name the trainers whose vector was longer than the bound, in this round or before."""
+        now = () if self._round is None else self._round.checking.too_long
+        before = () if self._run is None else self._run.too_long
         return tuple(name for name in self._roster.trainers if name in (*before, *now))
 
     def _liars(self) -> tuple[str, ...]:
@@ -233,6 +241,7 @@ class Coordinating:
             state=run.state,
             roster=self._roster.digest(),
             checks=plan.checks,
+            norm_bound=plan.norm_bound,
         )
 
     def _began(self) -> Report:
@@ -250,7 +259,7 @@ class Coordinating:
             seed=self._seed,
             announced=gathering.announcement(),
             chosen=gathering.chosen,
-            check=gathering.check_record(),
+            check=gathering.checking.record,
         )
         if record == self._stored:
             return []
@@ -452,6 +461,7 @@ class Coordinating:
             abandoned=run.abandoned + 1,
             closed=gathering.cid,
             inconsistent=self._inconsistent(),
+            too_long=self._too_long(),
         )
         return Record("run", canonical(self._run))
 
@@ -471,6 +481,7 @@ class Coordinating:
             completed=0 if run is None else run.completed,
             liars=() if run is None else run.liars,
             inconsistent=() if run is None else run.inconsistent,
+            too_long=() if run is None else run.too_long,
         )
         return [Report(self.ended)]
 

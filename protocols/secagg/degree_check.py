@@ -15,6 +15,8 @@ import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 
+import numpy as np
+
 from protocols.errors import Misuse
 
 from .coin import Coin, Values, digest_of
@@ -89,22 +91,24 @@ def masked(coin: Coin, combination: Values, masks: Residues) -> Values:
 
 
 class Weights:
-    """The lambdas of one coin: uniform, one for each trainer and repetition."""
+    """The lambdas of one coin: uniform, one for each trainer, repetition and word."""
 
-    def __init__(self, coin: Coin, trainers: Sequence[str]) -> None:
+    def __init__(self, coin: Coin, trainers: Sequence[str], words: int = 1) -> None:
         """Draw them for the frozen set.
 
         Args:
             coin: the public one.
             trainers: all of the frozen set, sorted.
+            words: of how many polynomials each holder tells values; one after the other.
 
         Raises:
             Misuse: not sorted, or a name twice.
         """
         if any(one >= other for one, other in pairwise(trainers)):
             raise Misuse("the trainers are not sorted by distinct names")
-        columns = coin.rows("lambda", 0, len(trainers)).T.tolist()
-        self._modulus, self._none = coin.field.modulus, (0,) * coin.repetitions
+        rows = [coin.rows("lambda", word, len(trainers)) for word in range(words)]
+        columns = np.concatenate(rows).T.tolist()
+        self._modulus, self._none = coin.field.modulus, (0,) * (words * coin.repetitions)
         self._of = {name: tuple(column) for name, column in zip(trainers, columns, strict=True)}
 
     def summed(self, values: Mapping[str, Values], trainers: Iterable[str]) -> Values:

@@ -30,7 +30,7 @@ from protocols.round_config import Roster, RoundConfig
 from protocols.trust.errors import Untrusted
 from protocols.trust.signing import Verifier, require_said
 
-from .agreed import coin_of, name_of, trainers_of
+from .agreed import coin_of, name_of, trainers_of, words_of
 from .coin import Coin, Values
 from .degree_check import OPENING_BYTES, Weights, commitment, opens
 from .held_round import HeldRound
@@ -161,7 +161,8 @@ class Freezing:
         if check.combined is not None:
             return [self._values(held, coin, check.combined)]
         begun, check.combining = check.combining, True
-        return [] if begun else [CombineShares(held.config, check.frozen, coin)]
+        seeds = held.seeds_of(check.frozen)
+        return [] if begun else [CombineShares(held.config, check.frozen, coin, seeds)]
 
     def _require_tossed(
         self, held: HeldRound, name: bytes, tossed: tuple[Endorsement, ...]
@@ -178,7 +179,7 @@ class Freezing:
     def _values(self, held: HeldRound, coin: Coin, combined: dict[str, Values]) -> Send:
         check = held.check
         trainers = trainers_of(check.frozen or ())
-        weights = Weights(coin, trainers)
+        weights = Weights(coin, trainers, words_of(held.config))
         told = CheckValues(
             cid=held.cid,
             coin=name_of(coin),

@@ -31,7 +31,7 @@ from protocols.messages import (
     Working,
 )
 from protocols.records import CheckRecord
-from protocols.reports import AnswersJudged, Progress, SharesChecked, Step
+from protocols.reports import AnswersJudged, Progress, Step
 from protocols.round_config import Roster
 from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import SealingKey
@@ -39,6 +39,7 @@ from protocols.trust.transcript import Judged
 
 from .answers import Answers
 from .asking import certificate_of, request_of
+from .checking import Checking
 from .claims import Claims
 from .collected import Collected
 from .contradictions import Contradictions
@@ -49,7 +50,6 @@ from .patience import Patience
 from .pledges import apart_of
 from .sealed import key_fault
 from .sets import set_digest
-from .tossing import Tossing, reason_of
 from .trial import Trial, Verdict
 
 _ASK_ALL = 2  # each so manieth time all holders are asked what they have
@@ -92,7 +92,7 @@ class Gathering:
         self._answers = Answers(config)
         self._trial = Trial(config, roster.holders, means.entropy)
         self._claims = Claims(roster.federation, self.cid, means.verifier)
-        self._tossing: Tossing | None = None
+        self.checking = Checking(config, roster, self._collected)
         self._gone: dict[str, None] = {}
 
     @property
@@ -137,10 +137,6 @@ class Gathering:
         """Return what is announced of the holders that take part; none before."""
         return tuple(self.opened[name] for name in self.announced)
 
-    def check_record(self) -> CheckRecord | None:
-        """Return how far the check has come, None before it began."""
-        return None if self._tossing is None else self._tossing.record
-
     def resume(
         self,
         announced: tuple[Opened, ...],
@@ -153,7 +149,8 @@ class Gathering:
             self.announced = tuple(self.opened)
             self.step = Step.COLLECTING
         if check is not None:
-            self._check(check)
+            self.step = Step.CHECKING
+            self.checking.begin(check)
         if chosen:
             self._choose(chosen)
         opens = self._open_again(self._roster.holders)
@@ -239,7 +236,7 @@ class Gathering:
 
     def _stage(self) -> tuple[object, ...]:
         """Return what is asked for now."""
-        check = self._tossing
+        check = self.checking.begun
         return self.step, None if check is None else check.stage
 
     def _enter(self, step: Step, now_s: float) -> None:
@@ -290,7 +287,8 @@ class Gathering:
         if chosen := chosen or self._collected.releasable(minimum, recall=False):
             self._collected.spare(chosen, minimum)
             if self.config.checks:
-                self._check(CheckRecord(frozen=chosen))
+                self.step = Step.CHECKING
+                self.checking.begin(CheckRecord(frozen=chosen))
             else:
                 self._choose(chosen)
             self._enter(self.step, now_s)
@@ -301,17 +299,8 @@ class Gathering:
             or f"{few} survivors are below the minimum of {minimum}"
         )
 
-    def _check(self, record: CheckRecord) -> None:
-        self._tossing = Tossing(self.config, self._roster, record)
-        self.step = Step.CHECKING
-        self._leave_out(record)
-
-    def _leave_out(self, record: CheckRecord) -> None:
-        for suspect in record.suspects:
-            self._collected.exclude(suspect.trainer, reason_of(suspect))
-
     def _leave_checking(self, now_s: float) -> list[Effect]:
-        check = self._checked_now()
+        check = self.checking.now
         self._patience.has_enough(check.ready, now_s)
         overdue = self._patience.exhausted(now_s)
         if check.ready and (self._all_gave() or overdue or self._patience.over_grace(now_s)):
@@ -319,7 +308,7 @@ class Gathering:
             if check.fault is not None:
                 return self._abandon(check.fault)
             if check.suspects is not None:
-                return self._check_ended(check, now_s)
+                return self._check_ended(now_s)
             self._patience.enter(now_s)
             return self._resend(self.waiting_for())
         if overdue:
@@ -327,41 +316,13 @@ class Gathering:
             return self._abandon(f"{heard} took part in the check ({check.phase.value})")
         return []
 
-    def _checked_now(self) -> Tossing:
-        if self._tossing is None:
-            raise Misuse("nothing is checked in this round")
-        return self._tossing
-
-    def _check_ended(self, check: Tossing, now_s: float) -> list[Effect]:
-        suspects = check.suspects or ()
-        self._leave_out(check.record)
-        told = Report(
-            SharesChecked(
-                job=self.config.job,
-                number=self.config.number,
-                checked="" if check.status is None else check.status.value,
-                inconsistent=self.inconsistent,
-                disputed=tuple((one.trainer, one.disputed) for one in suspects if one.disputed),
-            )
-        )
-        minimum, names = self.config.minimum, ", ".join(one.trainer for one in suspects)
-        if len(check.chosen) < minimum:
-            few = f"{len(check.chosen)} contributions are below the minimum"
-            return [told, *self._abandon(f"{few} without {names}, whose shares do not fit")]
-        chosen = self._collected.apart(check.chosen, minimum) if suspects else check.chosen
-        if not chosen:
-            held_back = self._collected.held_back(minimum) or "no set may be summed"
-            return [told, *self._abandon(f"without {names}, whose shares do not fit: {held_back}")]
+    def _check_ended(self, now_s: float) -> list[Effect]:
+        told, chosen = self.checking.ended()
+        if isinstance(chosen, str):
+            return [told, *self._abandon(chosen)]
         self._choose(chosen)
         self._enter(self.step, now_s)
         return [told, *self._resend(self.announced)]
-
-    @property
-    def inconsistent(self) -> tuple[str, ...]:
-        """Name the trainers whose shares belong to no vector, for certain."""
-        check = self._tossing
-        suspects = () if check is None else check.record.suspects
-        return tuple(one.trainer for one in suspects if not one.disputed)
 
     def _all_can_be_opened(self) -> bool:
         awaited = self._awaited()
@@ -452,7 +413,7 @@ class Gathering:
             case Step.COLLECTING:
                 return self._collected.unsettled(self._awaited(), holders=len(self.announced))
             case Step.CHECKING:
-                return self._checked_now().waiting_for(self.announced)
+                return self.checking.now.waiting_for(self.announced)
             case Step.VOTING:
                 return tuple(n for n in self.announced if n not in self._votes)
             case Step.RELEASING:
@@ -517,7 +478,7 @@ class Gathering:
                 got = self._collected.receipts()
                 return got, max(got, len(self._awaited()) * len(self.announced))
             case Step.CHECKING:
-                check = self._checked_now()
+                check = self.checking.now
                 return len(check.heard), check.need
             case Step.VOTING:
                 return len(self._votes), self.config.quorum
@@ -526,7 +487,7 @@ class Gathering:
 
     def _resend(self, names: Iterable[str]) -> list[Effect]:
         if self.step is Step.CHECKING:
-            asked = self._checked_now().request()
+            asked = self.checking.now.request()
             return [Send(name, asked) for name in names]
         request = request_of(
             self.step,
@@ -658,7 +619,7 @@ class Gathering:
         return None  # counted by the actor; the request is repeated until the step's end
 
     def _on_check(self, sender: str, message: Message, signature: bytes) -> list[Effect] | None:
-        check = self._tossing
+        check = self.checking.begun
         if check is None or not check.receive(sender, message, signature):
             return None
         return []

@@ -23,6 +23,7 @@ from .chunks import share_stream
 from .credit import Incoming
 from .held_check import HeldCheck
 from .sets import contribution_digest
+from .tails import seed_of_tests
 
 
 @dataclass(slots=True)
@@ -48,6 +49,7 @@ class HeldRound:
     cid: bytes = field(init=False)
     partial: dict[str, Partial] = field(default_factory=dict)
     complete: dict[str, bytes] = field(default_factory=dict)
+    tests: dict[str, bytes] = field(default_factory=dict)  # seeds, of those that are complete
     signatures: dict[str, bytes] = field(default_factory=dict)  # of the first header of each
     excluded: dict[str, HeldExclusion] = field(default_factory=dict)
     vote: tuple[Contribution, ...] | None = None
@@ -75,6 +77,17 @@ class HeldRound:
         """Whether shares are combined, or an answer is decided on, not there, and worked on."""
         summing = self.answered_set is not None and self.answer is None and not self.unable
         return summing or self.check.combining
+
+    def completed(self, header: ContributionHeader) -> None:
+        """Take note that all of a share is here, and is what its header says."""
+        self.complete[header.trainer] = contribution_digest(header)
+        if self.config.norm_bound:
+            self.tests[header.trainer] = seed_of_tests(header)
+
+    def seeds_of(self, chosen: tuple[Contribution, ...]) -> tuple[bytes, ...]:
+        """Return the seeds of the tests of a set that is here, none where norms are not bound."""
+        names = (one.trainer for one in chosen)
+        return tuple(self.tests[name] for name in names) if self.config.norm_bound else ()
 
     def lack(self, chosen: tuple[Contribution, ...]) -> str | None:
         """Say that not all of a set is here, None if it is."""
@@ -114,7 +127,7 @@ class HeldRound:
         digest = contribution_digest(share.header)
         self.signatures[trainer] = share.signature
         if share.complete:
-            self.complete[trainer] = digest
+            self.completed(share.header)
             return
         indices: Iterable[int] = sorted(stored.get(share_stream(self.cid, trainer), ()))
         chunks = Incoming(dict.fromkeys(indices))

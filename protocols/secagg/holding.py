@@ -74,6 +74,7 @@ from .pledges import HeldPledges
 from .pulse import Pulse
 from .sealed import key_fault
 from .sets import contribution_digest, set_digest, set_fault
+from .tails import tails_fault
 from .terms import Terms
 
 
@@ -290,6 +291,7 @@ class Holding:
         fault = share_fault(held.config, header.share_bytes, message.index, message.payload)
         if len(header.share_digests) != held.config.holders:
             fault = f"{len(header.share_digests)} digests for {held.config.holders} holders"
+        fault = fault or tails_fault(held.config, header)
         if fault is not None:
             raise PeerViolation(sender, f"sent a share of the wrong shape: {fault}")
 
@@ -316,9 +318,10 @@ class Holding:
         chunks = share_chunk_count(held.config)
         if partial.chunks.whole(chunks):
             place = self._roster.holders.index(self._name)
-            digest = partial.header.share_digests[place]
+            digest, tails = partial.header.share_digests[place], partial.header.tails
             stream, masks = share_stream(held.cid, trainer), held.config.checks
-            return [CheckStream(held.config, stream, digest, masks=masks)]
+            tail = b"" if tails is None else tails.digests[place]
+            return [CheckStream(held.config, stream, digest, masks=masks, tail=tail)]
         if held.fixed:
             return []
         spans = partial.chunks.grant(chunks, self._credit(), offered=offered)
@@ -339,7 +342,7 @@ class Holding:
         if not ok:
             return self._exclude(held, trainer, "the share does not have the announced digest")
         del held.partial[trainer]
-        held.complete[trainer] = partial.digest
+        held.completed(partial.header)
         share = HeldShare(header=partial.header, complete=True, signature=partial.signature)
         return [held.record(f"share/{trainer}", share), *self._receipts(held, trainer)]
 

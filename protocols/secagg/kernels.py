@@ -179,6 +179,22 @@ def _add61(accumulator: NDArray[np.uint64], row: Residues) -> None:
         accumulator[j] = _reduced61(accumulator[j] + row[j])
 
 
+@_compiled
+def _square61(row: Residues, out: Residues) -> None:
+    for j in range(row.size):
+        low, high = row[j] & _LOW32, row[j] >> _S32
+        middle = _U64(2) * low * high
+        carried = (middle >> _S29) + ((middle & _LOW29) << _S32)
+        out[j] = _reduced61(((high * high) << _S3) + carried + _fold61(low * low))
+
+
+def squares61(row: Residues) -> Residues:
+    """Return the square of each residue of p61, modulo p. Time O(d)."""
+    out = np.empty(row.size, dtype=np.uint64)
+    _square61(np.ascontiguousarray(row), out)
+    return out
+
+
 def _split61(rows: Residues, holders: int) -> Residues:
     shares = np.empty((holders, rows.shape[1]), dtype=np.uint64)
     _horner61(rows, shares)

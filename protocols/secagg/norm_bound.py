@@ -2,7 +2,7 @@
 
 The statement is that of PINE (Rothblum, Omri, Chen, Talwar, "PINE: Efficient norm-bound
 verification for secret-shared vectors", 2023); shares of an honest majority are squared in
-place of a proof. The written argument awaits review, and nothing uses this yet.
+place of a proof. The written argument awaits review; rounds use it where a job says so.
 """
 
 from __future__ import annotations
@@ -18,17 +18,18 @@ from numpy.typing import NDArray
 
 from protocols.errors import Misuse, Unfit
 
-from .coin import PIECE, Coin, Values, digest_of
-from .dot_products import dot_products
+from .coin import PIECE, digest_of
 from .field import P61, PrimeField, Residues
+from .signed_sums import Signs, signed_sums, unpacked
 
 TESTS = 100
 MAX_TESTS = 1000
 _ALPHA_SQUARED = 76  # a test of an honest vector fails with probability 2 · exp(-76)
 _K_SQUARED = 81  # p / a²: a vector that wraps passes a test with probability 1/2 at most
+_PIECES = 2**32  # pieces of a chunk have the numbers from chunk · 2^32
 
-Signs: TypeAlias = NDArray[np.int8]
-"""Shape (tests, length): -1, 0 or 1 with probabilities 1/4, 1/2 and 1/4."""
+Sums: TypeAlias = tuple[int, ...]
+"""For each test <s, x>: integers of a vector, or such that count modulo p, of shares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,94 +93,100 @@ def signs_seed(context: bytes, trainer: str, salt: bytes, digests: Sequence[byte
 def signs(bound: NormBound, seed: bytes, piece: int, length: int) -> Signs:
     """Return the coefficients of all tests for piece number `piece` of a vector.
 
-    The vector is cut into pieces of `coin.PIECE` coordinates. Two bits of a SHAKE-256 stream
-    make each coefficient: the difference of the bits.
+    Two bits of a SHAKE-256 stream make each coefficient: the difference of the bits.
 
     Time and memory O(tests · length).
     """
-    count = bound.tests * length
+    return unpacked(_stream(bound, seed, piece, length), bound.tests, length)
+
+
+def _stream(bound: NormBound, seed: bytes, piece: int, length: int) -> NDArray[np.uint8]:
     domain = b"quorate norm signs" + piece.to_bytes(8, "big")
-    stream = hashlib.shake_256(domain + seed).digest(-(-count // 4))
-    bits = np.unpackbits(np.frombuffer(stream, dtype=np.uint8), bitorder="little")
-    drawn: Signs = bits[0 : 2 * count : 2].astype(np.int8)
-    drawn -= bits[1 : 2 * count : 2].astype(np.int8)
-    return drawn.reshape(bound.tests, length)
+    count = -(-bound.tests * length // 4)
+    return np.frombuffer(hashlib.shake_256(domain + seed).digest(count), dtype=np.uint8)
 
 
-def witness(bound: NormBound, vector: NDArray[np.int64], seed: bytes) -> Residues | None:
+def sums_of_tests(bound: NormBound, seed: bytes, chunk: int, values: NDArray[np.int64]) -> Sums:
+    """Return what one chunk of a vector adds to each of its tests.
+
+    The chunks must be cut alike for everybody; each is cut into pieces of `coin.PIECE`.
+
+    Args:
+        bound: of the round.
+        seed: of the trainer's tests.
+        chunk: number of the chunk, from 0.
+        values: shape (length,), integers of any size, or residues of p61 taken as integers.
+
+    Time O(tests · length), memory O(tests · PIECE / 4); the interpreter's lock is released.
+    """
+    totals = [0] * bound.tests
+    for number, start in enumerate(range(0, values.size, PIECE)):
+        part = np.ascontiguousarray(values[start : start + PIECE])
+        stream = _stream(bound, seed, chunk * _PIECES + number, part.size)
+        for j, value in enumerate(signed_sums(stream, part, bound.tests)):
+            totals[j] += value
+    return tuple(totals)
+
+
+def squares_of(bound: NormBound, values: NDArray[np.int64]) -> int:
+    """Return the sum of the squares of integers, exactly; beyond the bound any larger number.
+
+    Time O(d).
+    """
+    largest = max(int(values.max()), -int(values.min())) if values.size else 0
+    if largest**2 > bound.squared:
+        return largest**2
+    # A square is below 2^48, and a piece of 2^15 of them below 2^63.
+    parts = (values[start : start + PIECE] for start in range(0, values.size, PIECE))
+    return sum(int(part @ part) for part in parts)
+
+
+def require_short(bound: NormBound, squared: int, unit: float) -> None:
+    """Refuse a vector that is longer than the bound.
+
+    Args:
+        bound: of the round.
+        squared: `squares_of` its integers.
+        unit: what the integer 1 stands for.
+
+    Raises:
+        Unfit: "longer than the bound"; the text has both norms, for the owner's own eyes.
+    """
+    if squared > bound.squared:
+        raise Unfit(
+            "longer than the bound",
+            f"the norm of the vector is {math.sqrt(squared) * unit:.6g} or more, and this job sums "
+            f"vectors up to {math.sqrt(bound.squared) * unit:.6g} (secure_sum.norm_bound); clip "
+            "the norm of what you contribute, weight and metrics included, to a little less",
+        )
+
+
+def witness(bound: NormBound, squared: int, sums: Sums) -> Residues | None:
     """Return what a trainer deals beside its vector, bits from the lowest.
 
     The order: those of ||x||², of β - ||x||², and of each test plus `offset`.
 
     Args:
         bound: that the vector keeps.
-        vector: shape (d,).
-        seed: of the tests, `signs_seed`.
+        squared: ||x||².
+        sums: of its tests, `sums_of_tests` over all chunks.
 
     Returns:
         Shape (witness_length,), zeros and ones; None if a test fails, with probability below
         2^-101 for 100 tests: then another salt is tried.
 
     Raises:
-        Unfit: "too large", if the vector is longer than the bound.
-
-    Time O(tests · d).
+        Misuse: the vector is longer than the bound.
     """
-    squared = sum(value * value for value in vector.tolist())
     if squared > bound.squared:
-        raise Unfit("too large", "the vector is longer than the round's bound; clip its norm")
-    totals = np.zeros(bound.tests, dtype=np.int64)
-    for piece, start in enumerate(range(0, vector.size, PIECE)):
-        part = vector[start : start + PIECE]
-        # No overflow: |x_j| is below 2^24 for every bound, and d below 2^32.
-        totals += signs(bound, seed, piece, part.size) @ part
-    shifted = [int(total) + bound.offset for total in totals]
+        raise Misuse("a vector that is too long has no witness")
+    shifted = [value + bound.offset for value in sums]
     if any(not 0 <= value < 2 * bound.offset for value in shifted):
         return None
     bits = [*_bits(squared, bound.norm_bits), *_bits(bound.squared - squared, bound.norm_bits)]
     for value in shifted:
         bits += _bits(value, bound.test_bits)
     return np.array(bits, dtype=bound.field.dtype)
-
-
-def check_values(
-    bound: NormBound, coin: Coin, seed: bytes, shares: tuple[Residues, Residues]
-) -> Values:
-    """Return a holder's unmasked values for one trainer.
-
-    On the true vector and its witness they would be zero; on shares of threshold t they are
-    the values of a polynomial with 2t - 1 coefficients that is zero at zero. They depend on
-    single shares: only with the mask of `vanishing` added may anybody see them.
-
-    Args:
-        bound: of the round.
-        coin: the public one, tossed after all was fixed.
-        seed: of the trainer's tests.
-        shares: of the vector, shape (d,), and of the witness, residues of p61.
-
-    Raises:
-        Misuse: a witness of another length, or words of another field.
-
-    Time O(tests · d), memory O(tests · PIECE).
-    """
-    vector, dealt = shares
-    if dealt.shape != (bound.witness_length,) or coin.field is not bound.field:
-        raise Misuse(f"a witness {dealt.shape} for {bound.witness_length} residues of p61")
-    rho = coin.rows("norm", 0, 2 + bound.tests + bound.witness_length).astype(object)
-    p, relations = coin.field.modulus, rho[:, : 2 + bound.tests]
-    squares, tests = 0, [0] * coin.repetitions
-    for piece, start in enumerate(range(0, vector.size, PIECE)):
-        part = np.ascontiguousarray(vector[start : start + PIECE])
-        squares += dot_products(coin.field, part[np.newaxis], part)[0]
-        folded = _folded(coin.field, relations[:, 2:], signs(bound, seed, piece, part.size))
-        for k, value in enumerate(dot_products(coin.field, folded, part)):
-            tests[k] += value
-    bits = dealt.astype(object)
-    gaps = np.array(_gaps(bound, squares, bits), dtype=object)
-    boolean = rho[:, 2 + bound.tests :] @ (bits * (bits - 1))
-    return tuple(
-        int((tests[k] + relations[k] @ gaps + boolean[k]) % p) for k in range(coin.repetitions)
-    )
 
 
 def vanishing(field: PrimeField, coefficients: Residues, holders: int) -> Residues:
@@ -203,27 +210,3 @@ def vanishing(field: PrimeField, coefficients: Residues, holders: int) -> Residu
 
 def _bits(value: int, count: int) -> list[int]:
     return [value >> k & 1 for k in range(count)]
-
-
-def _gaps(bound: NormBound, squares: int, bits: NDArray[np.object_]) -> list[int]:
-    """Return what is zero if the bits are right, each test's signed sum not yet added."""
-    ends = [bound.norm_bits, 2 * bound.norm_bits]
-    ends += [ends[1] + bound.test_bits * (j + 1) for j in range(bound.tests - 1)]
-    norm, rest, *tests = (
-        sum(int(bit) << k for k, bit in enumerate(number)) for number in np.split(bits, ends)
-    )
-    return [squares - norm, norm + rest - bound.squared, *(bound.offset - test for test in tests)]
-
-
-def _folded(field: PrimeField, weights: NDArray[np.object_], drawn: Signs) -> Residues:
-    """Return Σ weights[k, j] · drawn[j] modulo p61, shape (repetitions, length).
-
-    In halves of 32 and 29 bits, so that sums over `MAX_TESTS` are exact in float64.
-    """
-    reals = drawn.astype(np.float64)
-    low = ((weights & (2**32 - 1)).astype(np.float64) @ reals).astype(np.int64)
-    high = ((weights >> 32).astype(np.float64) @ reals).astype(np.int64) % field.modulus
-    # 2^32 · m = (m >> 29) + ((m mod 2^29) << 32) modulo p, as 2^61 = 1 there.
-    shifted = (high >> 29) + ((high & (2**29 - 1)) << 32)
-    folded: Residues = ((shifted + low) % field.modulus).astype(field.dtype)
-    return folded

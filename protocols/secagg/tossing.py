@@ -2,7 +2,7 @@
 
 Four exchanges with the holders, each told of to those who took part in the one before: freeze
 the set, open the commitments, agree on the coin they make, tell values under it. The last is
-repeated, under the same coin, while an `Inquiry` asks on.
+repeated, under the same coin, while a `Sifting` asks on.
 """
 
 from __future__ import annotations
@@ -29,17 +29,14 @@ from protocols.messages import (
 from protocols.records import CheckRecord, Suspect
 from protocols.round_config import Roster, RoundConfig
 
-from .agreed import coin_of, name_of, trainers_of
+from .agreed import coin_of, name_of, trainers_of, words_of
 from .asking import certificate_of
 from .coin import REPETITIONS, Coin, Values
-from .degree_check import check_degrees, opens
+from .degree_check import opens
 from .field import FIELDS
-from .inquiry import Inquiry, enough
 from .judging import Status
 from .sets import set_digest
-from .suites import SUITES
-
-_MOST_AT_ONCE = 512  # questions; with more that do not fit the round is hardly worth its halving
+from .sifting import Sifting
 
 
 class Phase(enum.Enum):
@@ -66,16 +63,13 @@ class Tossing:
         self.status: Status | None = None
         self._config = config
         self._roster = roster
-        self._committee = SUITES[config.suite].committee(config)
-        self._names = trainers_of(record.frozen)
+        self._sifting = Sifting(config, trainers_of(record.frozen), roster.holders)
         self._context = set_digest(config.cid(), record.frozen)
         self._commitments: dict[str, Committed] = {}
         self._openings: dict[str, bytes] = {}
         self._votes: dict[str, bytes] = {}  # by holder: its signature
         self._asked: tuple[str, ...] = ()
-        self._about: Stretches = ((0, len(self._names)),)
         self._values: dict[str, tuple[Values, ...]] = {}
-        self._inquiry: Inquiry | None = None
         self._coin: Coin | None = None
         self.phase = Phase.FREEZING
         if record.shares:
@@ -106,14 +100,12 @@ class Tossing:
     @property
     def stage(self) -> tuple[Phase, Stretches]:
         """Return what is asked for now; another one follows `go_on`."""
-        return self.phase, self._about
+        return self.phase, self._sifting.about
 
     @property
     def need(self) -> int:
         """Return how many holders must take part in this phase."""
-        if self._inquiry is None:
-            return self._config.holders_needed()
-        return self._config.threshold + max(2 * self._config.faults, 1)
+        return self._sifting.need
 
     @property
     def heard(self) -> tuple[str, ...]:
@@ -164,7 +156,7 @@ class Tossing:
                 return Toss(cid=cid, shares=record.shares)
             case Phase.ASKING:
                 tossed = certificate_of(self._votes)
-                return Ask(cid=cid, coin=self._coin_name, tossed=tossed, about=self._about)
+                return Ask(cid=cid, coin=self._coin_name, tossed=tossed, about=self._sifting.about)
 
     # --- what comes in ----------------------------------------------------------------
 
@@ -216,16 +208,16 @@ class Tossing:
     def _on_values(self, sender: str, message: CheckValues) -> bool:
         if self._coin is None or message.coin != self._coin_name:
             raise PeerViolation(sender, "told values under a coin that was never shown")
-        if self.phase is not Phase.ASKING or message.about != self._about:
+        if self.phase is not Phase.ASKING or message.about != self._sifting.about:
             return False  # said again of an earlier question
         if sender not in self._asked:
             return False
         field = FIELDS[self._config.field]
-        count = REPETITIONS[field.name]
+        count = REPETITIONS[field.name] * words_of(self._config)
         right = all(
             len(values) == count and max(values) < field.modulus for values in message.values
         )
-        if not right or len(message.values) != len(self._about):
+        if not right or len(message.values) != len(message.about):
             raise PeerViolation(sender, "told values that are no residues, or not one each")
         known = self._values.setdefault(sender, message.values)
         if known is not message.values and known != message.values:
@@ -272,48 +264,21 @@ class Tossing:
         answers = {
             self._roster.holders.index(name): values for name, values in self._values.items()
         }
-        if self._inquiry is None:
-            words = {place: values[0] for place, values in answers.items()}
-            judgement = check_degrees(self._committee, words)
-            if judgement.status is Status.VERIFIED:
-                self.status = judgement.status
-                return
-            if not enough(self._committee, len(words)):
-                self._give_up(f"and {len(words)} holders can't tell of whom")
-                return
-            self._inquiry = Inquiry(self._committee, self._names, words)
+        sifting = self._sifting
+        sifting.receive(answers)
+        if sifting.fault is not None:
+            self.fault = sifting.fault
+        elif sifting.over:
+            self._keep(suspects=sifting.suspects)
+            self.status = sifting.status
         else:
-            self._inquiry.receive(answers)
-        self._ask_on(self._inquiry)
-
-    def _ask_on(self, inquiry: Inquiry) -> None:
-        questions = inquiry.questions
-        if not questions:
-            self._end(inquiry)
-        elif len(questions) > _MOST_AT_ONCE:
-            self._give_up(f"or a holder lies of them: {len(questions)} or more of the trainers")
-        else:
-            place = {name: index for index, name in enumerate(self._names)}
-            self._about = tuple((place[names[0]], len(names)) for names in questions)
             self._asked, self._values = tuple(self._values), {}
-
-    def _give_up(self, why: str) -> None:
-        self.fault = f"the shares of some trainer belong to no vector, {why}"
-
-    def _end(self, inquiry: Inquiry) -> None:
-        findings, holders = inquiry.findings, self._roster.holders
-        suspects = [Suspect(trainer=name, disputed=()) for name in findings.inconsistent]
-        suspects += [
-            Suspect(trainer=one.trainer, disputed=tuple(holders[place] for place in one.claims))
-            for one in findings.disputes
-        ]
-        self._keep(suspects=tuple(sorted(suspects, key=lambda suspect: suspect.trainer)))
-        inconsistent = bool(findings.inconsistent)
-        self.status = Status.DETECTED if inconsistent else Status.CORRECTED
 
 
 def reason_of(suspect: Suspect) -> str:
     """Say why a trainer was left out."""
+    if suspect.too_long:
+        return "its vector is longer than the bound, or what it dealt to show its length is false"
     if not suspect.disputed:
         return "its shares belong to no vector"
     return f"its shares do not fit those of {', '.join(suspect.disputed)}, or these lie"

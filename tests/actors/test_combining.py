@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from fakes.ports import FakeSpool, InlineOffload
 from fakes.round_parts import config_of
+from numpy.typing import NDArray
 
 from actors.combining import combinations_of
 from actors.ports import StorageFailed
@@ -16,8 +18,11 @@ from protocols.messages import Contribution
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import chosen_streams, share_chunk_count
 from protocols.secagg.coin import Coin
-from protocols.secagg.field import FIELDS
+from protocols.secagg.field import FIELDS, P61
+from protocols.secagg.norm_bound import NormBound
+from protocols.secagg.norm_word import NormWord, Relations
 from protocols.secagg.suites import SUITES
+from protocols.secagg.tails import Tail, cut
 
 TRAINERS = tuple(f"t{place:02}" for place in range(37))
 
@@ -72,3 +77,41 @@ def test_a_share_without_its_masks_is_a_failure_of_storage() -> None:
 
     with pytest.raises(StorageFailed):
         asyncio.run(combinations_of(effect, spool, InlineOffload()))
+
+
+def test_where_norms_are_bound_the_bits_are_checked_and_the_squares_are_told() -> None:
+    config = config_of(checks=True, threshold=2, norm_bound=100, dimension=300, trainers=40)
+    bound, p, draw = NormBound(squared=100), P61.modulus, np.random.default_rng(4)
+    chosen = tuple(Contribution(trainer=name, digest=bytes(32)) for name in TRAINERS[:18])
+    coin, spool = Coin(field=P61, seed=bytes(range(32)), context=b"c" * 32), FakeSpool()
+    streams, shares = chosen_streams(config.cid(), chosen), []
+    for stream in streams:
+        vector = draw.integers(0, p, size=300, dtype=np.uint64)
+        rows = [draw.integers(0, p, size=n, dtype=np.uint64) for n in (2, bound.witness_length, 2)]
+        tail = Tail(b"\xff" * 32, *rows)
+        pieces = [vector[i : i + 128].tobytes() for i in range(0, 300, 128)]
+        for index, piece in enumerate([*pieces, *cut(config, tail.to_bytes())]):
+            asyncio.run(spool.put(stream, index, piece))
+        shares.append((vector, tail))
+    seeds = tuple(bytes([number]) * 32 for number in range(18))
+    effect = CombineShares(config, chosen, coin, seeds)
+
+    found = asyncio.run(combinations_of(effect, spool, InlineOffload()))
+
+    for (vector, tail), seed, values in zip(shares, seeds, found.values(), strict=True):
+        degrees, word = tail.masks.tolist(), NormWord(Relations(bound, coin), seed)
+        for chunk in range(3):
+            part = vector[128 * chunk : 128 * chunk + 128]
+            word.add(chunk, part)
+            degrees = plus(degrees, dots(coin, chunk, part))
+        squares = plus(tail.vanishing.tolist(), word.values(tail.witness))
+        assert values == (*plus(degrees, dots(coin, 3, tail.witness)), *squares)
+
+
+def dots(coin: Coin, chunk: int, part: NDArray[np.uint64]) -> list[int]:
+    rows = coin.rows("rho", chunk * 2**32, part.size).astype(object)
+    return [int(row @ part.astype(object)) for row in rows]
+
+
+def plus(one: Sequence[int], other: Sequence[int]) -> list[int]:
+    return [(a + b) % P61.modulus for a, b in zip(one, other, strict=True)]

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 from fakes.ports import FakeSpool, InlineOffload
-from fakes.round_parts import config_of
+from fakes.round_parts import chunks_of, config_of, header_of
 
 from actors.ports import StorageFailed
 from actors.stream_checks import StreamChecks
@@ -184,3 +184,52 @@ async def test_a_chunk_that_cannot_be_read_again_fails_the_check_and_nothing_bef
 
     with pytest.raises(StorageFailed):
         await scene.matches()
+
+
+BOUND = config_of(checks=True, threshold=2, norm_bound=100)
+
+
+async def matches_as_dealt(payloads: list[bytes]) -> bool:
+    header = header_of(BOUND, "ann")
+    assert header.tails is not None
+    scene = Scene()
+    for index, payload in enumerate(payloads):
+        chunk = StoreChunk(BOUND, STREAM, index, payload)
+        await scene.checks.take([chunk])
+        await scene.spool.put(STREAM, index, payload)
+    digest, tail = header.share_digests[0], header.tails.digests[0]
+    return await scene.checks.matches(CheckStream(BOUND, STREAM, digest, masks=True, tail=tail))
+
+
+async def test_a_share_with_a_tail_has_two_digests() -> None:
+    payloads = [chunk.payload for chunk in chunks_of(BOUND, "ann")]
+
+    assert len(payloads) > 6
+    assert await matches_as_dealt(payloads)
+    for index, place in ((0, 0), (1, 8), (2, 0), (2, 31), (2, 32), (3, 0), (-1, -8)):
+        changed = list(payloads)
+        spoilt = bytearray(changed[index])
+        spoilt[place] ^= 1
+        changed[index] = bytes(spoilt)
+        assert not await matches_as_dealt(changed), (index, place)
+
+
+async def test_a_tail_that_is_missing_in_part_is_a_failure_of_storage() -> None:
+    payloads = [chunk.payload for chunk in chunks_of(BOUND, "ann")]
+
+    with pytest.raises(StorageFailed):
+        await matches_as_dealt(payloads[:-1])
+
+
+async def test_words_above_the_modulus_in_a_tail_are_found_although_the_digests_are_right() -> None:
+    payloads = [chunk.payload for chunk in chunks_of(BOUND, "ann")]
+    payloads[-1] = b"\xff" * len(payloads[-1])
+    whole = hashlib.sha256(b"".join(payloads[:2]) + payloads[2][:32]).digest()
+    tail = hashlib.sha256(b"".join(payloads[2:])).digest()
+    scene = Scene()
+    for index, payload in enumerate(payloads):
+        await scene.spool.put(STREAM, index, payload)
+
+    check = CheckStream(BOUND, STREAM, whole, masks=True, tail=tail)
+
+    assert not await scene.checks.matches(check)

@@ -48,9 +48,14 @@ from protocols.records import (
     RunRecord,
 )
 from protocols.reports import RoundComplete
-from protocols.round_config import Roster, majority
+from protocols.round_config import Roster, RoundConfig, majority
 from protocols.secagg.agreed import coin_of, name_of
-from protocols.secagg.chunks import answer_stream, share_stream
+from protocols.secagg.chunks import (
+    answer_stream,
+    chunk_count,
+    share_chunk_count,
+    share_stream,
+)
 from protocols.secagg.coordinating import Plan
 from protocols.secagg.degree_check import opens
 from protocols.secagg.patience import Timing
@@ -220,7 +225,7 @@ class OwnerWorker:
 def vector_of(place: int, number: int) -> NDArray[np.float64]:
     """Return an owner's vector; the first coordinate counts it in a digit of its own."""
     vector = np.arange(DIMENSION) * (place + 1) / 256 - number
-    vector[0] = 16.0**place
+    vector[0] = 4.0**place
     return vector
 
 
@@ -237,6 +242,7 @@ class Committee:
     liars: Mapping[str, type[ShareHolder]] = field(default_factory=dict)
     dealers: Mapping[str, type[Trainer]] = field(default_factory=dict)
     checks: bool = False
+    norm_bound: int = 0
 
 
 USUAL = Committee()
@@ -258,8 +264,18 @@ def plan_of(committee: Committee, *, vote: bool) -> Plan:
         sealing=suites()[0],
         abandoned_rounds=2,
         checks=committee.checks,
+        norm_bound=committee.norm_bound,
         timing=TIMING,
     )
+
+
+def _digests_of(config: RoundConfig, chunks: Mapping[int, bytes]) -> tuple[bytes, bytes]:
+    """Return the digests of a stored share, the second empty where norms are not bound."""
+    vector = b"".join(chunks[i] for i in range(chunk_count(config)))
+    tail = b"".join(chunks[i] for i in range(chunk_count(config), share_chunk_count(config)))
+    if not config.norm_bound:
+        return sha256(vector + tail).digest(), b""
+    return sha256(vector + tail[:32]).digest(), sha256(tail).digest()
 
 
 class Stage:
@@ -538,9 +554,15 @@ class Stage:
         assert c.digest in headers, "told of a share before it was recorded as complete"
         stream = share_stream(cid, c.trainer)
         chunks = {i: chunk for s, i, chunk in home.spool.ever if s == stream}
-        whole = sha256(b"".join(chunks[i] for i in sorted(chunks))).digest()
-        place = self.roster.holders.index(holder)
-        assert whole == headers[c.digest].share_digests[place], "told of a share it does not have"
+        header, place = headers[c.digest], self.roster.holders.index(holder)
+        assert _digests_of(self._config_at(holder, cid), chunks) == (
+            header.share_digests[place],
+            b"" if header.tails is None else header.tails.digests[place],
+        ), "told of a share it does not have"
+
+    def _config_at(self, holder: str, cid: bytes) -> RoundConfig:
+        recorded = self.homes[holder].journal.ever(f"round/{cid.hex()}/config")
+        return parse(recorded[0], HeldConfig).config
 
     def _once(self, sender: str, cid: bytes, kind: str, digest: bytes) -> None:
         said = self._said[sender, cid, kind]
@@ -570,6 +592,11 @@ class Stage:
         for name, home in self.homes.items():
             assert home.spool.chunks == {}, f"{name} kept shares of a round that is over"
             assert not [k for k in home.journal.contents() if k.startswith("round")], name
+
+    def totals(self) -> list[NDArray[np.float64]]:
+        """Return all sums that were opened."""
+        states = [State.from_bytes(data) for data in self.checkpoints.saved.values()]
+        return [state.floats("total") for state in states if state.arrays]
 
     def _round_numbers(self, completed: int) -> list[Any]:
         """Return the config of the round that led to the state after so many."""

@@ -27,6 +27,7 @@ from protocols.messages import (
     OpenRound,
     RoundOpened,
     ShareChunk,
+    TailDigests,
 )
 from protocols.records import HeldConfig, HeldKey
 from protocols.round_config import Roster, RoundConfig, majority
@@ -34,6 +35,7 @@ from protocols.secagg.chunks import chunk_count, share_size
 from protocols.secagg.patience import Timing
 from protocols.secagg.sets import contribution_digest, set_digest
 from protocols.secagg.suites import SUITES
+from protocols.secagg.tails import cut, tail_bytes
 from protocols.trust.sealing import CLASSICAL, BoxSeed, SealingKey, SuiteName, suites
 
 E = TypeVar("E")
@@ -75,27 +77,34 @@ def config_of(**changes: Any) -> RoundConfig:
 
 
 def share(config: RoundConfig, trainer: str, holder: str, salt: int = 0) -> list[bytes]:
-    """Return the chunks of one share, in a round with checks that of its masks, too."""
+    """Return the chunks of one share, in a round with checks those of its tail, too."""
     word = hashlib.sha256(f"{trainer} {holder} {salt}".encode()).digest()[0]
     dtype = "<u8" if config.field == "p61" else "<u4"
     payload = np.full(config.dimension, word, dtype=dtype).tobytes()
     sizes = [SUITES[config.suite].payload_bytes(config, i) for i in range(chunk_count(config))]
     ends = np.cumsum(sizes)
-    masks = [payload[: SUITES[config.suite].mask_bytes(config)]] if config.checks else []
-    return [payload[end - size : end] for size, end in zip(sizes, ends, strict=True)] + masks
+    size = tail_bytes(config)
+    tail = cut(config, (payload * (size // len(payload) + 1))[:size])
+    return [payload[end - size : end] for size, end in zip(sizes, ends, strict=True)] + tail
 
 
 def header_of(config: RoundConfig, trainer: str, salt: int = 0) -> ContributionHeader:
     """Return the header that belongs to the shares of `share`."""
-    digests = (
-        hashlib.sha256(b"".join(share(config, trainer, holder, salt))).digest()
-        for holder in HOLDERS[: config.holders]
-    )
+    shares = [share(config, trainer, holder, salt) for holder in HOLDERS[: config.holders]]
+    split = [(chunks[: chunk_count(config)], chunks[chunk_count(config) :]) for chunks in shares]
+    tails = None
+    if config.norm_bound:
+        digests = tuple(hashlib.sha256(b"".join(tail)).digest() for _, tail in split)
+        tails = TailDigests(salt=bytes(32), digests=digests)
+        split = [(vector, [tail[0][:32]]) for vector, tail in split]
     return ContributionHeader(
         cid=config.cid(),
         trainer=trainer,
         share_bytes=share_size(config),
-        share_digests=tuple(digests),
+        share_digests=tuple(
+            hashlib.sha256(b"".join([*vector, *tail])).digest() for vector, tail in split
+        ),
+        tails=tails,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -51,6 +52,10 @@ ONE = messages.Contribution(trainer="ann", digest=DIGEST)
 HEADER = messages.ContributionHeader(
     cid=CID, trainer="ann", share_bytes=64, share_digests=(DIGEST, DIGEST)
 )
+TAILS = messages.TailDigests(salt=CID, digests=(DIGEST, DIGEST))
+COMMITTED = (messages.Committed(holder="holder-1", commitment=DIGEST, signature=bytes(64)),)
+SHARES = (messages.CoinShare(holder="holder-1", opening=DIGEST),)
+TOSSED = (messages.Endorsement(holder="holder-1", signature=bytes(64)),)
 ANSWER = messages.AnswerHeader(cid=CID, set_digest=DIGEST, answer_bytes=64, answer_digest=DIGEST)
 
 Seeds = Iterator[tuple[str, str, bytes]]  # target, name, bytes
@@ -81,6 +86,14 @@ def _messages() -> Iterator[Message]:
     yield messages.Have(cid=CID, contributions=(ONE,))
     yield messages.Excluded(cid=CID, trainer="ann", reason="\u00e4")
     yield messages.Refused(cid=CID, what="share", reason="late")
+    yield messages.Freeze(cid=CID, chosen=(ONE,))
+    yield messages.Frozen(cid=CID, set_digest=DIGEST, commitment=DIGEST)
+    yield messages.Reveal(cid=CID, set_digest=DIGEST, committed=COMMITTED)
+    yield messages.CoinOpening(cid=CID, opening=DIGEST)
+    yield messages.Toss(cid=CID, shares=SHARES)
+    yield messages.Tossed(cid=CID, coin=DIGEST)
+    yield messages.Ask(cid=CID, coin=DIGEST, tossed=TOSSED, about=((0, 1),))
+    yield messages.CheckValues(cid=CID, coin=DIGEST, about=((0, 1),), values=((1, 2, 3, 4),))
     yield messages.Propose(cid=CID, chosen=(ONE,))
     yield messages.Vote(cid=CID, set_digest=DIGEST)
     yield release_of(CID, (ONE,), ("holder-1",))
@@ -99,6 +112,9 @@ def _of_messages() -> Seeds:
         if name in ("Goodbye", "Vote"):
             yield "envelope", name, signed
             yield "envelope", f"{name}-unsigned", seal("ann", message)
+    tailed = msgspec.structs.replace(HEADER, tails=TAILS)
+    chunk = messages.ShareChunk(header=tailed, index=2, payload=b"a tail")
+    yield "body", "ShareChunk-with-tails", canonical(chunk)
     yield "envelope", "other-version", seal("ann", messages.Goodbye(), version=7)
 
 
@@ -245,6 +261,9 @@ def _records() -> list[Message]:
         records.HeldKey(seed=seed),
         records.HeldShare(header=HEADER, complete=True),
         records.HeldExclusion(reason="lied"),
+        records.HeldFreeze(chosen=(ONE,), opening=DIGEST),
+        records.HeldCommitments(committed=COMMITTED),
+        records.HeldCoin(shares=SHARES),
         records.HeldVote(chosen=(ONE,)),
         records.HeldAnswer(chosen=(ONE,), header=ANSWER),
         records.TrainerSets(roster=DIGEST, apart=3, sets=(b"\x07", b"\x0b")),
@@ -253,6 +272,8 @@ def _records() -> list[Message]:
         records.RunRecord(
             number=3, state=DIGEST, dimension=9, completed=2, abandoned=1, over=False, reason=""
         ),
+        records.Suspect(trainer="ann", disputed=(), too_long=True),
+        records.CheckRecord(frozen=(ONE,), committed=COMMITTED, shares=SHARES),
         records.RoundRecord(config=config, seed=seed, announced=OPENED, chosen=(ONE,)),
     ]
 

@@ -339,6 +339,60 @@ def test_checks_reach_every_round(folder: Path) -> None:
     assert not plan_of(load_job(written(folder, FEDAVG))).checks
 
 
+NORMS = "minimum = 3\n[secure_sum]\nchecks = true\nfraction_bits = 20\nnorm_bound = 2.5"
+
+
+@pytest.mark.parametrize(
+    ("changes", "what", "cure"),
+    [
+        ((("threshold = 3", "threshold = 3"),), "needs n > 2t - 1", "or threshold 2 or less"),
+        (
+            (("holders = 5", "holders = 7\nfaults = 1"), ("threshold = 3", "threshold = 4")),
+            "needs n >= 2t - 1 + f",
+            "8 holders, and there are 7; use 8 holders or more, or threshold 3 or less",
+        ),
+        (
+            (("threshold = 3", "threshold = 2"), ("checks = true", "checks = false")),
+            "bits are believed",
+            "needs checks = true",
+        ),
+        (
+            (("threshold = 3", "threshold = 2"), ("[secure_sum]", '[secure_sum]\nfield = "p31"')),
+            "squares do not fit p31",
+            'needs field = "p61"',
+        ),
+        (
+            (("threshold = 3", "threshold = 2"), ("fraction_bits = 20", "fraction_bits = 30")),
+            "2.5 with 30 fraction bits is above 15395829 / 2^fraction_bits",
+            "use fraction_bits = 22 or less, or a bound of 0.014 or less",
+        ),
+        (
+            (("threshold = 3", "threshold = 2"), ("norm_bound = 2.5", "norm_bound = 1e-9")),
+            "below the smallest number that travels",
+            "use more fraction bits",
+        ),
+    ],
+)
+def test_norm_bounds_that_this_federation_cannot_have_are_explained(
+    folder: Path, changes: tuple[tuple[str, str], ...], what: str, cure: str
+) -> None:
+    text = FEDAVG.replace("minimum = 3", NORMS)
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+
+    problems = [p for p in problems_of(folder, text) if p.startswith("secure_sum.norm_bound: ")]
+
+    assert any(what in problem and cure in problem for problem in problems), problems
+
+
+def test_a_norm_bound_reaches_every_round_as_an_integer(folder: Path) -> None:
+    text = FEDAVG.replace("minimum = 3", NORMS).replace("threshold = 3", "threshold = 2")
+
+    assert plan_of(load_job(written(folder, text))).norm_bound == (5 * 2**19) ** 2
+    assert plan_of(load_job(written(folder, FEDAVG))).norm_bound == 0
+
+
 def test_faults_reach_every_round_with_the_quorum_that_they_need(folder: Path) -> None:
     usual = plan_of(load_job(written(folder, FEDAVG)))
     lying = plan_of(

@@ -31,6 +31,18 @@ def setting(**changes: Any) -> Setting:
     return Setting(**(usual | changes))
 
 
+def test_checks_and_norm_bounds_need_holders_of_their_own_and_forbid_what_they_cannot_have() -> (
+    None
+):
+    assert setting(holders=4, threshold=3).needed == 3
+    assert setting(holders=4, threshold=3, checks=True).needed == 4
+    assert setting(holders=6, checks=True, norms=True).needed == 6
+    assert setting(holders=7, faults=1, checks=True, norms=True).needed == 6
+    assert not setting(holders=4, threshold=4, checks=True).allowed()
+    assert not setting(checks=True, norms=True).allowed()
+    assert setting(holders=6, checks=True, norms=True).allowed()
+
+
 # --- one round ------------------------------------------------------------------------
 
 

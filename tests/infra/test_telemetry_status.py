@@ -33,6 +33,7 @@ from protocols.reports import (
     RoundAbandoned,
     RoundBegan,
     RoundComplete,
+    SharesChecked,
     StateUpdated,
     Step,
     TookPart,
@@ -147,6 +148,28 @@ async def test_a_link_that_does_not_come_back_is_down_since_it_was_lost() -> Non
     assert down.reason == "refused"
     assert (up.state, up.down_s, up.reconnects) == ("open", 0.0, 1)
     assert [told.text for told in board.snapshot().troubles] == ["link lost: refused"]
+
+
+def test_all_that_a_check_of_shares_found_is_told() -> None:
+    board = board_of()
+
+    board.take(SharesChecked(job="sum", number=6, checked="verified", inconsistent=(), disputed=()))
+    board.take(
+        SharesChecked(
+            job="sum",
+            number=7,
+            checked="detected",
+            inconsistent=("ann", "bob"),
+            disputed=(("cat", ("holder-1",)),),
+            too_long=("dan",),
+        )
+    )
+
+    assert [told.text for told in board.snapshot().troubles] == [
+        "round 7: shares of ann, bob belong to no vector",
+        "round 7: vectors of dan are longer than the bound",
+        "round 7: shares of cat do not fit some holders'",
+    ]
 
 
 def test_troubles_are_bounded_and_an_owners_are_for_its_home_only() -> None:

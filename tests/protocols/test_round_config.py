@@ -34,6 +34,7 @@ USUAL: dict[str, Any] = {
     "state": bytes(32),
     "roster": bytes(32),
     "checks": False,
+    "norm_bound": 0,
 }
 OTHER: dict[str, Any] = {
     "job": "other",
@@ -114,6 +115,32 @@ def roster(**changes: Any) -> Roster:
     ],
 )
 def test_numbers_that_make_no_sense_are_named(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        config(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"norm_bound": 9, "threshold": 2}, "a norm bound needs checks = true"),
+        ({"norm_bound": 9, "threshold": 2, "field": "p31"}, 'a norm bound needs field = "p61"'),
+        (
+            {"norm_bound": 9, "checks": True},
+            "needs n > 2t - 1, as squares .* 6 holders, and there are 5; "
+            "use 6 holders or more, or threshold 2 or less",
+        ),
+        (
+            {"norm_bound": 9, "checks": True, "faults": 1},
+            "needs n >= 2t - 1 \\+ f, .*threshold 3 and faults 1 6 holders",
+        ),
+        ({"norm_bound": -1, "checks": True, "threshold": 2}, "norm_bound -1 is not between"),
+        (
+            {"norm_bound": 2**54 // 76 + 1, "checks": True, "threshold": 2},
+            "is not between 0 and 237",
+        ),
+    ],
+)
+def test_norm_bounds_that_make_no_sense_are_named(changes: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=text):
         config(**changes)
 
@@ -227,7 +254,7 @@ def test_a_round_with_checks_needs_more_than_its_threshold() -> None:
 # --- the id ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [field for field in USUAL if field != "suite"])
+@pytest.mark.parametrize("name", [n for n in USUAL if n not in ("suite", "norm_bound")])
 def test_every_field_changes_the_id_of_the_round(name: str) -> None:
     assert set(USUAL) == set(RoundConfig.__struct_fields__)
     changed = config(**{name: OTHER[name]})
@@ -242,6 +269,21 @@ def test_the_suite_is_in_the_bytes_that_the_id_is_made_of() -> None:
 def test_rounds_without_checks_have_the_ids_that_they_had_before_there_were_any() -> None:
     assert b"checks" not in canonical(config())
     assert b"checks" in canonical(config(checks=True))
+
+
+def test_every_norm_bound_has_ids_of_its_own_and_none_is_left_out_of_the_bytes() -> None:
+    bound = [config(checks=True, threshold=2, norm_bound=squared) for squared in (0, 1, 2)]
+
+    assert len({one.cid() for one in bound}) == 3
+    assert b"norm_bound" not in canonical(bound[0])
+
+
+def test_a_round_with_a_norm_bound_needs_holders_for_its_squares() -> None:
+    bound = {"checks": True, "norm_bound": 9}
+    assert config(holders=6, quorum=4, **bound).holders_needed() == 6
+    assert config(holders=7, faults=1, quorum=5, **bound).holders_needed() == 6
+    assert config(holders=8, faults=2, quorum=6, **bound).holders_needed() == 7
+    assert config(threshold=2, **bound).holders_needed() == 4
 
 
 def test_equal_rounds_have_equal_ids() -> None:

@@ -30,6 +30,7 @@ from protocols.reports import (
     RoundAbandoned,
     RoundBegan,
     RoundComplete,
+    SharesChecked,
 )
 
 
@@ -150,6 +151,19 @@ def test_who_lied_is_named_and_nobody_else(
     scene.checks.coordinator.told(event)
 
     assert scene.broken() == rules
+
+
+@pytest.mark.parametrize("liar", ["", "t02"])
+@pytest.mark.parametrize("what", ["inconsistent", "too_long"])
+def test_who_dealt_what_it_should_is_not_called_otherwise(what: str, liar: str) -> None:
+    scene = Scene()
+    if liar:
+        scene.ghost.lies.told[liar, "h1"] = None
+    found: dict[str, Any] = {"inconsistent": (), "disputed": ()} | {what: ("t02",)}
+
+    scene.checks.coordinator.told(SharesChecked(job="known", number=3, checked="detected", **found))
+
+    assert scene.broken() == (set() if liar else {Rule.HONEST})
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,17 @@ from infra.simulation.runner import History, run
 from infra.simulation.story import printed, story
 from infra.simulation.swarm import plan_of
 from infra.simulation.witness import Witness
-from protocols.reports import Event, PeerFault, Refusal, RoundAbandoned, RoundComplete, TrainerLeft
+from protocols.reports import (
+    Event,
+    PeerFault,
+    Refusal,
+    RoundAbandoned,
+    RoundComplete,
+    SharesChecked,
+    TrainerLeft,
+)
+from protocols.round_config import MAX_NORM_BOUND
+from protocols.secagg import sifting
 from protocols.secagg.holding import Holding
 from protocols.secagg.judging import Judgement, Status
 from protocols.secagg.trial import Trial, Verdict
@@ -58,6 +68,7 @@ REFUSED: dict[Kind, tuple[Aim, tuple[str, ...], str]] = {
     Kind.LIE_GARBAGE_SHARE: (TRAINER_FIRST, HOLDERS, "share"),
     Kind.LIE_OLD_SHARE: (TRAINER_FIRST, HOLDERS, "the round is not open here"),
     Kind.LIE_LOOSE_SHARES: (TRAINER_FIRST, HOLDERS, "sent two different contributions"),
+    Kind.LIE_LONG_VECTOR: (TRAINER_FIRST, HOLDERS, "sent two different contributions"),
     Kind.LIE_STRANGE_VOTE: (PROPOSING, COORDINATOR, "voted for a set that was never proposed"),
     Kind.LIE_EMPTY_VOTE: (PROPOSING, (), ""),
     Kind.LIE_GARBAGE_ANSWER: (RELEASING, COORDINATOR, "answer"),
@@ -283,6 +294,32 @@ def test_a_lying_trainers_values_are_in_the_sum_and_the_sum_is_exact(
     monkeypatch.setattr(LyingTrainers, "_note", lambda self, header, vector: None)
     strict, _ = played(*faults)
     assert {violation.rule for violation in strict.violations} >= {Rule.GENUINE}
+
+
+def test_a_vector_beyond_the_bound_is_named_and_in_no_sum(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow = Fault(kind=Kind.TRAINING_HANGS, at_s=0.0, target="t02", duration_s=20.0)
+    faults = (slow, lie(Kind.LIE_LONG_VECTOR, TRAINER_FIRST))
+    size = replace(SIZE, holders=7, threshold=3, faults=1, checks=True, norms=True, values=2)
+    history, notes = played(*faults, size=size)
+
+    assert (history.violations, history.abandoned) == ((), 0)
+    assert [e.too_long for e in notes.of(SharesChecked) if e.too_long] == [("t02",)]
+
+    # As if the coordinator took every word of squares for that of short vectors.
+    monkeypatch.setattr(sifting, "words_of", lambda _config: 1)
+    strict, _ = played(*faults, size=size)
+    assert {violation.rule for violation in strict.violations} >= {Rule.SHORT}
+
+
+def test_norms_are_bound_in_some_seeds_and_honest_vectors_always_fit() -> None:
+    sizes = [size for seed in range(200) if (size := plan_of(seed).size).norms]
+
+    assert 15 <= len(sizes) <= 60
+    for size in sizes:
+        assert size.checks
+        assert size.values * (2**15 * 2**8) ** 2 + 2**16 <= MAX_NORM_BOUND
 
 
 @pytest.mark.parametrize("kind", [Kind.LIE_INVENTED_VOTES, Kind.LIE_SECOND_SET])

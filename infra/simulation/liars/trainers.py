@@ -9,8 +9,8 @@ not fit each other.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 
 import msgspec
@@ -23,18 +23,28 @@ from infra.simulation.faults import Fault, Kind
 from protocols.messages import ContributionHeader, ShareChunk
 from protocols.records import Contributed
 from protocols.round_config import RoundConfig
-from protocols.secagg.chunks import share_chunk_count, share_size
+from protocols.secagg.chunks import share_chunk_count
 from protocols.secagg.fixed_point import FixedPoint
-from protocols.secagg.prg import SEED_BYTES
 from protocols.secagg.sets import contribution_digest
 from protocols.secagg.suites import SUITES
 
+from .beside import beside
 from .lying import Lying
 from .memory import Memory
 from .tongue import Tongue
 
 _MOST = 1000  # of a made up value
+_LONG = 70_000.0  # beyond every bound of a round with 8 fraction bits
 _WORD = 8  # bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _MadeUp:
+    """A vector, its integers, and by place its shares of one chunk each."""
+
+    vector: NDArray[np.float64]
+    values: NDArray[np.int64]
+    payloads: list[bytes]
 
 
 class LyingTrainers(Lying):
@@ -53,6 +63,7 @@ class LyingTrainers(Lying):
             Kind.LIE_GARBAGE_SHARE: partial(self.begin, self._garbage),
             Kind.LIE_OLD_SHARE: partial(self.begin, self._old_share),
             Kind.LIE_LOOSE_SHARES: partial(self.begin, self._loose_shares),
+            Kind.LIE_LONG_VECTOR: partial(self.begin, self._long_vector),
         }
 
     def _second_contribution(self, fault: Fault) -> bool:
@@ -63,8 +74,24 @@ class LyingTrainers(Lying):
         config = self._config()
         if config is None:
             return False
-        vector, payloads = self._made_up(fault, config, 0)
-        return self._contribute(fault, config, payloads, vector)
+        made_up = self._made_up(fault, config, 0)
+        return self._contribute(fault, config, made_up, made_up.vector)
+
+    def _long_vector(self, fault: Fault) -> bool:
+        """Contribute a vector beyond the bound, with the best bits that there are for it.
+
+        Only the check before the vote can tell, where norms are bound.
+        """
+        config = self._config()
+        if config is None:
+            return False
+        vector = np.zeros(config.dimension)
+        vector[self.tongue.bits(fault) % config.dimension] = _LONG
+        made_up = self._shared(fault, config, 0, vector)
+        header = _header(config, fault.target, made_up)
+        long = self.tongue.crew.ghost.lies.long.setdefault(header.cid, {})
+        long[fault.target, contribution_digest(header)] = None
+        return self._contribute(fault, config, made_up, vector)
 
     def _loose_shares(self, fault: Fault) -> bool:
         """Contribute shares that belong to no vector: each holder's is of another one.
@@ -76,20 +103,21 @@ class LyingTrainers(Lying):
         if config is None:
             return False
         places = range(config.holders)
-        payloads = [self._made_up(fault, config, place)[1][place] for place in places]
-        header = _header(config, fault.target, payloads)
+        made_up = [self._made_up(fault, config, place) for place in places]
+        loose_shares = [made_up[place].payloads[place] for place in places]
+        one = replace(made_up[0], payloads=loose_shares)
+        header = _header(config, fault.target, one)
         loose = self.tongue.crew.ghost.lies.loose.setdefault(header.cid, {})
         loose[fault.target, contribution_digest(header)] = None
-        return self._contribute(fault, config, payloads, None)
+        return self._contribute(fault, config, one, None)
 
     def _wrong_share(self, fault: Fault) -> bool:
         """Send a share that has not the digest which its header announces."""
         config = self._config()
         if config is None:
             return False
-        _, payloads = self._made_up(fault, config, 0)
-        _, others = self._made_up(fault, config, 1)
-        return self._send(fault, _header(config, fault.target, payloads), others)
+        announced, others = (self._made_up(fault, config, number) for number in range(2))
+        return self._send(fault, _header(config, fault.target, announced), others.payloads)
 
     def _others_name(self, fault: Fault) -> bool:
         """Send a share for another trainer: under its name, or in an envelope of its own."""
@@ -97,18 +125,19 @@ class LyingTrainers(Lying):
         if config is None:
             return False
         other = next(name for name in roster.trainers if name != fault.target)
-        _, payloads = self._made_up(fault, config, 0)
-        header = _header(config, other, payloads)
+        made_up = self._made_up(fault, config, 0)
+        header = _header(config, other, made_up)
         name = other if self.tongue.bits(fault) & 1 else ""
-        return self._send(fault, header, payloads, name=name)
+        return self._send(fault, header, made_up.payloads, name=name)
 
     def _garbage(self, fault: Fault) -> bool:
         """Send a share of another shape, in clear, of no residues, or a chunk that no share has."""
         config = self._config()
         if config is None:
             return False
-        _, payloads = self._made_up(fault, config, 0)
-        header, index = _header(config, fault.target, payloads), 0
+        made_up = self._made_up(fault, config, 0)
+        header, index = _header(config, fault.target, made_up), 0
+        payloads = made_up.payloads
         match self.tongue.bits(fault) % 6:
             case 0:
                 header = msgspec.structs.replace(header, share_bytes=header.share_bytes + _WORD)
@@ -121,7 +150,7 @@ class LyingTrainers(Lying):
                 header = msgspec.structs.replace(header, share_digests=digests)
             case 4:
                 payloads = [b"\xff" * len(payload) for payload in payloads]
-                header = _header(config, fault.target, payloads)
+                header = _header(config, fault.target, replace(made_up, payloads=payloads))
             case _:
                 return self._send_in_clear(fault, header, payloads)
         return self._send(
@@ -168,30 +197,32 @@ class LyingTrainers(Lying):
         record = self.tongue.round()
         return None if record is None else record.config
 
-    def _made_up(
-        self, fault: Fault, config: RoundConfig, number: int
-    ) -> tuple[NDArray[np.float64], list[bytes]]:
-        """Return a vector and its shares, of one chunk each."""
+    def _made_up(self, fault: Fault, config: RoundConfig, number: int) -> _MadeUp:
         draw = stream(self.tongue.bits(fault, number), fault.target)
         values = [float(draw.randint(-_MOST, _MOST)) for _ in range(config.dimension)]
-        vector = np.array(values)
+        return self._shared(fault, config, number, np.array(values))
+
+    def _shared(
+        self, fault: Fault, config: RoundConfig, number: int, vector: NDArray[np.float64]
+    ) -> _MadeUp:
         suite = SUITES[config.suite]
         fixed = FixedPoint.of(config).encode(vector)
         shares = suite.protect(config, fixed, self.tongue.bytes(fault, number), 0)
-        return vector, list(shares)
+        return _MadeUp(vector, fixed, list(shares))
 
     def _contribute(
         self,
         fault: Fault,
         config: RoundConfig,
-        payloads: Sequence[bytes],
+        made_up: _MadeUp,
         vector: NDArray[np.float64] | None,
     ) -> bool:
-        header = _header(config, fault.target, payloads)
-        self._note(header, vector)
-        told = self._send(fault, header, payloads)
-        if config.checks:
-            self._send(fault, header, _masks(config), index=SUITES[config.suite].chunks(config))
+        found = beside(config, fault.target, made_up.payloads, made_up.values)
+        self._note(found.header, vector)
+        told = self._send(fault, found.header, made_up.payloads)
+        first = SUITES[config.suite].chunks(config)
+        for number, tails in enumerate(zip(*found.tails, strict=True)):
+            self._send(fault, found.header, tails, index=first + number)
         return told
 
     def _note(self, header: ContributionHeader, vector: NDArray[np.float64] | None) -> None:
@@ -224,20 +255,5 @@ class LyingTrainers(Lying):
         return told
 
 
-def _header(config: RoundConfig, trainer: str, payloads: Sequence[bytes]) -> ContributionHeader:
-    return ContributionHeader(
-        cid=config.cid(),
-        trainer=trainer,
-        share_bytes=share_size(config),
-        share_digests=tuple(
-            hashlib.sha256(payload + masks).digest()
-            for payload, masks in zip(payloads, _masks(config), strict=False)
-        ),
-    )
-
-
-def _masks(config: RoundConfig) -> tuple[bytes, ...]:
-    """Return true shares of masks that anybody could know, nothing in a round without checks."""
-    if not config.checks:
-        return (b"",) * config.holders
-    return SUITES[config.suite].deal_masks(config, bytes(SEED_BYTES))
+def _header(config: RoundConfig, trainer: str, made_up: _MadeUp) -> ContributionHeader:
+    return beside(config, trainer, made_up.payloads, made_up.values).header

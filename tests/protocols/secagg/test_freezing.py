@@ -15,6 +15,7 @@ from fakes.round_parts import (
     chunks_of,
     config_of,
     entropy_of,
+    header_of,
     messages_of,
     only,
     opening,
@@ -22,6 +23,7 @@ from fakes.round_parts import (
     set_of,
 )
 from fakes.signatures import ANYBODY, signature_of
+from msgspec.structs import replace
 
 from protocols.effects import CheckStream, CombineShares, Effect, Record
 from protocols.errors import PeerViolation
@@ -38,17 +40,20 @@ from protocols.messages import (
     Propose,
     Refused,
     Reveal,
+    TailDigests,
     Toss,
     Tossed,
     Vote,
     Wire,
     Working,
 )
+from protocols.round_config import RoundConfig
 from protocols.secagg.agreed import coin_of, name_of
 from protocols.secagg.coin import Coin
 from protocols.secagg.degree_check import Weights, commitment
 from protocols.secagg.holding import Holding
 from protocols.secagg.sets import set_digest
+from protocols.secagg.tails import seed_of_tests
 
 CONFIG = config_of(checks=True, dimension=200)
 CID = CONFIG.cid()
@@ -418,3 +423,84 @@ def test_a_set_is_frozen_by_its_digests_not_by_names() -> None:
     assert refusals(one.told(Freeze(cid=CID, chosen=other))) == [
         "1 of 5 contributions are not complete here"
     ]
+
+
+# --- where norms are bound --------------------------------------------------------------
+
+BOUND = config_of(checks=True, threshold=2, norm_bound=1000, dimension=10)
+BOUND_SET = set_of(BOUND, *TRAINERS)
+
+
+def asked_with_a_bound(machine: Holding, disk: Disk) -> list[Effect]:
+    """Go through a whole check, up to the question."""
+    digest = set_digest(BOUND.cid(), BOUND_SET)
+    said = [
+        Frozen(
+            cid=BOUND.cid(), set_digest=digest, commitment=commitment(digest, place, PARTS[name])
+        )
+        for place, name in enumerate(HOLDERS)
+    ]
+    committed = tuple(
+        Committed(holder=name, commitment=one.commitment, signature=signature_of("test", name, one))
+        for name, one in zip(HOLDERS, said, strict=True)
+    )
+    made = coin_of(BOUND, digest, SHARES, HOLDERS)
+    tossed = Tossed(cid=BOUND.cid(), coin=name_of(made))
+    signed = (
+        Endorsement(holder=name, signature=signature_of("test", name, tossed))
+        for name in HOLDERS[:NEED]
+    )
+    question = Ask(cid=BOUND.cid(), coin=name_of(made), tossed=tuple(signed), about=((1, 3),))
+    messages = (
+        Freeze(cid=BOUND.cid(), chosen=BOUND_SET),
+        Reveal(cid=BOUND.cid(), set_digest=digest, committed=committed),
+        Toss(cid=BOUND.cid(), shares=SHARES),
+        question,
+    )
+    return [disk.keep(machine.receive(COORDINATOR, message)) for message in messages][-1]
+
+
+def test_both_words_are_told_under_weights_of_their_own_and_the_tests_survive_a_crash() -> None:
+    disk = Disk()
+    machine = Holding("holder-1", ROSTER, ANYBODY, entropy=entropy_of("holder-1", "coin"))
+    disk.keep(machine.receive(COORDINATOR, opening(BOUND)))
+    for trainer in TRAINERS:
+        for chunk in chunks_of(BOUND, trainer):
+            for check in only(disk.keep(machine.receive(trainer, chunk)), CheckStream):
+                header = chunk.header
+                assert header.tails is not None
+                assert (check.digest, check.tail) == (
+                    header.share_digests[0],
+                    header.tails.digests[0],
+                )
+                disk.keep(machine.checked(check.stream, ok=True))
+    again = Holding("holder-1", ROSTER, ANYBODY, entropy=entropy_of("coin"))
+    again.restore(disk.journal, disk.stored())
+    (effect,) = only(asked_with_a_bound(again, disk), CombineShares)
+    assert effect.seeds == tuple(seed_of_tests(header_of(BOUND, name)) for name in TRAINERS)
+
+    values = {name: (place, 1, 5 * place, 7) for place, name in enumerate(TRAINERS)}
+    (told,) = messages_of(again.combined(BOUND.cid(), values), CheckValues)
+
+    rows = [effect.coin.rows("lambda", word, 5).tolist() for word in range(2)]
+    weights = [*rows[0], *rows[1]]
+    expected = tuple(
+        sum(weight[place] * values[TRAINERS[place]][k] for place in (1, 2, 3)) % (2**61 - 1)
+        for k, weight in enumerate(weights)
+    )
+    assert told.values == (expected,)
+    assert len({row[0] for row in weights}) == 4
+
+
+@pytest.mark.parametrize("config", [BOUND, CONFIG])
+def test_a_header_without_the_tails_of_its_round_is_of_the_wrong_shape(
+    config: RoundConfig,
+) -> None:
+    machine = Holding("holder-1", ROSTER, ANYBODY, entropy=entropy_of("holder-1"))
+    machine.receive(COORDINATOR, opening(config))
+    chunk = chunks_of(config, "ann")[0]
+    tails = TailDigests(salt=bytes(32), digests=(bytes(32),) * 5)
+    header = replace(chunk.header, tails=None if config.norm_bound else tails)
+
+    with pytest.raises(PeerViolation, match="digests of tails"):
+        machine.receive("ann", replace(chunk, header=header))

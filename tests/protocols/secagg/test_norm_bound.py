@@ -6,34 +6,63 @@ import random
 import numpy as np
 import pytest
 from fakes.dealt import uniform
+from fakes.long_vectors import limb_bits
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from infra.simulation.liars.forged_bits import best_bits
 from protocols.errors import Misuse, Unfit
+from protocols.round_config import MAX_NORM_BOUND, squared_bound
 from protocols.secagg.coin import PIECE
 from protocols.secagg.degree_check import Weights, public_coin
 from protocols.secagg.field import P31, P61
 from protocols.secagg.inquiry import Findings, Inquiry
 from protocols.secagg.judging import Committee, Status, judge
+from protocols.secagg.kernels import squares61
 from protocols.secagg.norm_bound import (
     NormBound,
-    check_values,
+    require_short,
     signs,
     signs_seed,
+    squares_of,
+    sums_of_tests,
     vanishing,
     witness,
 )
+from protocols.secagg.norm_word import NormWord, Relations
 from protocols.secagg.shamir import split
 
 P = P61.modulus
 T, N, F = 3, 7, 2  # n = 2t - 1 + f: a lying holder is noticed
 SQUARES = Committee(field=P61, threshold=2 * T - 1, faults=F)
 COIN = public_coin(P61, bytes(32), {0: b"o" * 32})
-LARGEST = NormBound(squared=2**54 // 76)
+CHUNK = PIECE + 3  # so that chunks have pieces of all kinds
+LARGEST = NormBound(squared=MAX_NORM_BOUND)
 
 
 def seed_of(salt: int = 0) -> bytes:
     return signs_seed(bytes(32), "ann", salt.to_bytes(32, "big"), [bytes(32)] * N)
+
+
+def word_of(bound, seed, share, coin=COIN):
+    word = NormWord(Relations(bound, coin), seed)
+    for chunk, start in enumerate(range(0, share.size, CHUNK)):
+        word.add(chunk, share[start : start + CHUNK])
+    return word
+
+
+def chunks_of(vector):
+    vector = np.array([int(value) for value in vector], dtype=np.int64)
+    return [vector[start : start + CHUNK] for start in range(0, vector.size, CHUNK)]
+
+
+def honest(bound, vector, seed=None):
+    """What an honest trainer deals."""
+    pieces = chunks_of(vector)
+    squared = sum(squares_of(bound, piece) for piece in pieces)
+    require_short(bound, squared, 1.0)
+    sums = [sums_of_tests(bound, seed or seed_of(), k, piece) for k, piece in enumerate(pieces)]
+    return witness(bound, squared, tuple(map(sum, zip(*sums, strict=True))))
 
 
 def words(bound, vector, dealt, *, coin=COIN, seed=None, trainer="ann"):
@@ -46,7 +75,7 @@ def words(bound, vector, dealt, *, coin=COIN, seed=None, trainer="ann"):
     said = {}
     for place in range(N):
         pair = (shares[place], bits[place])
-        bare = check_values(bound, coin, seed or seed_of(), pair)
+        bare = word_of(bound, seed or seed_of(), pair[0], coin).values(pair[1])
         said[place] = coin.plus(bare, tuple(mask[place] for mask in masks))
     return said
 
@@ -57,19 +86,7 @@ def accepted(bound, vector, dealt, **changes) -> bool:
 
 
 def forged(bound, vector, seed=None):
-    """The best witness for residues modulo p, and how many tests it can't meet."""
-    squared = sum(int(value) ** 2 for value in vector) % P
-    drawn = signs(bound, seed or seed_of(), 0, len(vector)).tolist()
-    bits = [squared >> k & 1 for k in range(bound.norm_bits)]
-    bits += [(bound.squared - squared) >> k & 1 for k in range(bound.norm_bits)]
-    missed = 0
-    for row in drawn:
-        total = sum(a * int(x) for a, x in zip(row, vector, strict=True)) + bound.offset
-        value = total % P
-        if value >= 2 * bound.offset:
-            missed, value = missed + 1, 0
-        bits += [value >> k & 1 for k in range(bound.test_bits)]
-    return np.array(bits, dtype=np.uint64), missed
+    return best_bits(bound, chunks_of(vector), seed or seed_of())
 
 
 @st.composite
@@ -85,7 +102,7 @@ def short_vectors(draw):
 def test_every_vector_up_to_the_bound_is_accepted(case):
     bound, vector = case
 
-    dealt = witness(bound, vector, seed_of())
+    dealt = honest(bound, vector)
 
     assert dealt.shape == (bound.witness_length,)
     assert accepted(bound, vector, dealt)
@@ -94,23 +111,26 @@ def test_every_vector_up_to_the_bound_is_accepted(case):
 def test_a_vector_of_several_pieces_is_accepted():
     bound = NormBound(squared=2**30, tests=3)
     draw = np.random.default_rng(1)
-    vector = draw.integers(-50, 51, size=PIECE + 7)
+    vector = draw.integers(-50, 51, size=2 * PIECE + 7)
 
-    assert accepted(bound, vector, witness(bound, vector, seed_of()))
+    assert accepted(bound, vector, honest(bound, vector))
 
 
 def test_a_vector_above_the_bound_is_the_owners_own_fault():
     bound = NormBound(squared=25)
 
-    witness(bound, np.array([3, -4]), seed_of())
-    with pytest.raises(Unfit, match="clip"):
-        witness(bound, np.array([3, -4, 1]), seed_of())
+    honest(bound, [3, -4])
+    with pytest.raises(Unfit, match="clip") as raised:
+        honest(bound, [3, -4, 1])
+    assert raised.value.kind == "longer than the bound"
+    with pytest.raises(Misuse, match="no witness"):
+        witness(bound, 26, (0,) * bound.tests)
 
 
 @pytest.mark.parametrize("change", [1, 2, P - 1])
 def test_every_single_false_bit_is_refused(change):
     bound, vector = NormBound(squared=30, tests=2), np.array([3, -4, 1])
-    dealt = witness(bound, vector, seed_of())
+    dealt = honest(bound, vector)
 
     for position in range(dealt.size):
         spoilt = dealt.copy()
@@ -128,12 +148,7 @@ def test_a_vector_above_the_bound_is_refused_whatever_its_bits(longer):
         left -= rest[-1] ** 2
     vector = [root, *rest]
     dealt, _ = forged(bound, vector)
-    # The squared norm in one limb that is no bit: recomposed, it would fit.
-    limb = dealt.copy()
-    limb[: bound.norm_bits] = 0
-    limb[0] = longer
-    limb[bound.norm_bits : 2 * bound.norm_bits] = 0
-    limb[bound.norm_bits] = (bound.squared - longer) % P
+    limb = limb_bits(bound, longer, dealt)
 
     assert sum(value * value for value in vector) == longer
     assert not accepted(bound, vector, dealt)
@@ -185,7 +200,7 @@ def test_only_the_wraparound_tests_see_the_root_of_two():
 
 def test_a_mask_that_is_no_zero_can_not_make_good_for_a_false_bit():
     bound, vector = NormBound(squared=30, tests=2), np.array([3, -4, 1])
-    dealt = witness(bound, vector, seed_of())
+    dealt = honest(bound, vector)
     dealt[0] ^= 1
     said = words(bound, vector, dealt)
     # The mask that fits one coin, dealt before it was tossed, fits no other.
@@ -237,7 +252,7 @@ def test_the_trainer_whose_vector_is_too_long_is_named():
 def test_honest_values_are_uniform_but_for_their_zero():
     # Two holders' masked values, over many masks: each bit of each is set half of the time.
     bound, vector = NormBound(squared=30, tests=1), np.array([3, -4, 1])
-    dealt = witness(bound, vector, seed_of())
+    dealt = honest(bound, vector)
     seen = []
     for number in range(300):
         said = words(bound, vector, dealt, trainer=f"t{number}" + "x" * number)
@@ -306,7 +321,66 @@ def test_what_makes_no_sense_is_refused():
     with pytest.raises(Misuse, match="too large for the field"):
         NormBound(squared=LARGEST.squared + 1)
     with pytest.raises(Misuse, match="a witness"):
-        check_values(bound, COIN, seed_of(), (zeros, dealt[1:]))
+        word_of(bound, seed_of(), zeros).values(dealt[1:])
     other = public_coin(P31, bytes(32), {0: bytes(32)})
-    with pytest.raises(Misuse, match="a witness"):
-        check_values(bound, other, seed_of(), (zeros, dealt))
+    with pytest.raises(Misuse, match="p61, not in p31"):
+        Relations(bound, other)
+
+
+def test_what_a_test_adds_up_is_the_exact_sum_with_its_signs():
+    bound = NormBound(squared=30, tests=7)
+    draw = np.random.default_rng(5)
+    for size in (1, 2, 3, 5, PIECE - 1, PIECE, PIECE + 5):
+        values = draw.integers(0, P, size=size, dtype=np.uint64).view(np.int64)
+        rows = [
+            signs(bound, seed_of(), 3 * 2**32 + number, min(PIECE, size - start))
+            for number, start in enumerate(range(0, size, PIECE))
+        ]
+        expected = np.concatenate(rows, axis=1).astype(object) @ values.astype(object)
+
+        assert sums_of_tests(bound, seed_of(), 3, values) == tuple(expected)
+
+
+def test_squares_are_exact_up_to_the_bound_and_above_it_beyond():
+    half = math.isqrt(LARGEST.squared // 4)
+    for values in ([0], [half] * 4, [-half, half, 1], [1] * (2 * PIECE + 1)):
+        exact = sum(value * value for value in values)
+        assert squares_of(LARGEST, np.array(values)) == exact
+    for values in ([2**62], [-(2**63) + 1, 5], [2 * half + 2]):
+        assert squares_of(LARGEST, np.array(values)) > LARGEST.squared
+    many = np.full(3 * PIECE, 2 * half)  # their sum does not fit 64 bits
+    assert squares_of(LARGEST, many) == 3 * PIECE * 4 * half * half
+
+
+@pytest.mark.parametrize(
+    ("norm", "bits", "squared"), [(2.5, 10, 6_553_600), (0.1, 4, 2), (1.0, 0, 1), (0.4, 1, 0)]
+)
+def test_a_bound_on_reals_is_rounded_down_to_one_on_integers(norm, bits, squared):
+    assert squared_bound(norm, bits) == squared
+
+
+def test_the_folded_relations_are_those_of_the_argument_term_by_term():
+    bound, draw = NormBound(squared=30, tests=3), np.random.default_rng(6)
+    share, dealt = uniform(P61, draw, 40), uniform(P61, draw, bound.witness_length)
+    word, b, m = word_of(bound, seed_of(), share), bound.norm_bits, bound.test_bits
+    bits, row = [int(bit) for bit in dealt], [int(value) for value in share]
+    numbers = [bits[:b], bits[b : 2 * b]]
+    numbers += [bits[2 * b + m * j : 2 * b + m * (j + 1)] for j in range(bound.tests)]
+    norm, rest, *tests = (sum(bit << k for k, bit in enumerate(one)) for one in numbers)
+    sums = (signs(bound, seed_of(), 0, 40).astype(object) @ np.array(row, dtype=object)).tolist()
+    relations = [sum(x * x for x in row) - norm, norm + rest - 30]
+    relations += [total + bound.offset - test for total, test in zip(sums, tests, strict=True)]
+    relations += [bit * (bit - 1) for bit in bits]
+
+    rho = COIN.rows("norm", 0, len(relations)).astype(object)
+
+    assert word.values(dealt) == tuple(int(sum(rows * relations) % P) for rows in rho)
+
+
+def test_squares_of_residues_are_exact():
+    draw = np.random.default_rng(8)
+    row = np.concatenate(
+        [uniform(P61, draw, 500), np.array([0, 1, P - 1, P - 2, 2**32, 2**32 - 1])]
+    )
+
+    assert squares61(row.astype(np.uint64)).tolist() == [int(x) ** 2 % P for x in row]

@@ -10,6 +10,7 @@ import msgspec
 
 from protocols.errors import Misuse
 
+from .boosting import Boosting
 from .cox import Cox
 from .elastic_net import ElasticNet, Ridge
 from .fedavg import FedAvg
@@ -27,6 +28,7 @@ from .softmax import Softmax
 from .tabular import Tabular
 
 TABULAR: Mapping[str, type[Tabular]] = {
+    "boosting": Boosting,
     "cox": Cox,
     "elastic_net": ElasticNet,
     "glm": Glm,

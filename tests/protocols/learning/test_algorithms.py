@@ -17,7 +17,7 @@ def test_options_of_a_job_make_an_algorithm() -> None:
 @pytest.mark.parametrize(
     ("name", "options", "text"),
     [
-        ("fedsgd", {}, "no algorithm 'fedsgd'; there are cox, elastic_net, fedavg, glm"),
+        ("fedsgd", {}, "no algorithm 'fedsgd'; there are boosting, cox, elastic_net, fedavg, glm"),
         ("fedavg", {"lr": 0.1}, "fedavg has no option 'lr'; it has max_rounds"),
         ("fedavg", {"max_rounds": "many"}, "max_rounds"),
         ("fedavg", {"clip": 0}, "clip must be a positive number"),

@@ -98,8 +98,8 @@ class Boosting(Tabular):
             return {}
         losses = state.floats("losses")
         known = losses[losses > 0]
-        loss = {"loss": float(known[-1])} if len(known) else {}
-        return {"trees": float(state.count("grown")), **loss}
+        loss = {"loss_per_row": float(known[-1])} if len(known) else {}
+        return {"grown": float(state.count("grown")), **loss}
 
     def fit(self, state: State) -> BoostingFit | None:
         if state.facts.get("converged") is not True:

@@ -255,7 +255,7 @@ def test_progress_is_told_as_trees_and_loss() -> None:
 
     found = algorithm.fit(state)
     assert found is not None
-    assert algorithm.metrics(state) == {"trees": 6, "loss": found.losses[-1]}
+    assert algorithm.metrics(state) == {"grown": 6, "loss_per_row": found.losses[-1]}
     assert algorithm.metrics(algorithm.start()) == {}
 
 

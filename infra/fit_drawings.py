@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from protocols.learning.boosting_fit import BoostingFit
 from protocols.learning.fits import Fit
 from protocols.learning.kaplan_meier_fit import KaplanMeierFit
 from protocols.learning.kmeans_fit import KMeansFit
@@ -30,6 +31,8 @@ def drawn(figure: Figure, fit: Fit) -> bool:
             draw_classes(figure, fit)
         case LdaFit():
             draw_plane(figure, fit)
+        case BoostingFit():
+            draw_trees(figure, fit)
         case _:
             return False
     return True
@@ -140,3 +143,19 @@ def draw_plane(figure: Figure, fit: LdaFit) -> None:
     axes.set_ylabel("direction 2")
     axes.legend()
     axes.set_title(f"{fit.target}: discriminant analysis, {int(fit.sizes.sum())} rows")
+
+
+def draw_trees(figure: Figure, fit: BoostingFit) -> None:
+    """Draw the loss after each tree, and the columns by importance."""
+    order = np.argsort(-fit.importances, kind="stable")[:20]
+    figure.set_size_inches(10.0, max(3.6, 1.4 + 0.25 * len(order)))
+    curve, bars = figure.subplots(1, 2)
+    curve.plot(np.arange(len(fit.losses)), fit.losses)
+    curve.set_xlabel("trees")
+    curve.set_ylabel(f"{fit.loss} loss per row")
+    curve.grid(visible=True, alpha=0.3)
+    places = np.arange(len(order))[::-1]
+    bars.barh(places, fit.importances[order])
+    bars.set_yticks(places, labels=[fit.names[place] for place in order])
+    bars.set_xlabel("part of all gains")
+    figure.suptitle(f"{fit.target}: {len(fit.values)} trees, {fit.rows} rows")

@@ -11,6 +11,7 @@ import msgspec
 from protocols.errors import Misuse
 
 from .auc import Auc
+from .boosting import Boosting
 from .contingency import Contingency
 from .correlation import Correlation
 from .cox import Cox
@@ -39,6 +40,7 @@ from .tabular import Tabular
 
 TABULAR: Mapping[str, type[Tabular]] = {
     "auc": Auc,
+    "boosting": Boosting,
     "contingency": Contingency,
     "correlation": Correlation,
     "cox": Cox,

@@ -93,7 +93,9 @@ class Cox(Tabular):
 
     def __post_init__(self) -> None:
         require(self.time != self.event, "time and event must be different columns")
-        require_features(self.features, self.time, self.event)
+        require_features(self.features)
+        apart = not {self.time, self.event} & set(self.features)
+        require(apart, "time or event is among the features")
         require(self.ties in ("efron", "breslow"), "ties must be efron or breslow")
         gridded = self.until is not None
         require(self.pooled == gridded, "until, the end of the grid, goes with pooled = true")

@@ -6,6 +6,7 @@ import pytest
 
 from infra.casting import assignment_of, columns_at, fingerprint, resolved
 from infra.config import ConfigError, TableSettings, job_text, load_job
+from protocols.learning.boosting import Boosting
 from protocols.learning.cox import Cox
 from protocols.learning.elastic_net import ElasticNet
 from protocols.learning.glm import Glm
@@ -100,6 +101,21 @@ CASES = [
         "cox",
         ('[data]\ntime = "stay"\nevent = "died"\n', '[cox]\nties = "breslow"\n'),
         Cox(features=("age", "weight"), time="stay", event="died", ties="breslow", max_rounds=30),
+    ),
+    (
+        "boosting",
+        (
+            '[data]\ntarget = "died"\nfeatures = ["age", "stay"]\n',
+            '[boosting]\nloss = "logistic"\nedges = [[55], [3.5, 4]]\nnode_rows = 20\n',
+        ),
+        Boosting(
+            features=("age", "stay"),
+            target="died",
+            loss="logistic",
+            edges=((55.0,), (3.5, 4.0)),
+            node_rows=20,
+            max_rounds=30,
+        ),
     ),
     (
         "kmeans",

@@ -7,6 +7,7 @@ import pytest
 from fakes.secure_fits import UNEQUAL, fit, owners_of
 
 from infra.fit_plots import NoPlots, plot, save_plot
+from protocols.learning.boosting import Boosting
 from protocols.learning.cox import Cox
 from protocols.learning.elastic_net import ElasticNet
 from protocols.learning.fits import Fit
@@ -38,6 +39,7 @@ ALGORITHMS: dict[str, Tabular] = {
         features=FEATURES, target="kind", levels=("low", "mid", "high"), alpha=1.0
     ),
     "cox": Cox(features=FEATURES, time="time", event="died"),
+    "boosting": Boosting(features=FEATURES, target="y", loss="squared", trees=4, bins=8),
     "pca": Pca(features=FEATURES),
     "kmeans": KMeans(features=FEATURES, clusters=3),
     "naive bayes": NaiveBayes(features=FEATURES, target="kind", levels=("low", "mid", "high")),
@@ -115,6 +117,13 @@ def test_every_class_has_its_means() -> None:
     ]
     assert [text.get_text() for text in plane.get_legend().texts] == ["low", "mid", "high"]
     assert len(plane.lines) == 6
+
+
+def test_trees_are_drawn_as_losses_and_importances() -> None:
+    curve, bars = plot(found("boosting")).axes
+
+    assert len(curve.lines[0].get_ydata()) == 5
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["a", "b"]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])

@@ -44,7 +44,9 @@ def written(
         "limits": dict(LIMITS),
     }
     named: dict[str, str | None] = {name: f"{name}.csv" for name in OWNERS}
-    return Text(algorithm, named, {"max_rounds": 60}, sections).written(folder)
+    # Of four rows an owner may tell more than our defaults would let it.
+    rules: dict[str, object] = {"smallest_cell": 1, "parameters_per_row": 10.0}
+    return Text(algorithm, named, {"max_rounds": 60}, sections, rules).written(folder)
 
 
 @pytest.mark.reference

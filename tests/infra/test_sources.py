@@ -231,6 +231,8 @@ def test_a_password_never_stands_in_an_error(tmp_path: Path) -> None:
 
     assert "hunter2" not in str(failure(asking(tmp_path, keys)))
     assert "hunter2" not in str(inline)
+    broken = 'url = "postgresql//me:hunter2@h/d"\ntable = "t"'
+    assert "hunter2" not in str(failure(asking(tmp_path, broken)))
 
 
 def test_a_query_may_hold_colons(tmp_path: Path) -> None:

@@ -135,5 +135,5 @@ def test_an_owner_with_outcomes_that_the_family_does_not_know_is_told(
 
     told = {line["actor"]: line for line in ended.lines if line["kind"] == "owner_trouble"}
     assert told.keys() == {"west"}
-    assert told["west"]["text"].endswith(f"line 2, column 'TUCE': the target must be {text}")
+    assert told["west"]["text"].endswith(f"line 2, column 'TUCE': it must be {text}")
     assert ended.summary["outcome"] == "failed"

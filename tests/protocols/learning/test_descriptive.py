@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import math
+import statistics
 from collections.abc import Mapping
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -111,13 +113,16 @@ def test_a_group_without_rows_has_no_mean_and_one_row_no_variance() -> None:
 
 
 def test_means_of_groups_far_from_zero_keep_their_digits() -> None:
-    values = 1e12 + np.arange(300) / 7
-    columns = {"a": values, "g": np.arange(300) % 2.0}
+    spread = (np.arange(3000) ** 2 % 1009).astype(np.float64)
+    columns = {"a": 1e15 + spread, "g": np.arange(3000) % 2.0}
 
     told = found(GroupedMoments(features=("a",), by="g", groups=("u", "v")), columns).to_json()
 
-    exact = [np.var(values[g::2] - 1e12, ddof=1) for g in (0, 1)]
-    np.testing.assert_allclose(np.ravel(told["variance"]), exact, rtol=1e-5)  # type: ignore[call-overload]
+    groups = [[Fraction(value) for value in spread[g::2]] for g in (0, 1)]
+    means = [float(10**15 + statistics.mean(group)) for group in groups]
+    variances = [float(statistics.variance(group)) for group in groups]
+    assert told["mean"] == [[mean] for mean in means]
+    assert told["variance"] == [[pytest.approx(variance, rel=1e-12)] for variance in variances]
 
 
 @pytest.mark.parametrize("rows", [0, 1])

@@ -44,9 +44,9 @@ class TableTask:
 
     def compute(self, state: State) -> NDArray[np.float64]:
         table = self._table  # what is wrong with it is said first
-        require_cohort(state, self._spec.owner)
         # Before anything of the table leaves this process, in each round anew.
         self._require_disclosable(table)
+        require_cohort(state, self._spec.owner)
         self._spec.rules.require_cells(self._algorithm.cells(state, table))
         return self._algorithm.local(state, table)
 

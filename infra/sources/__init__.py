@@ -11,8 +11,6 @@ from .sql_query import SqlQuery
 
 __all__ = ["Piece", "Source", "source_at"]
 
-FORMS = "a CSV file, a Parquet file, or a .toml file that says how to ask a database"
-
 
 def source_at(path: str) -> Source:
     """Return the reader for a path, by its suffix; every other file is read as CSV."""

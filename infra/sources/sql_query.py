@@ -119,7 +119,10 @@ class SqlQuery:
         import sqlalchemy  # noqa: PLC0415
 
         folder = Path(self._path).absolute().parent
-        url = sqlalchemy.make_url(question.url)
+        try:
+            url = sqlalchemy.make_url(question.url)
+        except sqlalchemy.exc.ArgumentError:  # its text may hold the password
+            raise WorkFailed(_KIND, f"{self._path}: sql.url is no address") from None
         if question.password_file is not None:
             file = folder / question.password_file
             try:

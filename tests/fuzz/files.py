@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import tomli_w
+
 from actors.ports import WorkFailed
 from infra.chaos.scenario.reading import load_scenario
 from infra.config import ConfigError, job_text, load_job
+from infra.config.writing import column_tables
 from infra.homes.settings import password_in, read_settings
 from infra.http_blobs.places import BaseUrl, HttpBlobsError, Serving
 from infra.rabbitmq.address import AddressError, BrokerAddress
+from infra.stats.schema_file import load_schema
 from infra.tables import load_table
 from protocols.learning.table import Column
 
@@ -38,6 +42,17 @@ def _job(file: Path) -> None:
 
 def _settings(file: Path) -> None:
     assert read_settings(file).actor.name
+
+
+def _schema(data: bytes) -> None:
+    def with_file(folder: Path) -> None:
+        file = folder / ("schema.json" if data.startswith(b"{") else "schema.toml")
+        file.write_bytes(data)
+        found = load_schema(file)
+        (folder / "again.toml").write_text(tomli_w.dumps({"column": column_tables(found)}))
+        assert load_schema(folder / "again.toml") == found
+
+    in_a_folder(with_file)
 
 
 def _scenario(file: Path) -> None:
@@ -68,6 +83,7 @@ def _address(data: bytes) -> None:
 
 TARGETS = (
     Target("job", _reading("job.toml", _job), (ConfigError,)),
+    Target("schema", _schema, (ConfigError,)),
     Target("settings", _reading("actor.toml", _settings), (ConfigError,)),
     Target("scenario", _reading("scenario.toml", _scenario), (ConfigError,)),
     Target("table", _reading("owner.csv", _table), (WorkFailed,)),

@@ -337,9 +337,34 @@ name = "cat"
 """
 
 
+COLUMNS = b"""[[column]]
+name = "x"
+kind = "count"
+least = 0
+most = 120
+unit = "years"
+[[column]]
+name = "sex"
+kind = "class"
+levels = ["f", "m"]
+"""
+OWN = b"""role = "trainer"
+name = "ann"
+[trainer]
+allow = ["moments", "trial-*/glm"]
+[disclosure]
+smallest_cell = 5
+parameters_per_row = 0.2
+"""
+
+
 def _of_files() -> Seeds:
     yield "job", "logistic", JOB
+    yield "job", "schema", COLUMNS + JOB.replace(b'name = "ann"', b'name = "ann"\nallow = ["*"]')
+    yield "schema", "toml", COLUMNS
+    yield "schema", "json", b'{"column": [{"name": "x", "least": -1.5}, {"name": "y"}]}'
     yield "settings", "trainer", b'role = "trainer"\nname = "ann"\n[broker]\nuser = "ann"\n'
+    yield "settings", "own", OWN
     for name in ("calm", "two-holders-die", "wrong-clocks"):
         yield "scenario", name, (GALLERY / f"{name}.toml").read_bytes()
     yield "table", "usual", b"x,z,y\n1,2.5,0\n-3,1e3,1\n"

@@ -4,20 +4,36 @@ from pathlib import Path
 
 import pytest
 
-from infra.casting import assignment_of, columns_at, fingerprint, resolved
+from actors.ports import WorkFailed
+from infra.casting import (
+    agreement_of,
+    assignment_of,
+    columns_at,
+    fingerprint,
+    resolved,
+    work_spec,
+)
 from infra.config import ConfigError, TableSettings, job_text, load_job
+from infra.tables import load_table
+from protocols.learning.auc import Auc
 from protocols.learning.boosting import Boosting
+from protocols.learning.contingency import Contingency
 from protocols.learning.cox import Cox
+from protocols.learning.disclosure import Rules
 from protocols.learning.elastic_net import ElasticNet
 from protocols.learning.glm import Glm
+from protocols.learning.histogram import Histogram
 from protocols.learning.kaplan_meier import KaplanMeier
 from protocols.learning.kmeans import KMeans
 from protocols.learning.lda import Lda
-from protocols.learning.moments import Moments
+from protocols.learning.moments import GroupedMoments, Moments
 from protocols.learning.naive_bayes import NaiveBayes
 from protocols.learning.pca import Pca
+from protocols.learning.quantiles import Quantiles
 from protocols.learning.softmax import Softmax
 from protocols.learning.state import State
+from protocols.learning.t_test import TTest
+from protocols.learning.table import Column
 
 HEAD = """
 [job]
@@ -151,6 +167,55 @@ CASES = [
         Pca(features=("age", "weight", "stay", "died"), components=2, scaled=True, max_rounds=30),
     ),
     ("moments", (), Moments(features=("age", "weight", "stay", "died"), max_rounds=30)),
+    (
+        "grouped_moments",
+        ('[data]\nby = "died"\ngroups = ["0", "1"]\n',),
+        GroupedMoments(
+            features=("age", "weight", "stay"), by="died", groups=("0", "1"), max_rounds=30
+        ),
+    ),
+    (
+        "histogram",
+        ('[data]\ncolumn = "age"\n', "[histogram]\nleast = 0\nmost = 120.5\nbins = 7\n"),
+        Histogram(column="age", least=0.0, most=120.5, bins=7, max_rounds=30),
+    ),
+    (
+        "quantiles",
+        (
+            '[data]\ncolumn = "age"\nmissing = "leave out"\n',
+            "[quantiles]\nleast = 0\nmost = 120\nprecision = 0.5\nat = [0.1, 0.5]\n",
+        ),
+        Quantiles(column="age", least=0.0, most=120.0, precision=0.5, at=(0.1, 0.5), max_rounds=30),
+    ),
+    (
+        "contingency",
+        (
+            '[data]\nrow = "died"\nrow_levels = ["0", "1"]\ncolumn = "stay"\n'
+            'column_levels = ["3", "4"]\n',
+            "[contingency]\ncorrection = false\n",
+        ),
+        Contingency(
+            row="died",
+            row_levels=("0", "1"),
+            column="stay",
+            column_levels=("3", "4"),
+            correction=False,
+            max_rounds=30,
+        ),
+    ),
+    (
+        "auc",
+        ('[data]\ntarget = "died"\nscore = "age"\n', "[auc]\nmost = 120\n"),
+        Auc(target="died", score="age", most=120.0, max_rounds=30),
+    ),
+    (
+        "t_test",
+        (
+            '[data]\ntarget = "age"\nby = "died"\ngroups = ["0", "1"]\n',
+            "[t_test]\nequal_variances = true\n",
+        ),
+        TTest(target="age", by="died", groups=("0", "1"), equal_variances=True, max_rounds=30),
+    ),
 ]
 
 
@@ -270,3 +335,117 @@ def test_features_that_are_open_are_known_as_such(folder: Path) -> None:
     assert isinstance(learning, TableSettings)
     assert learning.open_features
     assert learning.named_columns == ()
+
+
+SCHEMA = """
+[[column]]
+name = "age"
+kind = "number"
+least = 0
+most = 120
+unit = "years"
+
+[[column]]
+name = "stay"
+kind = "count"
+"""
+FEATURES = '[data]\nfeatures = ["age", "weight"]\n'
+
+
+def test_a_schema_is_part_of_the_job_and_of_every_copy(folder: Path) -> None:
+    job = load_job(job_of(folder, "moments", FEATURES, SCHEMA))
+    copy = folder / "copy.toml"
+    copy.write_text(job_text(job))
+
+    again = load_job(copy, files=False)
+
+    age = Column(name="age", least=0.0, most=120.0, unit="years")
+    agreed = (age, Column(name="stay", kind="count"))
+    assert agreement_of(job).schema == agreement_of(again).schema == agreed
+    assert fingerprint(again) == fingerprint(job)
+
+
+def test_a_schema_that_changes_changes_the_fingerprint(folder: Path) -> None:
+    one = load_job(job_of(folder, "moments", FEATURES, SCHEMA))
+    other = load_job(job_of(folder, "moments", FEATURES, SCHEMA.replace("120", "130")))
+    third = load_job(job_of(folder, "moments", FEATURES + 'missing = "leave out"\n', SCHEMA))
+
+    assert len({fingerprint(job) for job in (one, other, third)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        ('name = "age"\nkind = "date"', 'column[1].kind: "date" is not known; use "number"'),
+        ('name = "age"\nkind = "class"', "column[1]: age: levels are for classes"),
+        ('name = "age"\nlevels = ["a"]', "column[1]: age: levels are for classes"),
+        ('name = "age"\nleast = 3\nmost = 2', "column[1]: age: least is above most"),
+        ('name = "age"\nkind = "class"\nlevels = ["a"]', "column[1]: column 'age' is a class by"),
+        ('kind = "count"', 'column[1].name: missing; add name = "age"'),
+        ('name = "x"\nbounds = 3', "column[1].bounds: unknown key"),
+        ('name = "age"\n[[column]]\nname = "age"', "column[2]: 'age' stands there twice"),
+    ],
+)
+def test_mistakes_of_a_schema_are_named_with_their_place(
+    folder: Path, column: str, text: str
+) -> None:
+    problem = problem_of(job_of(folder, "moments", FEATURES, f"[[column]]\n{column}\n"))
+
+    assert problem.startswith(text)
+
+
+def test_a_schema_of_levels_must_know_those_that_the_job_uses(folder: Path) -> None:
+    data = '[data]\ntarget = "died"\nfeatures = ["age"]\nlevels = ["no", "yes", "maybe"]\n'
+    column = '[[column]]\nname = "died"\nkind = "class"\nlevels = ["no", "yes"]\n'
+
+    problem = problem_of(job_of(folder, "softmax", data, column))
+
+    assert problem == "column[1]: column 'died' has no level 'maybe' by the schema"
+
+
+def test_a_schema_is_for_tables_only(folder: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_job(job_of(folder, "probe", SCHEMA))
+
+    assert "the section [column] is for algorithms over tables" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("schema", "kind", "text"),
+    [
+        ('kind = "number"\nmost = 55', "bad value", "line 3, column 'age': it must be a finite"),
+        ('kind = "0 or 1"', "bad value", "line 2, column 'age': it must be a finite number; 0 or"),
+    ],
+)
+def test_each_owner_checks_its_table_by_the_schema(
+    folder: Path, schema: str, kind: str, text: str
+) -> None:
+    column = f'[[column]]\nname = "age"\n{schema}\n'
+    job = load_job(job_of(folder, "moments", FEATURES, column))
+
+    with pytest.raises(WorkFailed) as caught:
+        load_table(str(folder / "ann.csv"), columns_at(job, ""), agreement_of(job))
+
+    assert caught.value.kind == kind
+    assert text in str(caught.value)
+
+
+def test_columns_of_the_schema_are_checked_that_the_job_does_not_read(folder: Path) -> None:
+    column = '[[column]]\nname = "stay"\nkind = "0 or 1"\n'
+    job = load_job(job_of(folder, "moments", FEATURES, column))
+
+    with pytest.raises(WorkFailed, match="line 2, column 'stay': it must be 0 or 1"):
+        load_table(str(folder / "ann.csv"), columns_at(job, ""), agreement_of(job))
+
+
+def test_an_owners_rules_are_its_own(folder: Path) -> None:
+    path = job_of(folder, "moments", FEATURES)
+    first = 'name = "ann"\ndata = "ann.csv"\n'
+    rules = "disclosure = {smallest_cell = 10, parameters_per_row = 0.1}\n"
+    path.write_text(path.read_text().replace(first, first + rules))
+
+    job = load_job(path)
+
+    found = [work_spec(job, owner).rules for owner in job.owners]
+    assert found == [Rules(smallest_cell=10, parameters_per_row=0.1), Rules(), Rules()]
+    assert "smallest_cell" not in job_text(job)

@@ -7,11 +7,14 @@ import pytest
 from fakes.secure_fits import UNEQUAL, fit, owners_of
 
 from infra.fit_plots import NoPlots, plot, save_plot
+from protocols.learning.auc import Auc
 from protocols.learning.boosting import Boosting
+from protocols.learning.correlation import Correlation
 from protocols.learning.cox import Cox
 from protocols.learning.elastic_net import ElasticNet
 from protocols.learning.fits import Fit
 from protocols.learning.glm import Glm
+from protocols.learning.histogram import Histogram
 from protocols.learning.kaplan_meier import KaplanMeier
 from protocols.learning.kmeans import KMeans
 from protocols.learning.lda import Lda
@@ -26,6 +29,7 @@ COLUMNS = {
     "a": A,
     "b": B,
     "y": 1 + 2 * A - B + RNG.normal(size=200),
+    "high": (A + B > 0).astype(float),
     "kind": np.digitize(A + RNG.normal(size=200), [-0.5, 0.5]).astype(float),
     "time": np.ceil(20 * RNG.exponential(np.exp(-A))),
     "died": (RNG.random(200) < 0.7).astype(float),
@@ -34,6 +38,9 @@ FEATURES = ("a", "b")
 ALGORITHMS: dict[str, Tabular] = {
     "glm": Glm(features=FEATURES, target="y", family="gaussian"),
     "elastic net": ElasticNet(features=FEATURES, target="y", alpha=0.1),
+    "histogram": Histogram(column="a", least=-1.0, most=1.0, bins=4),
+    "correlation": Correlation(features=FEATURES),
+    "auc": Auc(target="high", score="a", least=-3.0, most=3.0),
     "softmax": Softmax(features=FEATURES, target="kind", levels=("low", "mid", "high")),
     "softmax, penalised": Softmax(
         features=FEATURES, target="kind", levels=("low", "mid", "high"), alpha=1.0
@@ -124,6 +131,33 @@ def test_trees_are_drawn_as_losses_and_importances() -> None:
 
     assert len(curve.lines[0].get_ydata()) == 5
     assert [label.get_text() for label in bars.get_yticklabels()] == ["a", "b"]
+
+
+def test_a_histogram_has_a_bar_for_each_bin_and_says_what_is_outside() -> None:
+    (axes,) = plot(found("histogram")).axes
+
+    counts, _ = np.histogram(A, bins=4, range=(-1.0, 1.0))
+    assert [bar.get_height() for bar in axes.patches] == counts.tolist()
+    assert [bar.get_x() for bar in axes.patches] == [-1.0, -0.5, 0.0, 0.5]
+    assert axes.get_title() == f"200 rows of 3 owners, {200 - counts.sum()} outside"
+
+
+def test_correlations_are_written_into_their_fields() -> None:
+    axes, _ = plot(found("correlation")).axes
+
+    correlation = np.corrcoef(A, B)[0, 1]
+    assert [text.get_text() for text in axes.texts] == [
+        *("1.00", f"{correlation:.2f}", f"{correlation:.2f}", "1.00")
+    ]
+
+
+def test_a_roc_curve_goes_from_corner_to_corner() -> None:
+    (axes,) = plot(found("auc")).axes
+
+    x, y = axes.lines[1].get_data()
+    assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
+    assert (np.diff(x) >= 0).all()
+    assert (np.diff(y) >= 0).all()
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])

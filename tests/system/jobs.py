@@ -36,6 +36,7 @@ class Text:
     owners: dict[str, str | None]
     job: dict[str, object] = field(default_factory=dict)
     sections: dict[str, dict[str, object]] = field(default_factory=dict)
+    rules: dict[str, object] = field(default_factory=dict)  # each owner's own
 
     def written(self, folder: Path) -> Path:
         head = {"name": "tiny", "algorithm": self.algorithm, "max_rounds": 20, **self.job}
@@ -45,6 +46,7 @@ class Text:
         text = "".join(_section(f"[{name}]", keys) for name, keys in sections.items())
         for name, data in self.owners.items():
             text += _section("[[owner]]", {"name": name} | ({"data": data} if data else {}))
+            text += _section("[owner.disclosure]", self.rules) if self.rules else ""
         path = folder / "job.toml"
         path.write_text(text)
         return path

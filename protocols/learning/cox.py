@@ -133,6 +133,7 @@ class Cox(Tabular):
             estimates=raw(state.floats("beta"), state),
             covariance=raw_covariance(state),
             means=state.floats("mean"),
+            deviations=state.floats("scale"),
             ties=self.ties,
             pooled=self.pooled,
             rows=int(state.floats("n")),

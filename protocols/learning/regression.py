@@ -67,6 +67,7 @@ def penalised_fit(name: str, algorithm: Regression, state: State) -> PenalisedFi
         link=model.family.link,
         names=model.names,
         estimates=raw(state.floats("beta"), state),
+        deviations=state.floats("scale"),
         l1=penalty.l1,
         l2=penalty.l2,
         rows=int(state.floats("n")),

@@ -140,6 +140,7 @@ class Softmax(Tabular):
             names=("const", *self.features),
             estimates=raw(state.floats("beta"), state).reshape(shape),
             errors=errors,
+            deviations=state.floats("scale"),
             alpha=self.alpha,
             rows=int(sizes.sum()),
             deviance=state.number("deviance"),

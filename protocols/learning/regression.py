@@ -10,7 +10,7 @@ from .newton import Newton, raw, warm
 from .penalised_fit import PenalisedFit
 from .penalties import Penalty
 from .phases import Phase
-from .standardising import Mean, Scale
+from .standardising import FreshScale, Mean
 from .state import State
 from .table import Column, Table, numbers
 from .tabular import Tabular
@@ -43,7 +43,7 @@ class Regression(Tabular):
         model = self.model()
         return (
             Mean(model.features, model.totalled),
-            Scale(model.features),
+            FreshScale(model.features, others=model.totalled),
             Newton(model, self.penalty(), self.tolerance),
         )
 

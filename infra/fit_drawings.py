@@ -93,7 +93,10 @@ def draw_components(figure: Figure, fit: PcaFit) -> None:
 
 def draw_clusters(figure: Figure, fit: KMeansFit) -> None:
     """Draw the centres in deviations from the mean of all rows."""
-    figure.set_size_inches(min(16.0, 5.0 + 0.45 * len(fit.names)), 1.8 + 0.4 * len(fit.centres))
+    # The names stand upright below.
+    below = 0.08 * max(len(name) for name in fit.names)
+    height = 2.2 + 0.4 * len(fit.centres) + below
+    figure.set_size_inches(min(16.0, 5.0 + 0.45 * len(fit.names)), height)
     axes = figure.subplots()
     shown = (fit.centres - fit.mean) / fit.scale
     reach = max(1e-9, float(np.abs(shown).max()))

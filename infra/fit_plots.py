@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from protocols.learning.cox_fit import CoxFit
-from protocols.learning.distributions import normal_quantile
 from protocols.learning.fits import Fit
 from protocols.learning.glm_fit import GlmFit
 from protocols.learning.penalised_fit import PenalisedFit
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
 FORMATS = (".png", ".svg", ".pdf")
 _ROW_INCHES = 0.32
+_UNIT = "for one deviation of the column"
 
 
 class NoPlots(Exception):
@@ -34,7 +34,8 @@ class NoPlots(Exception):
 def plot(fit: Fit) -> Figure:
     """Return a picture of a fit; of a regression its coefficients, where known with intervals.
 
-    So that columns in different units can be compared, z or t values stand beside the names.
+    So that columns in different units can be compared, a coefficient is drawn times the deviation
+    of its column, and z or t values stand beside the names.
 
     Raises `NoPlots`: matplotlib is missing, or there is no picture of such a fit.
     """
@@ -63,21 +64,22 @@ def save_plot(fit: Fit, file: Path) -> None:
 def _drawn(figure: Figure, fit: Fit) -> bool:
     """Draw a regression, and say whether it is one."""
     match fit:
-        case GlmFit():
+        case GlmFit(deviations=unit):
             axes = _forest(figure, fit.names)
             labels = _labels(fit.names[1:], fit.statistics[1:])
-            _draw(axes, labels, fit.estimates[1:], fit.interval()[1:])
+            _draw(axes, labels, fit.estimates[1:] * unit, fit.interval()[1:] * unit[:, None])
             axes.set_title(f"{fit.target}: {fit.family}, {fit.rows} rows, 95 % intervals")
-        case PenalisedFit():
+        case PenalisedFit(deviations=unit):
             axes = _forest(figure, fit.names)
-            _draw(axes, fit.names[1:], fit.estimates[1:], None)
+            _draw(axes, fit.names[1:], fit.estimates[1:] * unit, None)
             axes.set_title(f"{fit.target}: penalised {fit.family}, {fit.rows} rows")
         case SoftmaxFit():
             _draw_classes(figure, fit)
-        case CoxFit():
+        case CoxFit(deviations=unit):
             axes = _forest(figure, fit.names)
-            _draw(axes, _labels(fit.names, fit.statistics), fit.estimates, fit.interval())
-            axes.set_xlabel("log hazard ratio")
+            labels = _labels(fit.names, fit.statistics)
+            _draw(axes, labels, fit.estimates * unit, fit.interval() * unit[:, None])
+            axes.set_xlabel(f"log hazard ratio {_UNIT}")
             axes.set_title(f"{fit.event}: Cox, {fit.events} events of {fit.rows} rows")
         case _:
             return False
@@ -105,7 +107,7 @@ def _draw(axes: Axes, names: Sequence[str], values: Vector, intervals: Vector | 
         axes.hlines(places, intervals[:, 0], intervals[:, 1], color="tab:blue", linewidth=1.6)
     axes.plot(values, places, "o", color="tab:blue", markersize=5)
     axes.set_yticks(places, labels=list(names))
-    axes.set_xlabel("coefficient")
+    axes.set_xlabel(f"coefficient {_UNIT}")
     axes.grid(visible=True, axis="x", alpha=0.3)
 
 
@@ -115,9 +117,7 @@ def _draw_classes(figure: Figure, fit: SoftmaxFit) -> None:
     panels = figure.subplots(1, len(fit.estimates), sharey=True, squeeze=False)[0]
     own = fit.levels[len(fit.levels) - len(fit.estimates) :]
     for number, axes in enumerate(panels):
-        values, intervals = fit.estimates[number, 1:], None
-        if fit.errors is not None:
-            half = normal_quantile(0.975) * fit.errors[number, 1:]
-            intervals = np.column_stack([values - half, values + half])
-        _draw(axes, fit.names[1:], values, intervals)
+        bounds = fit.interval()
+        intervals = None if bounds is None else bounds[number, 1:] * fit.deviations[:, None]
+        _draw(axes, fit.names[1:], fit.estimates[number, 1:] * fit.deviations, intervals)
         axes.set_title(f"{fit.target} = {own[number]}")

@@ -16,7 +16,7 @@ from .newton import Likelihood, Newton, raw, raw_covariance, warm
 from .partial_likelihood import Ties, partial
 from .penalties import Penalty
 from .phases import Phase
-from .standardising import Mean, Scale, standardised
+from .standardising import FreshScale, Mean, Scale, standardised
 from .state import State
 from .survival import Grid, observed, survival_columns
 from .table import Column, Table, Vector, numbers
@@ -108,14 +108,14 @@ class Cox(Tabular):
         return (*numbers(self.features), *survival_columns(self.time, self.event))
 
     def phases(self) -> Sequence[Phase[Table]]:
-        scaling = (Mean(self.features), Scale(self.features))
         model = OwnRiskSets(self.features, self.time, self.event, self.ties)
         if self.pooled:
             cells = self._cells()
-            newton = PooledNewton(model, Penalty(), self.tolerance, counts=cells, ties=self.ties)
-            return cells, *scaling, newton
+            pooled = PooledNewton(model, Penalty(), self.tolerance, counts=cells, ties=self.ties)
+            return cells, Mean(self.features), Scale(self.features), pooled
         ranks = Concordance(self.features, self.time, self.event)
-        return *scaling, Newton(model, Penalty(), self.tolerance), ranks
+        newton = Newton(model, Penalty(), self.tolerance)
+        return Mean(self.features), FreshScale(self.features), newton, ranks
 
     def kept(self, state: State) -> State:
         return warm(state)
@@ -135,6 +135,7 @@ class Cox(Tabular):
             estimates=raw(state.floats("beta"), state),
             covariance=raw_covariance(state),
             means=state.floats("mean"),
+            deviations=state.floats("scale"),
             ties=self.ties,
             pooled=self.pooled,
             rows=int(state.floats("n")),

@@ -19,7 +19,8 @@ class CoxFit:
     """Coefficients in units of the columns as they are.
 
     Attributes:
-        estimates: shape (p,); `covariance` (p, p) is theirs, `means` (p,) those of the columns.
+        estimates: shape (p,); `covariance` (p, p) is theirs, `means` and
+            `deviations` (p,) those of the columns.
         pooled: all rows are compared with each other, else those of one owner.
         concordance: Harrell's C within owners; None for a pooled fit.
         ends, hazard: of a pooled fit the ends of cells (k,) and the cumulative hazard at the
@@ -32,6 +33,7 @@ class CoxFit:
     estimates: Vector = field(repr=False)
     covariance: Vector = field(repr=False)
     means: Vector = field(repr=False)
+    deviations: Vector = field(repr=False)
     ties: str
     pooled: bool
     rows: int
@@ -94,12 +96,12 @@ class CoxFit:
             ("Event:", self.event),
             ("Ties:", self.ties.capitalize()),
             ("Strata:", "none" if self.pooled else "owners"),
-            ("No. Iterations:", str(self.rounds)),
+            ("Rounds:", str(self.rounds)),
         ]
         right = [
             ("No. Observations:", str(self.rows)),
             ("No. Events:", str(self.events)),
-            ("Partial Log-Likelihood:", f"{self.log_likelihood:.6g}"),
+            ("Partial Log-Likelihood:", f"{self.log_likelihood:.2f}"),
             ("LR chi2:", f"{statistic:.5g}"),
             (f"Prob (chi2, {len(self.names)} df):", f"{chance:.3g}"),
         ]
@@ -122,6 +124,7 @@ class CoxFit:
             "intervals": self.interval(),
             "covariance": self.covariance,
             "means": self.means,
+            "deviations": self.deviations,
             "ties": self.ties,
             "pooled": self.pooled,
             "rows": self.rows,

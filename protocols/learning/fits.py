@@ -16,7 +16,8 @@ Columns: TypeAlias = Mapping[str, Vector]
 """Columns (n,) by name, for predictions."""
 
 WIDTH = 78
-_NAME = 17  # longer names of columns are cut in tables
+_NAME = 11  # of a name so much is shown, however wide the cells are
+_LOOSE = 6  # cells stand no farther apart than that, so that the eye finds their row
 
 
 class Fit(Protocol):
@@ -68,15 +69,22 @@ def heading(title: str, left: Sequence[tuple[str, str]], right: Sequence[tuple[s
 
 
 def coefficients(names: Sequence[str], heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table of coefficients: a name and cells each, under heads."""
-    width = min(_NAME, max(11, *(len(name) for name in names))) + 1
-    cell = (WIDTH - width) // len(heads)
-    lines = [
-        shortened(name, width - 1).ljust(width) + "".join(text.rjust(cell) for text in cells)
-        for name, cells in zip(names, rows, strict=True)
-    ]
-    top = " " * width + "".join(head.rjust(cell) for head in heads)
-    return "\n".join([top, "-" * WIDTH, *lines, "=" * WIDTH])
+    """Return a table of coefficients: a name and cells each, under heads.
+
+    Cells never touch; names are cut where there is no room for them.
+    """
+    columns = zip(heads, *rows, strict=True)
+    cells = [1 + max(len(text) for text in column) for column in columns]
+    room = max(_NAME, WIDTH - sum(cells) - 1)
+    width = min(room, max(_NAME, *(len(name) for name in names)))
+    apart = min(_LOOSE, max(0, WIDTH - width - sum(cells)) // len(cells))
+
+    def line(name: str, texts: Sequence[str]) -> str:
+        padded = (text.rjust(cell + apart) for text, cell in zip(texts, cells, strict=True))
+        return shortened(name, width).ljust(width) + "".join(padded)
+
+    lines = [line(name, texts) for name, texts in zip(names, rows, strict=True)]
+    return "\n".join([line("", heads), "-" * WIDTH, *lines, "=" * WIDTH])
 
 
 def short(value: float) -> str:

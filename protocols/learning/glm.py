@@ -64,6 +64,7 @@ class Glm(Regression):
             names=model.names,
             estimates=raw(state.floats("beta"), state),
             covariance=scale * raw_covariance(state),
+            deviations=state.floats("scale"),
             rows=rows,
             scale=scale,
             deviance=deviance,

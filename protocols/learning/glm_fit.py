@@ -22,6 +22,7 @@ class GlmFit:
 
     Attributes:
         estimates: shape (k,); `covariance` (k, k) is theirs, with the scale in it.
+        deviations: shape (k - 1,), those of the columns over all rows.
         scale: dispersion; 1 for binomial and poisson, else Pearson's chi-squared over `residual`
             degrees of freedom.
     """
@@ -32,6 +33,7 @@ class GlmFit:
     names: tuple[str, ...]
     estimates: Vector = field(repr=False)
     covariance: Vector = field(repr=False)
+    deviations: Vector = field(repr=False)
     rows: int
     scale: float
     deviance: float
@@ -115,7 +117,7 @@ class GlmFit:
             ("Model Family:", self.family.capitalize()),
             ("Link Function:", self.link.capitalize()),
             ("Owners:", str(len(self.owners))),
-            ("No. Iterations:", str(self.rounds)),
+            ("Rounds:", str(self.rounds)),
             ("AIC:", f"{self.aic:.2f}"),
         ]
         right = [
@@ -153,6 +155,7 @@ class GlmFit:
             "p_values": self.p_values,
             "intervals": self.interval(),
             "covariance": self.covariance,
+            "deviations": self.deviations,
             "rows": self.rows,
             "residual_degrees": self.residual,
             "scale": self.scale,

@@ -84,9 +84,10 @@ def require_cohort(state: State, owner: str) -> None:
     """Raise `Unfit` for an owner that came or came back after a job fixed its cohort.
 
     A job whose sums must all be over the same owners names them in the fact `cohort`; an
-    owner that leaves makes it begin again, and nobody who joins may make it do so.
+    owner that leaves makes it begin again, and nobody who joins may make it do so. Where it has
+    begun again with who is left, they are named in the fact `bound` until their first sum.
     """
-    cohort = state.facts.get("cohort")
+    cohort = state.facts.get("cohort") or state.facts.get("bound")
     if cohort and isinstance(cohort, list) and owner not in cohort:
         raise Unfit("not in the cohort", "this fit began, or began again, without this owner")
 

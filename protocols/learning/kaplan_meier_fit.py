@@ -127,11 +127,14 @@ class KaplanMeierFit:
             strict=True,
         )
         rows = [
-            (str(int(n)), str(int(d)), f"{e:.2f}", f"{m:g}", short(s), brief(a), brief(b))
+            [str(int(n)), str(int(d)), f"{e:.2f}", self._median(m), short(s), brief(a), brief(b)]
             for n, d, e, m, s, a, b in cells
         ]
         last = f"S({self.points[-1]:g})"
-        heads = ("rows", "events", "expected", "median", last, "[0.025", "0.975]")
+        heads = ["rows", "events", "expected", "median", last, "[0.025", "0.975]"]
+        if len(self.groups) == 1:  # has as many as are expected
+            for texts in (heads, *rows):
+                del texts[2]
         title = f"Kaplan-Meier Curves over {len(self.owners)} Owners"
         table = coefficients(self.groups, heads, rows)
         return "\n".join([heading(title, left, right), table, *self.notes])
@@ -158,6 +161,9 @@ class KaplanMeierFit:
             "notes": self.notes,
         }
         return {name: plain(value) for name, value in found.items()}
+
+    def _median(self, point: float) -> str:
+        return f"{point:g}" if math.isfinite(point) else f">{self.points[-1]:g}"
 
     @property
     def _share(self) -> Vector:

@@ -7,13 +7,14 @@ float64 has, and so that no sum of them can wrap around the field:
 
     count(20)       20 whole numbers up to 2^36, exact
     real(3, 4)      a matrix (3, 4) of reals up to 1e30, of any units: exact to 1e-37
+    reals(names)    one such real for each name, which error texts then use
     symmetric(4)    the same for a symmetric (4, 4), of which the upper triangle travels
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import isqrt, prod
 from typing import TypeAlias
 
@@ -46,12 +47,14 @@ class Ranged:
         digits: coordinates that a number takes; k digits and f fraction bits tell numbers apart
             that differ by largest / 2^(36(k-1) + 16 + f).
         whole: the numbers are whole, and so are their sums.
+        labels: what the numbers of a vector are of, for error texts.
     """
 
     shape: tuple[int, ...] | Symmetric
     largest: float
     digits: int = 1
     whole: bool = False
+    labels: tuple[str, ...] = ()
 
 
 Shape: TypeAlias = tuple[int, ...] | Symmetric | Ranged
@@ -67,6 +70,11 @@ def count(*shape: int) -> Ranged:
 def real(*shape: int) -> Ranged:
     """Return a part of reals in any units; six coordinates each."""
     return Ranged(shape=shape, largest=2.0**100, digits=6)
+
+
+def reals(names: Sequence[str]) -> Ranged:
+    """Return a part with a real in any units for each name."""
+    return replace(real(len(names)), labels=tuple(names))
 
 
 def symmetric(rows: int) -> Ranged:
@@ -178,12 +186,14 @@ def _number(part: Ranged, digits: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _refuse(name: str, part: Ranged, faulty: NDArray[np.bool_], kind: str, why: str) -> None:
     if faulty.any():
-        place = _named(name, part.shape, int(faulty.argmax()))
+        place = _named(name, part, int(faulty.argmax()))
         raise Unfit(kind, f"this owner's {place} is {kind}: {why}")
 
 
 def _named(name: str, shape: Shape, index: int) -> str:
-    place = _place(shape, index)
+    place: Sequence[object] = _place(shape, index)
+    if isinstance(shape, Ranged) and shape.labels:
+        place = [shape.labels[index % len(shape.labels)]]
     return f"{name}[{','.join(map(str, place))}]" if place else name
 
 

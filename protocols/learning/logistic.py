@@ -22,7 +22,8 @@ from .tabular import require_features
 class Logistic(Regression):
     """Minimises Σ logloss + ‖coef‖²/(2C), the intercept free, like scikit-learn.
 
-    The result is `coefficients` (p,) and `intercept`, for columns (x - `mean`) / `scale`.
+    The result is `coefficients` (p,) and `intercept`, for columns (x - `mean`) / `scale`;
+    `raw_coefficients` (1 + p,) are those of the columns as they are, after their constant.
 
     Attributes:
         C: weight of the data against the penalty; inf is no penalty.
@@ -52,16 +53,19 @@ class Logistic(Regression):
         return penalised_fit("logistic", self, state)
 
     def result(self, state: State) -> dict[str, object]:
-        if state.facts.get("converged") is not True:
+        fit = self.fit(state)
+        if fit is None:
             return {}
         intercept, *coefficients = state.floats("beta").tolist()
+        found = fit.to_json()
         return {
+            **{name: found[name] for name in found if name not in ("coefficients", "deviations")},
+            "raw_coefficients": found["coefficients"],
             "features": list(self.features),
             "coefficients": coefficients,
             "intercept": intercept,
             "mean": state.floats("mean").tolist(),
             "scale": state.floats("scale").tolist(),
-            "notes": state.items("notes"),
         }
 
     def evaluate(self, state: State, data: Table) -> dict[str, float]:

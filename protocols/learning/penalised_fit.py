@@ -9,12 +9,15 @@ from .families import FamilyName, LinkName, mean_of
 from .fits import Columns, coefficients, design, heading, plain, short
 from .table import Vector
 
+_TITLES = {"logistic": "L2 Logistic", "ridge": "Ridge", "elastic_net": "Elastic Net"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PenalisedFit:
     """A model in units of the columns as they are; the first name is `const`.
 
-    `estimates` has shape (k,); `l1` and `l2` are the weights of the penalty as the job gave them.
+    `estimates` has shape (k,), `deviations` (k - 1,) are those of the columns; `l1` and `l2` are
+    the weights of the penalty as the job gave them.
     """
 
     model: str
@@ -23,6 +26,7 @@ class PenalisedFit:
     link: LinkName
     names: tuple[str, ...]
     estimates: Vector = field(repr=False)
+    deviations: Vector = field(repr=False)
     l1: float
     l2: float
     rows: int
@@ -48,15 +52,19 @@ class PenalisedFit:
             ("Dep. Variable:", self.target),
             ("Model Family:", self.family.capitalize()),
             ("Owners:", str(len(self.owners))),
-            ("No. Iterations:", str(self.rounds)),
+            ("L1 Penalty:", f"{self.l1:g}"),
+            ("L2 Penalty:", f"{self.l2:g}"),
+            ("Rounds:", str(self.rounds)),
         ]
         right = [
             ("No. Observations:", str(self.rows)),
             ("Coefficients not 0:", f"{len(self.chosen)} of {len(self.names) - 1}"),
             ("Deviance:", f"{self.deviance:.5g}"),
             ("Null Deviance:", f"{self.null_deviance:.5g}"),
+            ("Deviance Explained:", f"{100 * (1 - self.deviance / self.null_deviance):.1f} %"),
         ]
-        title = f"Penalised Regression over {len(self.owners)} Owners"
+        name = _TITLES.get(self.model, "Penalised")
+        title = f"{name} Regression over {len(self.owners)} Owners"
         rows = [(short(float(value)),) for value in self.estimates]
         table = coefficients(self.names, ("coef",), rows)
         return "\n".join([heading(title, left, right), table, *self.notes])
@@ -70,6 +78,7 @@ class PenalisedFit:
             "link": self.link,
             "names": self.names,
             "coefficients": self.estimates,
+            "deviations": self.deviations,
             "l1": self.l1,
             "l2": self.l2,
             "rows": self.rows,

@@ -4,7 +4,7 @@ A phase is one kind of round; it is repeated until it is done, and then the next
 the last is done the job has converged. What every algorithm needs besides is here, once: the
 rounds are counted, sums are laid out with the digits they need, and all sums are over one cohort.
 
-The facts of the state that this keeps: `phase`, `round`, `restarts`, `cohort`, `notes`,
+The facts of the state that this keeps: `phase`, `round`, `restarts`, `cohort`, `bound`, `notes`,
 `converged`; a phase adds what it wants, and may add to `notes`.
 """
 
@@ -21,7 +21,11 @@ from protocols.errors import Misuse
 
 from .job import Algorithm, Opened, Verdict, finite
 from .layout import Layout, Part, Sums
-from .state import State
+from .state import Fact, State
+
+# So often all owners may come again when a job begins again. After that it does so with who is
+# left: where owners come and go all the time, it would else never get beyond its first phases.
+_SECOND_CHANCES = 3
 
 Data_contra = TypeVar("Data_contra", contravariant=True)
 
@@ -93,7 +97,8 @@ class Phased(Algorithm[Data_contra]):
 
     def start(self) -> State:
         """Return the state before the first round."""
-        state = self.started().evolved(round=0, restarts=0, cohort=[], notes=[], converged=False)
+        facts = {"round": 0, "restarts": 0, "converged": False}
+        state = self.started().evolved(cohort=[], bound=[], notes=[], **facts)
         return self._at_the_first(state)
 
     def layout(self, state: State) -> Layout:
@@ -107,13 +112,13 @@ class Phased(Algorithm[Data_contra]):
         phase = self._phase(state)
         sums = phase.layout(state).unpack(finite(opened))
         cohort = sorted(opened.survivors) if self.one_cohort else []
-        before = state.items("cohort")
         state = state.evolved(round=state.count("round") + 1)
-        if before and before != cohort:
-            regrouped = phase.regrouped(state)
-            state = self._noted(state, cohort, begins_again=regrouped is None)
+        if _before(state) not in ([], cohort):
+            # Where the job has just begun again, there is no sum yet that would be of others.
+            regrouped = phase.regrouped(state) if state.items("cohort") else state
             if regrouped is None:
-                return self._begun_again(state)
+                return self._begun_again(state, cohort)
+            state = self._noted(state, cohort, "went on from here with who is left")
             state = regrouped.evolved(**{k: state.facts[k] for k in ("notes", "restarts")})
         state = phase.update(state.evolved(cohort=cohort), sums)
         return self._noted_end(self._followed(state, phase) if phase.done(state) else state)
@@ -151,19 +156,27 @@ class Phased(Algorithm[Data_contra]):
         first = self.phases()[0]
         return first.begin(state.evolved(phase=first.name))
 
-    def _noted(self, state: State, cohort: list[str], *, begins_again: bool) -> State:
-        before = state.items("cohort")
+    def _noted(self, state: State, cohort: list[str], then: str) -> State:
+        before = _before(state)
         left = ", ".join(sorted(str(name) for name in before if name not in cohort)) or "nobody"
         came = ", ".join(name for name in cohort if name not in before) or "nobody"
-        then = "began again" if begins_again else "went on from here with who is left"
         note = f"round {state.count('round')}: {left} left, {came} came; {then}"
         return state.evolved(
             notes=[*state.items("notes"), note], restarts=state.count("restarts") + 1
         )
 
-    def _begun_again(self, state: State) -> State:
+    def _begun_again(self, state: State, cohort: list[str]) -> State:
+        bound = cohort if state.count("restarts") >= _SECOND_CHANCES else []
+        then = "began again with who is left" if bound else "began again"
+        state = self._noted(state, cohort, then)
         facts = {name: state.facts[name] for name in ("round", "restarts", "notes")}
-        return self._at_the_first(self.kept(state).evolved(cohort=[], converged=False, **facts))
+        begun = self.kept(state).evolved(cohort=[], bound=bound, converged=False, **facts)
+        return self._at_the_first(begun)
+
+
+def _before(state: State) -> list[Fact]:
+    """Return the owners of which a sum is expected; none where anybody may come."""
+    return state.items("cohort") or state.items("bound")
 
 
 def note(state: State, *texts: str) -> State:

@@ -10,7 +10,7 @@ from .newton import Newton, raw, warm
 from .penalised_fit import PenalisedFit
 from .penalties import Penalty
 from .phases import Phase
-from .standardising import Mean, Scale
+from .standardising import FreshScale, Mean
 from .state import State
 from .table import Column, Table, numbers
 from .tabular import Tabular
@@ -46,7 +46,7 @@ class Regression(Tabular):
         model = self.model()
         return (
             Mean(model.features, model.totalled),
-            Scale(model.features),
+            FreshScale(model.features, others=model.totalled),
             Newton(model, self.penalty(), self.tolerance),
         )
 
@@ -70,6 +70,7 @@ def penalised_fit(name: str, algorithm: Regression, state: State) -> PenalisedFi
         link=model.family.link,
         names=model.names,
         estimates=raw(state.floats("beta"), state),
+        deviations=state.floats("scale"),
         l1=penalty.l1,
         l2=penalty.l2,
         rows=int(state.floats("n")),

@@ -13,7 +13,7 @@ from .newton import Likelihood, Newton, raw, raw_covariance, warm
 from .penalties import Penalty
 from .phases import Phase
 from .softmax_fit import SoftmaxFit, log_chances
-from .standardising import Mean, Scale, standardised
+from .standardising import FreshScale, Mean, standardised
 from .state import State
 from .table import Column, Table, Vector, numbers
 from .tabular import Tabular, require_features
@@ -120,7 +120,7 @@ class Softmax(Tabular):
     def phases(self) -> Sequence[Phase[Table]]:
         penalty = Penalty(l2=self.alpha, scaled=self.scaled)
         newton = Newton(self.model(), penalty, self.tolerance)
-        return Mean(self.features), Scale(self.features), newton
+        return Mean(self.features), FreshScale(self.features), newton
 
     def kept(self, state: State) -> State:
         return warm(state)
@@ -143,6 +143,7 @@ class Softmax(Tabular):
             names=("const", *self.features),
             estimates=raw(state.floats("beta"), state).reshape(shape),
             errors=errors,
+            deviations=state.floats("scale"),
             alpha=self.alpha,
             rows=int(sizes.sum()),
             deviance=state.number("deviance"),

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from .distributions import normal_tails
+from .distributions import normal_quantile, normal_tails
 from .fits import Columns, brief, coefficients, design, heading, plain, probability, short
 from .table import Vector
+
+_LEVEL = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +20,7 @@ class SoftmaxFit:
 
     Without a penalty (`alpha` 0) the first level is the reference and has no row; `errors` has
     the shape of `estimates`. With one every level has a row, and `errors` is None.
+    `deviations` (p,) are those of the columns.
     """
 
     target: str
@@ -25,6 +28,7 @@ class SoftmaxFit:
     names: tuple[str, ...]
     estimates: Vector = field(repr=False)
     errors: Vector | None = field(repr=False)
+    deviations: Vector = field(repr=False)
     alpha: float
     rows: int
     deviance: float
@@ -37,6 +41,26 @@ class SoftmaxFit:
     def log_likelihood(self) -> float:
         """Return the log-likelihood of all rows."""
         return -self.deviance / 2
+
+    @property
+    def statistics(self) -> Vector | None:
+        """Return estimates over errors (classes, 1 + p); None with a penalty."""
+        if self.errors is None:
+            return None
+        return np.asarray(self.estimates / self.errors, dtype=np.float64)
+
+    @property
+    def p_values(self) -> Vector | None:
+        """Return two-sided p-values (classes, 1 + p); None with a penalty."""
+        z = self.statistics
+        return None if z is None else normal_tails(z.ravel()).reshape(z.shape)
+
+    def interval(self, level: float = _LEVEL) -> Vector | None:
+        """Return confidence intervals (classes, 1 + p, 2); None with a penalty."""
+        if self.errors is None:
+            return None
+        half = self.errors * normal_quantile((1 + level) / 2)
+        return np.stack([self.estimates - half, self.estimates + half], axis=-1)
 
     def chances(self, columns: Columns) -> Vector:
         """Return the chance (n, levels) of each class, for each row."""
@@ -54,7 +78,8 @@ class SoftmaxFit:
         left = [
             ("Dep. Variable:", self.target),
             ("Classes:", str(len(self.levels))),
-            ("No. Iterations:", str(self.rounds)),
+            ("Owners:", str(len(self.owners))),
+            ("Rounds:", str(self.rounds)),
         ]
         right = [
             ("No. Observations:", str(self.rows)),
@@ -68,16 +93,17 @@ class SoftmaxFit:
     def _table(self, row: int) -> str:
         own = self.levels[len(self.levels) - len(self.estimates) :]
         head = f"{self.target} = {own[row]}"
-        if self.errors is None:
+        errors, z, p_values, bounds = self.errors, self.statistics, self.p_values, self.interval()
+        if errors is None or z is None or p_values is None or bounds is None:
             cells = [(short(float(value)),) for value in self.estimates[row]]
             return head + "\n" + coefficients(self.names, ("coef",), cells)
-        z = self.estimates[row] / self.errors[row]
-        columns = (self.estimates[row], self.errors[row], z, normal_tails(z))
+        columns = (self.estimates[row], errors[row], z[row], p_values[row], bounds[row])
         rows = [
-            (short(b), brief(se), f"{t:.3f}", probability(p))
-            for b, se, t, p in zip(*columns, strict=True)
+            (short(b), brief(se), f"{t:.3f}", probability(p), brief(low), brief(high))
+            for b, se, t, p, (low, high) in zip(*columns, strict=True)
         ]
-        return head + "\n" + coefficients(self.names, ("coef", "std err", "z", "P>|z|"), rows)
+        heads = ("coef", "std err", "z", "P>|z|", "[0.025", "0.975]")
+        return head + "\n" + coefficients(self.names, heads, rows)
 
     def to_json(self) -> dict[str, object]:
         """Return all numbers, ready for JSON."""
@@ -88,6 +114,10 @@ class SoftmaxFit:
             "names": self.names,
             "coefficients": self.estimates,
             "standard_errors": self.errors,
+            "statistics": self.statistics,
+            "p_values": self.p_values,
+            "intervals": self.interval(),
+            "deviations": self.deviations,
             "alpha": self.alpha,
             "rows": self.rows,
             "deviance": self.deviance,

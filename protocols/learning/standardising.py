@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .job import JobFailed
-from .layout import Layout, Part, Sums, count, real
+from .layout import Layout, Part, Sums, count, reals
 from .phases import Phase, note
 from .state import State
 from .table import Table, Vector
@@ -30,8 +30,8 @@ class Mean(Phase[Table]):
     name: str = "mean"
 
     def layout(self, state: State) -> Layout:
-        columns, others = len(self.columns), len(self.others)
-        return Layout({"rows": count(), "sum": real(columns), "totals": real(others)})
+        sums = {"sum": reals(self.columns), "totals": reals(self.others)}
+        return Layout({"rows": count(), **sums})
 
     def local(self, state: State, data: Table) -> Mapping[str, Part]:
         return {
@@ -41,9 +41,7 @@ class Mean(Phase[Table]):
         }
 
     def update(self, state: State, sums: Sums) -> State:
-        rows = float(sums["rows"])
-        if rows < 1:
-            raise JobFailed("the owners have no rows at all")
+        rows = _rows(sums)
         arrays = {"mean": sums["sum"] / rows, "totals": sums["totals"]}
         return state.evolved(arrays, rows=rows)
 
@@ -56,8 +54,7 @@ class Scale(Phase[Table]):
     name: str = "scale"
 
     def layout(self, state: State) -> Layout:
-        p = len(self.columns)
-        return Layout({"remainder": real(p), "squares": real(p)})
+        return Layout({"remainder": reals(self.columns), "squares": reals(self.columns)})
 
     def local(self, state: State, data: Table) -> Mapping[str, Part]:
         centred = data.matrix(self.columns) - state.floats("mean")
@@ -79,6 +76,39 @@ class Scale(Phase[Table]):
             "constant": constant.astype(np.int64),
         }
         return note(state.evolved(arrays), *texts)
+
+
+@dataclass(frozen=True, slots=True)
+class FreshScale(Scale):
+    """A `Scale` that counts rows and totals of other columns once more.
+
+    So all that it leaves is of the owners in its own round, and it goes on without those who have
+    left since the `Mean`; for algorithms whose other phases can do so, too.
+    """
+
+    others: tuple[str, ...] = ()
+
+    def layout(self, state: State) -> Layout:
+        parts = Scale.layout(self, state).parts
+        return Layout({"rows": count(), **parts, "totals": reals(self.others)})
+
+    def local(self, state: State, data: Table) -> Mapping[str, Part]:
+        totals = data.matrix(self.others).sum(axis=0)
+        return {"rows": data.rows, **Scale.local(self, state, data), "totals": totals}
+
+    def update(self, state: State, sums: Sums) -> State:
+        rows = _rows(sums)
+        return Scale.update(self, state.evolved({"totals": sums["totals"]}, rows=rows), sums)
+
+    def regrouped(self, state: State) -> State:
+        return state
+
+
+def _rows(sums: Sums) -> float:
+    rows = float(sums["rows"])
+    if rows < 1:
+        raise JobFailed("the owners have no rows at all")
+    return rows
 
 
 def standardised(state: State, data: Table, columns: tuple[str, ...]) -> Vector:

@@ -87,6 +87,27 @@ def test_intervals_are_drawn_where_there_are_errors() -> None:
     assert not plot(found("elastic net")).axes[0].collections
 
 
+@pytest.mark.parametrize("name", ["glm", "elastic net", "softmax", "cox"])
+def test_units_of_a_column_do_not_hide_its_coefficient(name: str) -> None:
+    algorithm = ALGORITHMS[name]
+    small = {**COLUMNS, "a": 1e6 * COLUMNS["a"]}
+    if name == "elastic net":  # its penalty is of the columns as they are
+        algorithm = ElasticNet(features=FEATURES, target="y", alpha=0.1, scaled=True)
+
+    drawn, same = (
+        plot(result)
+        for columns in (COLUMNS, small)
+        if (result := algorithm.fit(fit(algorithm, owners_of(columns, UNEQUAL[3]))))
+    )
+
+    for axes, others in zip(drawn.axes, same.axes, strict=True):
+        (here,), (there,) = (
+            [line.get_xdata() for line in each.lines if line.get_marker() == "o"]
+            for each in (axes, others)
+        )
+        np.testing.assert_allclose(here, there, rtol=1e-6)
+
+
 def test_survival_has_a_curve_with_its_interval_for_each_group() -> None:
     (axes,) = plot(found("kaplan-meier")).axes
 

@@ -239,7 +239,7 @@ def test_a_value_that_can_not_be_summed_is_its_owners_trouble(value: float, kind
     algorithm = glm("gaussian")
     table = Table({name: np.append(column[:5], value) for name, column in COLUMNS.items()})
 
-    with pytest.raises(Unfit, match=r"sum\[0\]") as refused:
+    with pytest.raises(Unfit, match=r"sum\[a\]") as refused:
         algorithm.local(algorithm.start(), table)
 
     assert refused.value.kind == kind
@@ -355,5 +355,5 @@ def test_long_names_and_large_numbers_keep_their_columns_apart() -> None:
 
     lines = summary.splitlines()
     assert max(len(line) for line in lines) == 78
-    (row,) = [line for line in lines if line.startswith("a column with a …")]
-    assert len(row.removeprefix("a column with a …").split()) == 6
+    (row,) = [line for line in lines if line.startswith("a column with a ")]
+    assert len([float(cell) for cell in row.partition("…")[2].split()]) == 6

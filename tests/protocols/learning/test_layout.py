@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from protocols.errors import Misuse, Unfit
-from protocols.learning.layout import ROOM_BITS, Layout, Symmetric, count, real, symmetric
+from protocols.learning.layout import ROOM_BITS, Layout, Symmetric, count, real, reals, symmetric
 
 LAYOUT = Layout({"rows": (), "gradient": (3,), "hessian": Symmetric(3), "fc.weight": (2, 2)})
 
@@ -123,6 +123,16 @@ def test_every_digit_of_a_number_has_its_name() -> None:
     assert [layout.name_of(i) for i in (0, 1, 2, 11, 12)] == [
         *("sum[0]", "sum[1]", "sum[0]", "sum[1]", "rows")
     ]
+
+
+def test_a_number_of_a_column_is_called_by_it() -> None:
+    layout = Layout({"sum": reals(("age", "weight")), "rows": count()})
+
+    assert [layout.name_of(i) for i in (0, 1, 2, 11, 12)] == [
+        *("sum[age]", "sum[weight]", "sum[age]", "sum[weight]", "rows")
+    ]
+    with pytest.raises(Unfit, match=r"this owner's sum\[weight\] is too large"):
+        layout.pack({"sum": np.array([1.0, 1e31]), "rows": 1.0})
 
 
 def test_zeros_have_every_part() -> None:

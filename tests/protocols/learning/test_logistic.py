@@ -128,7 +128,7 @@ def test_rounds_before_a_restart_count_too() -> None:
         state = algorithm.update(state, secure_sum(algorithm, state, owners, 30))
 
     assert algorithm.verdict(state).reason == "max rounds"
-    assert state.count("restarts") == 3
+    assert state.count("restarts") == 4
 
 
 def test_constant_column_gets_no_coefficient_and_a_note() -> None:

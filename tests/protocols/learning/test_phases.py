@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from protocols.errors import Misuse
-from protocols.learning.job import JobFailed, Opened
+from protocols.errors import Misuse, Unfit
+from protocols.learning.job import JobFailed, Opened, require_cohort
 from protocols.learning.layout import Layout, Part, Sums, count
 from protocols.learning.phases import Phase, Phased, note
 from protocols.learning.state import State
@@ -93,6 +93,29 @@ def test_a_smaller_cohort_begins_again_at_the_first_phase_without_this_sum() -> 
     assert (after.text("phase"), after.count("total"), after.items("cohort")) == ("one", 0, [])
     assert (after.count("round"), after.count("restarts")) == (4, 1)
     assert after.items("notes")[-1] == "round 4: cem left, nobody came; began again"
+
+
+def test_after_three_new_beginnings_nobody_has_another_chance() -> None:
+    algorithm, everybody = Twice(max_rounds=30), ("ann", "bob", "cem", "dan")
+    state, may_come = algorithm.start(), []
+    for missing in ("ann", "bob", "cem", "dan"):
+        state = play(algorithm, state, *everybody)
+        state = play(algorithm, state, *(name for name in everybody if name != missing))
+        may_come.append([name for name in everybody if takes_part(state, name)])
+
+    assert may_come == [[*everybody]] * 3 + [["ann", "bob", "cem"]]
+    assert (
+        state.items("notes")[-1] == "round 8: dan left, nobody came; began again with who is left"
+    )
+    assert play(algorithm, state, "ann", "cem").items("cohort") == ["ann", "cem"]
+
+
+def takes_part(state: State, owner: str) -> bool:
+    try:
+        require_cohort(state, owner)
+    except Unfit:
+        return False
+    return True
 
 
 def test_a_phase_that_can_goes_on_with_who_is_left_and_takes_this_sum() -> None:

@@ -109,12 +109,9 @@ class Trainer(Actor):
         config = announce.config
         vector = await self._vector(config)
         suite, seed = SUITES[config.suite], self.ports.entropy.bytes(32)
-        fixed_point, step = FixedPoint.of(config), suite.chunk_values(config)
         digests = [hashlib.sha256() for _ in self.roster.holders]
         for chunk in range(chunk_count(config)):
-            first = chunk * step
-            encode = partial(fixed_point.encode, vector[first : first + step], first=first)
-            values = await self.ports.offload.run(encode)
+            values = await self._integers(config, vector, suite.covers(config, chunk))
             payloads = await self._shares(config, values, seed, chunk)
             await self.ports.offload.run(_update, digests, payloads)
             await self._spool(announce, chunk, payloads)
@@ -128,6 +125,12 @@ class Trainer(Actor):
             share_bytes=share_size(config),
             share_digests=tuple(digest.digest() for digest in digests),
         )
+
+    async def _integers(
+        self, config: RoundConfig, vector: NDArray[np.float64], piece: slice
+    ) -> NDArray[np.int64]:
+        encode = partial(FixedPoint.of(config).encode, vector[piece], first=piece.start)
+        return await self.ports.offload.run(encode)
 
     async def _shares(
         self, config: RoundConfig, values: NDArray[np.int64], seed: bytes, chunk: int

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from .masked_suite import MaskedSuite
 from .shamir_suite import ShamirSuite
 from .suite import Suite
 
-SUITES: Mapping[str, Suite] = MappingProxyType({ShamirSuite.name: ShamirSuite()})
+SUITES: Mapping[str, Suite] = MappingProxyType(
+    {each.name: each for each in (ShamirSuite(), MaskedSuite())}
+)
 """By the name in the round config."""

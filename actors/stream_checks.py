@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 
 from protocols.codec import Undecodable
 from protocols.effects import CheckStream, StoreChunk
+from protocols.errors import Misuse
 from protocols.round_config import RoundConfig
-from protocols.secagg.chunks import chunk_count
+from protocols.secagg.chunks import bulk_chunk_count, chunk_count, is_bulk
 from protocols.secagg.suites import SUITES
 
 from .ports import Offload, Spool, StorageFailed
@@ -25,6 +26,7 @@ _AT_ONCE = 8  # chunks between two turns of the thread's other work
 class _Course:
     """How far a stream was looked through: up to `next`, and which chunks beyond are stored."""
 
+    bulk: bool
     next: int = 0
     ok: bool = True
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
@@ -41,10 +43,27 @@ class _Course:
     def take(self, config: RoundConfig, chunks: Iterable[bytes]) -> None:
         """Take in the chunks from `next` on."""
         for chunk in chunks:
-            masks = self.next == chunk_count(config)
-            self.next += 1
             self.digest.update(chunk)
-            self.ok = self.ok and _holds_residues(config, chunk, masks=masks)
+            self.ok = self.ok and self._holds_residues(config, chunk)
+            self.next += 1
+
+    def _holds_residues(self, config: RoundConfig, chunk: bytes) -> bool:
+        try:
+            self._parse(config, chunk)
+        except Undecodable:
+            return False
+        return True
+
+    def _parse(self, config: RoundConfig, chunk: bytes) -> None:
+        suite = SUITES[config.suite]
+        if self.bulk:
+            if suite.bulk is None:
+                raise Misuse(f"the suite {config.suite} has no bulk to be checked")
+            suite.bulk.add(config, self.next, None, chunk)
+        elif self.next == chunk_count(config):
+            suite.masks(config, chunk)
+        else:
+            suite.add(config, None, chunk)
 
 
 class StreamChecks:
@@ -75,8 +94,10 @@ class StreamChecks:
 
         It is in the spool by now. Raises `StorageFailed`.
         """
-        course = self._courses.pop(effect.stream, None) or _Course()
+        course = self._courses.pop(effect.stream, None) or _Course(is_bulk(effect.stream))
         count = chunk_count(effect.config) + effect.masks
+        if course.bulk:
+            count = bulk_chunk_count(effect.config)
         while course.next < count:
             wanted = range(course.next, min(count, course.next + _AT_ONCE))
             chunks = await asyncio.gather(*(self._spool.get(effect.stream, i) for i in wanted))
@@ -90,7 +111,7 @@ class StreamChecks:
 
     async def _go_on(self, stream: str, coming: Mapping[int, StoreChunk]) -> None:
         if 0 in coming:
-            self._courses[stream] = _Course()
+            self._courses[stream] = _Course(is_bulk(stream))
         course = self._courses.get(stream)
         if course is None:
             return  # begun before a restart
@@ -109,15 +130,3 @@ class StreamChecks:
     async def _chunk(self, stream: str, index: int, coming: Mapping[int, StoreChunk]) -> bytes:
         known = coming.get(index)
         return await self._spool.get(stream, index) if known is None else known.payload
-
-
-def _holds_residues(config: RoundConfig, chunk: bytes, *, masks: bool) -> bool:
-    suite = SUITES[config.suite]
-    try:
-        if masks:
-            suite.masks(config, chunk)
-        else:
-            suite.add(config, None, chunk)
-    except Undecodable:
-        return False
-    return True

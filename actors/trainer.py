@@ -88,7 +88,7 @@ class Trainer(Actor):
                 cid = effect.announce.config.cid()
                 self.begin(f"{cid.hex()}/prepare", self._prepare(effect.announce))
             case Upload():
-                stream = upload_stream(effect.header.cid, effect.holder)
+                stream = upload_stream(effect.header.cid, effect.to)
                 self.begin(f"{stream}/send", self._upload(effect))
             case _:
                 raise Misuse(f"a trainer can't perform {type(effect).__name__}")
@@ -109,6 +109,7 @@ class Trainer(Actor):
         config = announce.config
         vector = await self._vector(config)
         suite, seed = SUITES[config.suite], self.ports.entropy.bytes(32)
+        bulk_digest = await self._bulk(config, vector, seed)
         digests = [hashlib.sha256() for _ in self.roster.holders]
         for chunk in range(chunk_count(config)):
             values = await self._integers(config, vector, suite.covers(config, chunk))
@@ -124,7 +125,24 @@ class Trainer(Actor):
             trainer=self.name,
             share_bytes=share_size(config),
             share_digests=tuple(digest.digest() for digest in digests),
+            bulk_digest=bulk_digest,
         )
+
+    async def _bulk(
+        self, config: RoundConfig, vector: NDArray[np.float64], seed: bytes
+    ) -> bytes | None:
+        """Hide and spool what goes to the coordinator, a chunk at a time; return its digest."""
+        bulk, offload = SUITES[config.suite].bulk, self.ports.offload
+        if bulk is None:
+            return None
+        hiding, digest = bulk.hiding(config, seed), hashlib.sha256()
+        stream = upload_stream(config.cid(), self.roster.coordinator)
+        for chunk in range(bulk.chunks(config)):
+            values = await self._integers(config, vector, bulk.covers(config, chunk))
+            payload = await offload.run(hiding.protect, chunk, values)
+            await offload.run(digest.update, payload)
+            await self.ports.spool.put(stream, chunk, payload)
+        return digest.digest()
 
     async def _integers(
         self, config: RoundConfig, vector: NDArray[np.float64], piece: slice
@@ -161,19 +179,19 @@ class Trainer(Actor):
         )
 
     async def _upload(self, effect: Upload) -> Decide:
-        header, holder = effect.header, effect.holder
-        stream = upload_stream(header.cid, holder)
+        header, to = effect.header, effect.to
+        stream = upload_stream(header.cid, to)
 
         async def wrap(index: int, payload: bytes) -> ShareChunk:
             chunk = ShareChunk(header=header, index=index, payload=payload)
-            return await self._seals.sealed(chunk, holder, effect.opened.sealing_key)
+            return await self._seals.sealed(chunk, to, effect.sealing_key)
 
         try:
-            await self.send_stream(effect.config, stream, holder, wrap, effect.indices)
+            await self.send_stream(effect.config, stream, to, wrap, effect.indices)
         except StorageFailed:
             log.exception("%s: %s can't be read", self.name, stream)
-            return lambda: self._machine.unreadable(header.cid, holder)
-        return lambda: self._machine.uploaded(header.cid, holder)
+            return lambda: self._machine.unreadable(header.cid, to)
+        return lambda: self._machine.uploaded(header.cid, to)
 
 
 def _update(digests: list[hashlib._Hash], payloads: tuple[bytes, ...]) -> None:

@@ -19,13 +19,16 @@ from protocols.learning.probe import Probe
 from protocols.learning.state import State
 from protocols.learning.table import Column
 from protocols.learning.tabular import Tabular
-from protocols.round_config import majority
+from protocols.round_config import MaskSet, majority
 from protocols.secagg.coordinating import Plan
+from protocols.secagg.masked.layout import Layout
+from protocols.secagg.masked.parameters import SETS
 from protocols.secagg.patience import Timing
 from protocols.secagg.terms import Terms
 from protocols.trust.sealing import SuiteName, suites
 
 from .config import ConfigError, FedAvgSettings, Job, Owner, ProbeSettings, TableSettings
+from .config.masks import layout_of
 from .federation import Casting
 from .tables import read_header
 from .worker_frames import Option
@@ -137,10 +140,13 @@ def _advice(text: str) -> str:
 def plan_of(job: Job) -> Plan:
     """Return what all rounds of the job share."""
     federation, secure_sum, limits = job.federation, job.secure_sum, job.limits
+    layout = layout_of(job)
     return Plan(
         job=job.name,
-        suite="shamir",
-        field=secure_sum.field,
+        suite=secure_sum.suite,
+        field=secure_sum.field if layout is None else "p31",
+        parameters=_mask_set(layout),
+        slots=0 if layout is None else layout.slots,
         fraction_bits=secure_sum.fraction_bits,
         threshold=federation.threshold,
         faults=federation.faults,
@@ -160,11 +166,22 @@ def plan_of(job: Job) -> Plan:
     )
 
 
+def _mask_set(layout: Layout | None) -> MaskSet:
+    if layout is None:
+        return ""
+    return "A" if layout.parameters is SETS["A"] else "B"
+
+
 def terms_of(job: Job) -> Terms:
     """Return what an actor demands that has this job file."""
     federation = job.federation
     quorum = majority(federation.holders) if federation.vote else 0
-    return Terms(minimum=federation.minimum, threshold=federation.threshold, quorum=quorum)
+    return Terms(
+        minimum=federation.minimum,
+        threshold=federation.threshold,
+        quorum=quorum,
+        suite=job.secure_sum.suite,
+    )
 
 
 def _sealing(wanted: str) -> SuiteName:
@@ -191,9 +208,14 @@ def fingerprint(job: Job) -> str:
         ),
         "learning": job.learning.model_dump(mode="json", exclude={"task"}),
         "owners": [owner.name for owner in job.owners],
-        "secure_sum": job.secure_sum.model_dump(mode="json", exclude={"sealing"}),
+        "secure_sum": job.secure_sum.model_dump(mode="json", exclude=_not_of_the_sum(job)),
     }
     return hashlib.sha256(canonical(fixed)).hexdigest()
+
+
+def _not_of_the_sum(job: Job) -> set[str]:
+    # Runs from before there was a choice of suites go on.
+    return {"sealing", "suite"} if job.secure_sum.suite == "shamir" else {"sealing", "field"}
 
 
 def _options(job: Job) -> dict[str, Option]:

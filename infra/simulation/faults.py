@@ -72,6 +72,7 @@ class Kind(Enum):
     LIE_GARBAGE_SHARE = "lie: garbage for a share"
     LIE_OLD_SHARE = "lie: share of an earlier round"
     LIE_LOOSE_SHARES = "lie: shares that do not fit"
+    LIE_OTHER_MASK = "lie: mask of another secret"
     LIE_STRANGE_VOTE = "lie: vote for no set"
     LIE_EMPTY_VOTE = "lie: vote without the shares"
     LIE_GARBAGE_ANSWER = "lie: garbage for an answer"
@@ -170,6 +171,7 @@ class Size:
     training_s: float = 4.0
     faults: int = 0
     checks: bool = False
+    masked: bool = False
 
     @property
     def needed(self) -> int:

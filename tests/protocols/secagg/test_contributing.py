@@ -342,6 +342,17 @@ def test_a_round_below_the_owners_own_terms_is_declined(config: RoundConfig, kin
     assert not only(effects, Prepare)
 
 
+def test_a_round_of_another_suite_than_the_owners_is_declined() -> None:
+    owner = Owner(terms=Terms(suite="masked"))
+
+    effects = owner.announce(CONFIG)
+
+    told = [message.kind for message in messages_of(effects, Declined)]
+    assert told == ["the suite shamir, and we want masked"]
+    assert not only(effects, Prepare)
+    assert only(Owner(terms=Terms(suite="shamir")).announce(CONFIG), Prepare)
+
+
 def test_a_minimum_below_the_owners_own_is_declined_without_computing() -> None:
     owner = Owner(terms=Terms(minimum=4))
 

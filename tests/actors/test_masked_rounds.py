@@ -94,6 +94,7 @@ def test_a_crash_at_any_commit_still_ends_with_the_exact_sum(name: str, *, writt
         played(stage)
 
         assert [event.actor for event in stage.events_of(ActorRestarted)] == [name], number
+        assert not stage.events_of(RoundAbandoned), number
         stage.check()
 
 

@@ -22,7 +22,16 @@ from msgspec.structs import replace
 
 from infra.simulation.signatures import header_signature
 from protocols.codec import canonical
-from protocols.effects import CheckStream, Effect, Erase, Prepare, Record, Report, StoreChunk, Upload
+from protocols.effects import (
+    CheckStream,
+    Effect,
+    Erase,
+    Prepare,
+    Record,
+    Report,
+    StoreChunk,
+    Upload,
+)
 from protocols.errors import PeerViolation
 from protocols.messages import (
     Announce,

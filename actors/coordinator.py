@@ -195,8 +195,6 @@ class Coordinator(Actor):
             log.warning("%s: round %d opens to no sum: %s", self.name, effect.config.number, why)
             return lambda: self._machine.garbled(self.ports.clock.now_s(), cid, why)
         integers = opened_sum.values
-        if opened_sum.remark:
-            log.warning("%s: %s", self.name, opened_sum.remark)
         survivors = tuple(contribution.trainer for contribution in effect.chosen)
         total = FixedPoint.of(effect.config).decode(integers)
         opened = Opened(total=total, survivors=survivors)
@@ -211,7 +209,8 @@ class Coordinator(Actor):
             return lambda: self._machine.failed(reason, digest)
         run = self._machine.run
         completed = 0 if run is None else run.completed
-        step = replace(await self._keep(state, completed=completed + 1), sum_digest=digest)
+        kept = await self._keep(state, completed=completed + 1)
+        step = replace(kept, sum_digest=digest, remark=opened_sum.remark)
         self.state = state
         return lambda: self._machine.opened(self.ports.clock.now_s(), step)
 

@@ -76,7 +76,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStep:
-    """Where a job stands after it took in a sum: the digest of its durable state, and more."""
+    """Where a job stands after it took in a sum: the digest of its durable state, and more.
+
+    `remark` is on the sum, where something about it was odd.
+    """
 
     state: bytes
     dimension: int
@@ -84,6 +87,7 @@ class JobStep:
     reason: str
     metrics: dict[str, float]
     sum_digest: bytes | None = None
+    remark: str = ""
 
 
 class Coordinating:
@@ -446,6 +450,7 @@ class Coordinating:
             seconds=now_s - gathering.began_s,
             checked="unverified" if verdict is None else verdict.status.value,
             liars=() if verdict is None else verdict.liars,
+            remark=step.remark,
         )
         updated = StateUpdated(
             job=config.job, number=config.number, completed=completed, metrics=step.metrics

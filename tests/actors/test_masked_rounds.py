@@ -29,6 +29,7 @@ from protocols.reports import (
 )
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import is_bulk, upload_stream
+from protocols.secagg.masked import masking
 from protocols.secagg.suites import SUITES
 
 
@@ -59,6 +60,7 @@ def test_two_rounds_open_the_exact_sums_and_leave_nothing_behind(*, vote: bool) 
     stage.check(rounds=2)
     assert not stage.events_of(PeerFault)
     assert not stage.events_of(ActorRestarted)
+    assert not any(event.remark for event in stage.events_of(RoundComplete))
     assert {message.index for _, message in bulk_of(stage)} == {0, 1, 2, 3}
 
 
@@ -186,6 +188,18 @@ def test_bulk_that_does_not_belong_to_its_shares_opens_nothing_and_is_told() -> 
     assert stage.events_of(JobEnded)[0].outcome == "failed"
     assert not stage.events_of(ActorRestarted)
     assert all(home.spool.chunks == {} for home in stage.homes.values())
+
+
+def test_noise_of_another_width_is_told_with_a_sum_that_is_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(masking, "gaussian", lambda words: np.zeros(words.size, dtype=np.int8))
+
+    stage = played(Stage(committee=MASKED))
+
+    stage.check()
+    (complete,) = stage.events_of(RoundComplete)
+    assert complete.remark == "the noise has 0.000 times the variance that it should have"
 
 
 class OtherDigest(Trainer):

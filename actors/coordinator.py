@@ -7,27 +7,26 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Never
 
-import numpy as np
-from numpy.typing import NDArray
-
 from protocols.effects import Effect, JudgeAnswers, OpenSum
 from protocols.errors import Misuse
 from protocols.learning.job import Algorithm, JobFailed, Opened
 from protocols.learning.state import State
-from protocols.messages import AnswerChunk, Wire
+from protocols.messages import AnswerChunk, ShareChunk, Wire
 from protocols.reports import JobEnded
-from protocols.round_config import Roster, RoundConfig
-from protocols.secagg.chunks import answer_stream, chunk_count
+from protocols.round_config import Roster
+from protocols.secagg.chunks import chunk_count
 from protocols.secagg.coordinating import Coordinating, JobStep, Plan
 from protocols.secagg.fixed_point import FixedPoint
 from protocols.secagg.means import Means
+from protocols.secagg.suite import Garbled
 from protocols.secagg.suites import SUITES
 from protocols.secagg.vouching import Vouching
 from protocols.trust.transcript import Transcript, digest_of_sum
 
 from .actor import Actor, Decide, Ports
 from .hearing import Hearing
-from .ports import Blobs, Checkpoints, StorageFailed, Transcripts
+from .opening import Opening
+from .ports import Blobs, Checkpoints, Transcripts
 from .seals import Seals
 
 log = logging.getLogger(__name__)
@@ -72,6 +71,7 @@ class Coordinator(Actor):
         self._seals = Seals(
             self.name, roster.federation, ports.sealing, ports.signatures, ports.offload
         )
+        self._opening = Opening(roster.holders, ports.spool, ports.offload)
         self._blobs = own.blobs
         self._checkpoints = own.checkpoints
         self._transcripts = assignment.transcripts
@@ -90,11 +90,15 @@ class Coordinator(Actor):
 
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
         """Rebuild the machine and go on with the same round, or begin the job."""
-        self._machine.restore(records)
+        spool = self.ports.spool
+        stored = {stream: await spool.indices(stream) for stream in await spool.streams()}
+        self._machine.restore(records, stored)
         run = self._machine.run
         now_s = self.ports.clock.now_s()
         # Answers are cheap to ask for again, and then none is ever half old, half new.
-        await self.keep_streams_of(())
+        for stream in stored:
+            if not self._machine.keeps(stream):
+                await spool.erase(stream)
         if run is None:
             return self._machine.start(now_s, await self._keep(self.state, completed=0))
         data = await self._checkpoints.load(run.state)
@@ -103,16 +107,22 @@ class Coordinator(Actor):
         return self._machine.start(now_s, None)
 
     def decide(self, sender: str, message: Wire, signature: bytes) -> list[Effect]:
-        """Open the box of an answer, then let the machine decide."""
+        """Open the box of an answer or of bulk, then let the machine decide."""
         now_s = self.ports.clock.now_s()
-        if isinstance(message, AnswerChunk):
-            key = self._machine.box_key(message.header.cid)
-            if key is not None and self.roster.role(sender) == "holder":
-                message = self._seals.opened(sender, message, key)
+        role = self.roster.role(sender)
+        match message:
+            case AnswerChunk(header=header) if role == "holder":
+                if (key := self._machine.box_key(header.cid)) is not None:
+                    message = self._seals.opened(sender, message, key)
+            case ShareChunk(header=header) if role == "trainer":
+                if (key := self._machine.box_key(header.cid)) is not None:
+                    message = self._seals.opened(sender, message, key)
+            case _:
+                pass
         return [*self._awake(now_s), *self._machine.receive(now_s, sender, message, signature)]
 
     def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
-        """Tell the machine whether an answer is what its holder announced."""
+        """Tell the machine whether an answer, or bulk, is what its sender announced."""
         now_s = self.ports.clock.now_s()
         return [*self._awake(now_s), *self._machine.checked(now_s, stream, ok=ok)]
 
@@ -163,7 +173,7 @@ class Coordinator(Actor):
         suite, chunks = SUITES[config.suite], chunk_count(config)
         vouching = Vouching(effect.coin, self._places(effect.answers), chunks)
         for index in range(chunks):
-            answers = await self._chunks_of(config, effect.answers, index)
+            answers = await self._opening.chunks_of(config, effect.answers, index)
             values = await offload.run(suite.vouch, config, effect.coin, index, answers)
             for place, combined in values.items():
                 vouching.receive(place, index, combined)
@@ -178,7 +188,13 @@ class Coordinator(Actor):
         await self._transcripts.keep(transcript)
 
     async def _open(self, effect: OpenSum) -> Decide:
-        integers = await self._sum(effect)
+        try:
+            opened_sum = await self._opening.integers(effect)
+        except Garbled as error:
+            cid, why = effect.config.cid(), str(error)
+            log.warning("%s: round %d opens to no sum: %s", self.name, effect.config.number, why)
+            return lambda: self._machine.garbled(self.ports.clock.now_s(), cid, why)
+        integers = opened_sum.values
         survivors = tuple(contribution.trainer for contribution in effect.chosen)
         total = FixedPoint.of(effect.config).decode(integers)
         opened = Opened(total=total, survivors=survivors)
@@ -193,39 +209,13 @@ class Coordinator(Actor):
             return lambda: self._machine.failed(reason, digest)
         run = self._machine.run
         completed = 0 if run is None else run.completed
-        step = replace(await self._keep(state, completed=completed + 1), sum_digest=digest)
+        kept = await self._keep(state, completed=completed + 1)
+        step = replace(kept, sum_digest=digest, remark=opened_sum.remark)
         self.state = state
         return lambda: self._machine.opened(self.ports.clock.now_s(), step)
 
-    async def _sum(self, effect: OpenSum) -> NDArray[np.int64]:
-        """Return the integers of the sum."""
-        config, offload, coin = effect.config, self.ports.offload, effect.coin
-        suite, pieces, at_zero = SUITES[config.suite], [], effect.at_zero
-        # The lowest places are what the suite opens from; of the others nothing is read.
-        openers = sorted(effect.answers, key=self.roster.holders.index)[: config.threshold]
-        found = (0,) * len(at_zero)
-        for index in range(chunk_count(config)):
-            answers = await self._chunks_of(config, openers, index)
-            opened = await offload.run(suite.open, config, answers)
-            pieces.append(opened)
-            if coin is not None:
-                found = coin.plus(
-                    found, await offload.run(suite.vouch_opened, config, coin, index, opened)
-                )
-        if found != at_zero:
-            raise StorageFailed(f"{self.name}: answers changed on the disk after they were judged")
-        return np.concatenate(pieces)
-
     def _places(self, holders: Iterable[str]) -> list[int]:
         return [self.roster.holders.index(name) for name in holders]
-
-    async def _chunks_of(
-        self, config: RoundConfig, holders: Iterable[str], index: int
-    ) -> dict[int, bytes]:
-        """Return one chunk of each answer, by place."""
-        cid, get = config.cid(), self.ports.spool.get
-        streams = {self.roster.holders.index(name): answer_stream(cid, name) for name in holders}
-        return {place: await get(stream, index) for place, stream in streams.items()}
 
     async def _keep(self, state: State, *, completed: int) -> JobStep:
         """Make a state durable, then public, and say where the job stands with it."""

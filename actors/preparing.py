@@ -36,14 +36,14 @@ _TRIES = 8  # of salts; an honest vector fails with one in 2^101
 
 
 def encoded_by(config: RoundConfig, vector: NDArray[np.float64]) -> Encoded:
-    """Return what encodes a vector chunk by chunk; it raises `Unfit`."""
-    fixed_point, step = FixedPoint.of(config), SUITES[config.suite].chunk_values(config)
+    """Return what encodes a vector for the holders chunk by chunk; it raises `Unfit`."""
+    suite = SUITES[config.suite]
+    return lambda chunk: integers(config, vector, suite.covers(config, chunk))
 
-    def encoded(chunk: int) -> NDArray[np.int64]:
-        first = chunk * step
-        return fixed_point.encode(vector[first : first + step], first=first)
 
-    return encoded
+def integers(config: RoundConfig, vector: NDArray[np.float64], piece: slice) -> NDArray[np.int64]:
+    """Return a piece of a vector as the integers that travel. Raises `Unfit`."""
+    return FixedPoint.of(config).encode(vector[piece], first=piece.start)
 
 
 class Shortness:

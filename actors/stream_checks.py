@@ -10,8 +10,14 @@ from dataclasses import dataclass, field
 
 from protocols.codec import Undecodable
 from protocols.effects import CheckStream, StoreChunk
+from protocols.errors import Misuse
 from protocols.round_config import RoundConfig
-from protocols.secagg.chunks import chunk_count, share_chunk_count
+from protocols.secagg.chunks import (
+    bulk_chunk_count,
+    chunk_count,
+    is_bulk,
+    share_chunk_count,
+)
 from protocols.secagg.suites import SUITES
 from protocols.secagg.tails import hashed, holds_residues
 
@@ -26,6 +32,7 @@ _AT_ONCE = 8  # chunks between two turns of the thread's other work
 class _Course:
     """How far a stream was looked through: up to `next`, and which chunks beyond are stored."""
 
+    bulk: bool
     next: int = 0
     ok: bool = True
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
@@ -44,16 +51,37 @@ class _Course:
         """Take in the chunks from `next` on."""
         for chunk in chunks:
             number = self.next - chunk_count(config)
-            self.next += 1
-            whole, tail = (chunk, b"") if number < 0 else hashed(config, number, chunk)
+            whole, tail = chunk, b""
+            if not self.bulk and number >= 0:
+                whole, tail = hashed(config, number, chunk)
             self.digest.update(whole)
             self.tail.update(tail)
-            self.ok = self.ok and _holds_residues(config, number, chunk)
+            self.ok = self.ok and self._holds_residues(config, number, chunk)
+            self.next += 1
 
     def found(self, effect: CheckStream) -> bool:
         """Return whether what was taken in is what the effect expects."""
         right = self.digest.digest() == effect.digest
         return self.ok and right and (not effect.tail or self.tail.digest() == effect.tail)
+
+    def _holds_residues(self, config: RoundConfig, number: int, chunk: bytes) -> bool:
+        """Say so of the next chunk; from 0 on `number` counts those of a share's tail."""
+        if not self.bulk and number >= 0:
+            return holds_residues(config, number, chunk)
+        try:
+            self._add(config, chunk)
+        except Undecodable:
+            return False
+        return True
+
+    def _add(self, config: RoundConfig, chunk: bytes) -> None:
+        suite = SUITES[config.suite]
+        if not self.bulk:
+            suite.add(config, None, chunk)
+        elif suite.bulk is None:
+            raise Misuse(f"the suite {config.suite} has no bulk to be checked")
+        else:
+            suite.bulk.add(config, self.next, None, chunk)
 
 
 class StreamChecks:
@@ -84,9 +112,11 @@ class StreamChecks:
 
         It is in the spool by now. Raises `StorageFailed`.
         """
-        course = self._courses.pop(effect.stream, None) or _Course()
+        course = self._courses.pop(effect.stream, None) or _Course(is_bulk(effect.stream))
         config = effect.config
         count = share_chunk_count(config) if effect.masks else chunk_count(config)
+        if course.bulk:
+            count = bulk_chunk_count(config)
         while course.next < count:
             wanted = range(course.next, min(count, course.next + _AT_ONCE))
             chunks = await asyncio.gather(*(self._spool.get(effect.stream, i) for i in wanted))
@@ -100,7 +130,7 @@ class StreamChecks:
 
     async def _go_on(self, stream: str, coming: Mapping[int, StoreChunk]) -> None:
         if 0 in coming:
-            self._courses[stream] = _Course()
+            self._courses[stream] = _Course(is_bulk(stream))
         course = self._courses.get(stream)
         if course is None:
             return  # begun before a restart
@@ -119,14 +149,3 @@ class StreamChecks:
     async def _chunk(self, stream: str, index: int, coming: Mapping[int, StoreChunk]) -> bytes:
         known = coming.get(index)
         return await self._spool.get(stream, index) if known is None else known.payload
-
-
-def _holds_residues(config: RoundConfig, number: int, chunk: bytes) -> bool:
-    """Say so of a chunk; from 0 on `number` counts those of the tail."""
-    if number >= 0:
-        return holds_residues(config, number, chunk)
-    try:
-        SUITES[config.suite].add(config, None, chunk)
-    except Undecodable:
-        return False
-    return True

@@ -25,7 +25,7 @@ from protocols.secagg.tails import cut
 
 from .actor import Actor, Decide, Ports
 from .ports import Blobs, StorageFailed, Worker, WorkFailed
-from .preparing import Shortness, digests_of, encoded_by
+from .preparing import Shortness, digests_of, encoded_by, integers
 from .seals import Seals
 from .software import Setup
 
@@ -91,7 +91,7 @@ class Trainer(Actor):
                 cid = effect.announce.config.cid()
                 self.begin(f"{cid.hex()}/prepare", self._prepare(effect.announce))
             case Upload():
-                stream = upload_stream(effect.header.cid, effect.holder)
+                stream = upload_stream(effect.header.cid, effect.to)
                 self.begin(f"{stream}/send", self._upload(effect))
             case _:
                 raise Misuse(f"a trainer can't perform {type(effect).__name__}")
@@ -110,11 +110,13 @@ class Trainer(Actor):
     async def _protected(self, announce: Announce) -> ContributionHeader:
         """Compute; encode, protect and spool chunk by chunk; return the header."""
         config, offload = announce.config, self.ports.offload
-        encoded = encoded_by(config, await self._vector(config))
+        vector = await self._vector(config)
+        encoded = encoded_by(config, vector)
         shortness = Shortness(config, self.name, encoded) if config.norm_bound else None
         if shortness is not None:
             await self._require_short(shortness)
         seed = self.ports.entropy.bytes(32)
+        bulk_digest = await self._bulk(config, vector, seed)
         digests = [hashlib.sha256() for _ in self.roster.holders]
         for chunk in range(chunk_count(config)):
             values = await offload.run(encoded, chunk)
@@ -138,6 +140,7 @@ class Trainer(Actor):
             share_bytes=share_size(config),
             share_digests=_digests(digests),
             tails=tails,
+            bulk_digest=bulk_digest,
         )
 
     async def _require_short(self, shortness: Shortness) -> None:
@@ -156,6 +159,22 @@ class Trainer(Actor):
         pieces = zip(*(cut(config, tail) for tail in tails), strict=True)
         for index, payloads in enumerate(pieces, start=chunk_count(config)):
             await self._spool(announce, index, payloads)
+
+    async def _bulk(
+        self, config: RoundConfig, vector: NDArray[np.float64], seed: bytes
+    ) -> bytes | None:
+        """Hide and spool what goes to the coordinator, a chunk at a time; return its digest."""
+        bulk, offload = SUITES[config.suite].bulk, self.ports.offload
+        if bulk is None:
+            return None
+        hiding, digest = bulk.hiding(config, seed), hashlib.sha256()
+        stream = upload_stream(config.cid(), self.roster.coordinator)
+        for chunk in range(bulk.chunks(config)):
+            values = await offload.run(integers, config, vector, bulk.covers(config, chunk))
+            payload = await offload.run(hiding.protect, chunk, values)
+            await offload.run(digest.update, payload)
+            await self.ports.spool.put(stream, chunk, payload)
+        return digest.digest()
 
     async def _shares(
         self, config: RoundConfig, values: NDArray[np.int64], seed: bytes, chunk: int
@@ -186,19 +205,19 @@ class Trainer(Actor):
         )
 
     async def _upload(self, effect: Upload) -> Decide:
-        header, holder = effect.header, effect.holder
-        stream = upload_stream(header.cid, holder)
+        header, to = effect.header, effect.to
+        stream = upload_stream(header.cid, to)
 
         async def wrap(index: int, payload: bytes) -> ShareChunk:
             chunk = ShareChunk(header=header, index=index, payload=payload)
-            return await self._seals.sealed(chunk, holder, effect.opened.sealing_key)
+            return await self._seals.sealed(chunk, to, effect.sealing_key)
 
         try:
-            await self.send_stream(effect.config, stream, holder, wrap, effect.indices)
+            await self.send_stream(effect.config, stream, to, wrap, effect.indices)
         except StorageFailed:
             log.exception("%s: %s can't be read", self.name, stream)
-            return lambda: self._machine.unreadable(header.cid, holder)
-        return lambda: self._machine.uploaded(header.cid, holder)
+            return lambda: self._machine.unreadable(header.cid, to)
+        return lambda: self._machine.uploaded(header.cid, to)
 
 
 def _digests(digests: list[hashlib._Hash]) -> tuple[bytes, ...]:

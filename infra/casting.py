@@ -20,8 +20,10 @@ from protocols.learning.probe import Probe
 from protocols.learning.state import State
 from protocols.learning.table import Column
 from protocols.learning.tabular import Tabular
-from protocols.round_config import majority
+from protocols.round_config import MaskSet, majority
 from protocols.secagg.coordinating import Plan
+from protocols.secagg.masked.layout import Layout
+from protocols.secagg.masked.parameters import SETS
 from protocols.secagg.patience import Timing
 from protocols.secagg.terms import Terms
 from protocols.trust.sealing import SuiteName, suites
@@ -36,6 +38,7 @@ from .config import (
     TorchSettings,
     digit_faults,
 )
+from .config.masks import layout_of
 from .federation import Casting
 from .tables import Agreement, read_header
 from .worker_frames import Option
@@ -154,8 +157,7 @@ def _check_buffers(job: Job, state: State) -> None:
     """Raise `ConfigError` where the sums of a model's buffers have no room in the field."""
     if not state.items("buffers"):
         return
-    secure_sum = job.secure_sum
-    faults = digit_faults(len(job.owners), secure_sum.field, secure_sum.fraction_bits)
+    faults = digit_faults(len(job.owners), job.secure_sum)
     if faults:
         names = ", ".join(str(name) for name in state.items("buffers")[:3])
         raise ConfigError([f"{fault} (the model has buffers: {names})" for fault in faults])
@@ -178,10 +180,13 @@ def _advice(text: str) -> str:
 def plan_of(job: Job) -> Plan:
     """Return what all rounds of the job share."""
     federation, secure_sum, limits = job.federation, job.secure_sum, job.limits
+    layout = layout_of(job)
     return Plan(
         job=job.name,
-        suite="shamir",
-        field=secure_sum.field,
+        suite=secure_sum.suite,
+        field=secure_sum.field if layout is None else "p31",
+        parameters=_mask_set(layout),
+        slots=0 if layout is None else layout.slots,
         fraction_bits=secure_sum.fraction_bits,
         threshold=federation.threshold,
         faults=federation.faults,
@@ -202,11 +207,22 @@ def plan_of(job: Job) -> Plan:
     )
 
 
+def _mask_set(layout: Layout | None) -> MaskSet:
+    if layout is None:
+        return ""
+    return "A" if layout.parameters is SETS["A"] else "B"
+
+
 def terms_of(job: Job) -> Terms:
     """Return what an actor demands that has this job file."""
     federation = job.federation
     quorum = majority(federation.holders) if federation.vote else 0
-    return Terms(minimum=federation.minimum, threshold=federation.threshold, quorum=quorum)
+    return Terms(
+        minimum=federation.minimum,
+        threshold=federation.threshold,
+        quorum=quorum,
+        suite=job.secure_sum.suite,
+    )
 
 
 def _sealing(wanted: str) -> SuiteName:
@@ -241,10 +257,15 @@ def fingerprint(job: Job) -> str:
         ),
         "learning": job.learning.model_dump(mode="json", exclude={"task", "start"}),
         "owners": [owner.name for owner in job.owners],
-        "secure_sum": job.secure_sum.model_dump(mode="json", exclude={"sealing"}),
+        "secure_sum": job.secure_sum.model_dump(mode="json", exclude=_not_of_the_sum(job)),
         "columns": [column.model_dump(mode="json") for column in job.columns],
     }
     return hashlib.sha256(canonical(fixed)).hexdigest()
+
+
+def _not_of_the_sum(job: Job) -> set[str]:
+    # Runs from before there was a choice of suites go on.
+    return {"sealing", "suite"} if job.secure_sum.suite == "shamir" else {"sealing", "field"}
 
 
 def _options(job: Job) -> dict[str, Option]:

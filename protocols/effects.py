@@ -15,7 +15,6 @@ from .messages import (
     Contribution,
     ContributionHeader,
     Message,
-    Opened,
 )
 from .round_config import RoundConfig
 from .secagg.coin import Coin
@@ -98,20 +97,17 @@ class CancelWork:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """Trainer: send these chunks of the spooled share to one holder, and no others.
+    """Trainer: send these spooled chunks to one holder, or to the coordinator, and no others.
 
-    One is under way for each holder at a time: the next follows once it was reported as sent.
+    One is under way for each at a time: the next follows once it was reported as sent. They
+    are sealed to this key.
     """
 
     config: RoundConfig
     header: ContributionHeader
-    opened: Opened
+    to: str
+    sealing_key: SealingKey
     indices: tuple[int, ...]
-
-    @property
-    def holder(self) -> str:
-        """Name to whom."""
-        return self.opened.holder
 
 
 @dataclass(frozen=True, slots=True)

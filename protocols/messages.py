@@ -132,11 +132,15 @@ class Pledged(Message, frozen=True):
     sets: Pledges
 
 
-class Announce(Message, frozen=True):
-    """Coordinator → trainers: contribute to this round, one share to each who opened it."""
+class Announce(Message, frozen=True, omit_defaults=True):
+    """Coordinator → trainers: contribute to this round, one share to each who opened it.
+
+    Where the suite has a lane to the coordinator, what goes there is sealed to `sealing_key`.
+    """
 
     config: RoundConfig
     opened: Annotated[tuple[Opened, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
+    sealing_key: SealingKey | None = None
 
 
 class Accepted(Message, frozen=True):
@@ -174,9 +178,11 @@ class TailDigests(Message, frozen=True):
 class ContributionHeader(Message, frozen=True, omit_defaults=True):
     """What a trainer fixes before the first byte leaves: one digest for each roster holder.
 
-    `share_digests[i]` belongs to the holder at place i of the round's roster; the digest of
-    this header names the contribution. Where norms are bound it is that of the vector's share
-    and a salt that only this holder gets; `tails` are left out of the bytes elsewhere.
+    `share_digests[i]` belongs to the holder at place i of the round's roster, `bulk_digest` to
+    the coordinator where the suite has a lane to it; the digest of this header names the
+    contribution, so whoever votes for it votes for the bulk, too. Where norms are bound
+    `share_digests[i]` is of the vector's share and a salt that only this holder gets. What a
+    round has not is left out of the bytes.
     """
 
     cid: Digest
@@ -184,13 +190,17 @@ class ContributionHeader(Message, frozen=True, omit_defaults=True):
     share_bytes: Size
     share_digests: Annotated[tuple[Digest, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
     tails: TailDigests | None = None
+    bulk_digest: Digest | None = None
 
 
 class ShareChunk(Message, frozen=True):
     """Trainer → one holder: a piece of that holder's share, with the header it belongs to.
 
-    The payload travels as a sealed box, which the holder opens before anything else. The header
-    is signed by itself, too, so that two of them are evidence without what they came with.
+    Trainer → coordinator: a piece of the bulk, where the suite has one. All that follows is the
+    same for both.
+
+    The payload travels as a sealed box, which its recipient opens before anything else. The
+    header is signed by itself, too, so that two of them are evidence without what they came with.
 
     Chunk 0 is also the offer of the whole share: it may be sent at any time, and again, and
     is answered with a `Grant` of what is missing, or with `Have`. The others wait for a grant.
@@ -206,7 +216,7 @@ Span = tuple[Index, Count]
 
 
 class Grant(Message, frozen=True):
-    """Holder → trainer: send these chunks, the lowest that are missing here.
+    """Holder or coordinator → trainer: send these chunks, the lowest that are missing here.
 
     `spans` are runs (first, how many), ascending and apart, together at most `MAX_CREDIT`.
     """
@@ -229,7 +239,8 @@ Contributions = Annotated[tuple[Contribution, ...], msgspec.Meta(max_length=MAX_
 class Have(Message, frozen=True):
     """Holder → coordinator and trainer: these contributions are complete and durable here.
 
-    `signatures` are the trainers' own, of their headers, one for each contribution.
+    Coordinator → trainer: the bulk of this contribution is. `signatures` are the trainers' own,
+    of their headers, one for each contribution.
     """
 
     cid: Digest

@@ -39,7 +39,10 @@ class HeldKey(Value, frozen=True):
 
 
 class HeldShare(Value, frozen=True):
-    """Holder, key `round/<cid>/share/<trainer>`: the first header seen; `complete` once checked."""
+    """Holder, key `round/<cid>/share/<trainer>`: the first header seen; `complete` once checked.
+
+    Coordinator, key `bulk/<cid>/<trainer>`: the same of a contribution's bulk.
+    """
 
     header: ContributionHeader
     complete: bool
@@ -98,12 +101,16 @@ class TrainerSets(Value, frozen=True):
 
 
 class Contributed(Value, frozen=True):
-    """Trainer, key `job/<job>`: the last round contributed to, and to whom it must still go."""
+    """Trainer, key `job/<job>`: the last round contributed to, and to whom it must still go.
+
+    `sealing_key` is the coordinator's, where it gets a part, too.
+    """
 
     config: RoundConfig
     opened: tuple[Opened, ...]
     header: ContributionHeader
     open: bool
+    sealing_key: SealingKey | None = None
 
 
 class Sent(Value, frozen=True):

@@ -120,7 +120,7 @@ class RoundComplete:
     """The sum over `survivors` was opened from the answers of `answered` without the `liars`.
 
     If the answers were `verified` or `corrected`, the sum is right whatever up to f holders did;
-    `unverified`, it is as good as their word.
+    `unverified`, it is as good as their word. `remark` is what was odd about a right sum.
     """
 
     job: str
@@ -130,6 +130,7 @@ class RoundComplete:
     seconds: float
     checked: str = "unverified"
     liars: tuple[str, ...] = ()
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 import msgspec
 
 from .codec import canonical
+from .secagg.masked.layout import MOST_SLOTS, Layout
+from .secagg.masked.parameters import SETS
 from .trust.sealing import SuiteName
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}\Z"
@@ -17,6 +19,9 @@ MAX_NORM_BOUND = 2**54 // 76  # docs/norm-bound.md: above, the tests do not fit 
 
 Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
+SumSuite = Literal["shamir", "masked"]
+FieldName = Literal["p31", "p61"]
+MaskSet = Literal["", "A", "B"]
 
 
 class Roster(
@@ -72,12 +77,14 @@ class RoundConfig(
             left out of the bytes where they are not.
         norm_bound: the largest sum of squares of the integers of one contribution; 0, and left
             out of the bytes, where there is no bound.
+        parameters: the parameter set of the suite `masked`; left out of the bytes in others.
+        slots: how many values share a coefficient there.
     """
 
     job: Name
     number: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
-    suite: Literal["shamir"]
-    field: Literal["p31", "p61"]
+    suite: SumSuite
+    field: FieldName
     dimension: Annotated[int, msgspec.Meta(ge=1, lt=2**32)]
     fraction_bits: Annotated[int, msgspec.Meta(ge=0, le=60)]
     holders: Annotated[int, msgspec.Meta(ge=1, le=64)]
@@ -94,6 +101,8 @@ class RoundConfig(
     roster: Digest
     checks: bool = False
     norm_bound: Annotated[int, msgspec.Meta(ge=0, le=MAX_NORM_BOUND)] = 0
+    parameters: MaskSet = ""
+    slots: Annotated[int, msgspec.Meta(ge=0, le=MOST_SLOTS)] = 0
 
     def __post_init__(self) -> None:
         wrong = threshold_faults(
@@ -117,8 +126,40 @@ class RoundConfig(
             wrong.append(f"norm_bound {self.norm_bound} is not between 0 and {MAX_NORM_BOUND}")
         if self.minimum > self.trainers:
             wrong.append(f"minimum {self.minimum} is above the {self.trainers} trainers")
+        wrong += self._mask_faults()
         if wrong:
             raise ValueError("; ".join(wrong))
+
+    def _mask_faults(self) -> list[str]:
+        if self.suite != "masked":
+            masked = self.parameters or self.slots
+            return [f"the suite {self.suite} has no parameter set and no slots"] if masked else []
+        wrong = []
+        if self.field != "p31":
+            wrong.append("the suite masked shares its secrets over p31")
+        try:
+            layout = self.layout()
+        except ValueError as error:
+            return [*wrong, str(error)]
+        least = least_chunk_bytes(self.parameters)
+        if layout is None:
+            wrong.append("the suite masked needs a parameter set")
+        elif self.chunk_bytes < least:
+            wrong.append(
+                f"chunks of {self.chunk_bytes} bytes hold no share of the parameter set "
+                f"{self.parameters}; use {least} or more"
+            )
+        return wrong
+
+    def layout(self) -> Layout | None:
+        """Return how values lie in a masked vector; None in other suites.
+
+        Raises:
+            ValueError: the slots hold no sum; the text says what to change.
+        """
+        if not self.parameters:
+            return None
+        return Layout(parameters=SETS[self.parameters], trainers=self.trainers, slots=self.slots)
 
     def cid(self) -> bytes:
         """Return the round's id: the SHA-256 of its canonical bytes."""
@@ -141,6 +182,11 @@ class RoundConfig(
     def answers_wanted(self) -> int:
         """Return from how many answers all of f false ones are told apart."""
         return self.threshold + 2 * self.faults
+
+
+def least_chunk_bytes(parameters: str) -> int:
+    """Return the shortest chunk in which a share of a parameter set fits, 0 for none."""
+    return 4 * SETS[parameters].degree if parameters else 0
 
 
 def majority(holders: int, faults: int = 0) -> int:

@@ -259,6 +259,8 @@ def _lines(event: Event, log: RunLog) -> Iterator[Text]:
         case RoundComplete():
             for name in log.back:
                 yield Text(f"round {event.number}: {name} is back", style="green")
+            if event.remark:
+                yield Text(f"round {event.number}: {event.remark}", style="yellow")
         case StateUpdated():
             yield _round_line(event, log)
         case _ if type(event) in _LINES:

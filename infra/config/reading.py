@@ -95,6 +95,7 @@ class Reading:
         learning = self._learning()
         federation = self._section("federation", Federation)
         secure_sum = self._section("secure_sum", SecureSum)
+        self._suite()
         limits = self._section("limits", Limits)
         columns = self._columns(learning)
         owners = self._owners()
@@ -228,6 +229,14 @@ class Reading:
                 self.known[f"{place}.{key}"] = table.get(key, field.default)
         return section
 
+    def _suite(self) -> None:
+        """Let only the rules of the job's suite run: those of the others lack a place."""
+        suite = self.known.get("secure_sum.suite")
+        if suite == "masked":
+            del self.known["secure_sum.suite"]
+            self.known["secure_sum.masked"] = True
+            self.known.pop("secure_sum.field", None)
+
     def _owners(self) -> tuple[Owner, ...]:
         tables = self._document.get("owner", [])
         if not isinstance(tables, list):
@@ -246,6 +255,8 @@ class Reading:
             self.known["torch.owners"] = len(tables)
         if tables and algorithm in TABULAR:
             self.known["table.owners"] = len(tables)
+        if tables and algorithm == "probe":
+            self.known["probe.owners"] = len(tables)
         self.known["owner.names"] = [
             (number, self.known[f"{place}.name"])
             for number, place in enumerate(places, start=1)

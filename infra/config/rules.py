@@ -12,11 +12,13 @@ from typing import Any
 
 from infra.rabbitmq.address import AddressError, BrokerAddress
 from protocols.learning.layout import GRID_BITS, ROOM_BITS
+from protocols.learning.probe import LARGEST
 from protocols.round_config import (
     MAX_NORM_BOUND,
     MINIMUM_FLOOR,
     checks_faults,
     crowd_fault,
+    least_chunk_bytes,
     majority,
     norm_faults,
     norm_means,
@@ -25,6 +27,10 @@ from protocols.round_config import (
 )
 from protocols.secagg.field import FIELDS
 from protocols.secagg.fixed_point import FixedPoint
+from protocols.secagg.masked.parameters import SETS
+
+from .masks import mask_layout, training_largest
+from .schema import SecureSum
 
 NamedOwners = Sequence[tuple[int, str]]  # the place in the file, from 1, and the name
 
@@ -135,27 +141,80 @@ def _unique_names(named: NamedOwners) -> list[str]:
 def _headroom(
     owners: int, field: str, fraction_bits: int, largest_weight: int, clip: float
 ) -> list[str]:
-    # The weights travel beside the clipped, weighted update and bound it where clip < 1.
-    largest = largest_weight * max(clip, 1.0)
+    largest = training_largest(largest_weight, clip)
     try:
         FixedPoint(field=FIELDS[field], fraction_bits=fraction_bits, trainers=owners).check_fits(
             largest
         )
     except ValueError as error:
-        return [
-            f"secure_sum: largest_weight {largest_weight} times clip {clip:g} can overflow the "
-            f"sum: {error}"
-        ]
+        return [_overflow(largest_weight, clip, error)]
     return []
 
 
-def digit_faults(owners: int, field: str, fraction_bits: int) -> list[str]:
-    """Say why sums of numbers with a range, see `layout.py`, have no room in this field."""
-    if fraction_bits < GRID_BITS:
-        return [
-            f"secure_sum.fraction_bits: {fraction_bits} are too few for a statistic; "
-            f"use {GRID_BITS} or more"
-        ]
+def _overflow(largest_weight: int, clip: float, error: ValueError) -> str:
+    return (
+        f"secure_sum: largest_weight {largest_weight} times clip {clip:g} can overflow the "
+        f"sum: {error}"
+    )
+
+
+def _masked_headroom(
+    _masked: bool, owners: int, fraction_bits: int, largest_weight: int, clip: float
+) -> list[str]:
+    try:
+        mask_layout(owners, training_largest(largest_weight, clip), fraction_bits)
+    except ValueError as error:
+        return [_overflow(largest_weight, clip, error)]
+    return []
+
+
+def _few_bits(_owners: int, fraction_bits: int) -> list[str]:
+    if fraction_bits >= GRID_BITS:
+        return []
+    return [
+        f"secure_sum.fraction_bits: {fraction_bits} are too few for a statistic; "
+        f"use {GRID_BITS} or more"
+    ]
+
+
+def _masked_digits(_masked: bool, owners: int, fraction_bits: int) -> list[str]:
+    try:
+        mask_layout(owners, 2.0**ROOM_BITS, fraction_bits)
+    except ValueError as error:
+        return [f"secure_sum: the digits of a statistic can overflow the sum: {error}"]
+    return []
+
+
+def _masked_probe(_masked: bool, owners: int, fraction_bits: int) -> list[str]:
+    try:
+        mask_layout(owners, LARGEST, fraction_bits)
+    except ValueError as error:
+        return [f"secure_sum: the values of the probe can overflow the sum: {error}"]
+    return []
+
+
+def _masked_chunks(_masked: bool, chunk_kb: int) -> list[str]:
+    least = max(map(least_chunk_bytes, SETS)) // 1024
+    if chunk_kb >= least:
+        return []
+    return [
+        f"limits.chunk_kb: {chunk_kb} is too small for a share of the suite masked, which "
+        f"travels in one piece; use {least} or more"
+    ]
+
+
+def digit_faults(owners: int, secure_sum: SecureSum) -> list[str]:
+    """Say why sums of numbers with a range, see `layout.py`, have no room in a job's integers."""
+    bits = secure_sum.fraction_bits
+    room = (
+        _masked_digits(True, owners, bits)
+        if secure_sum.suite == "masked"
+        else _digits(owners, secure_sum.field, bits)
+    )
+    return _few_bits(owners, bits) or room
+
+
+def _digits(owners: int, field: str, fraction_bits: int) -> list[str]:
     fixed_point = FixedPoint(field=FIELDS[field], fraction_bits=fraction_bits, trainers=owners)
     try:
         fixed_point.check_fits(2.0**ROOM_BITS)
@@ -194,7 +253,21 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
     (("federation.broker", "federation.insecure"), _encrypted),
     (("federation.minimum", "owner.count"), _enough_owners),
     (("owner.names",), _unique_names),
-    (("table.owners", "secure_sum.field", "secure_sum.fraction_bits"), digit_faults),
+    (("table.owners", "secure_sum.fraction_bits"), _few_bits),
+    (("table.owners", "secure_sum.field", "secure_sum.fraction_bits"), _digits),
+    (("secure_sum.masked", "table.owners", "secure_sum.fraction_bits"), _masked_digits),
+    (("secure_sum.masked", "probe.owners", "secure_sum.fraction_bits"), _masked_probe),
+    (("secure_sum.masked", "limits.chunk_kb"), _masked_chunks),
+    (
+        (
+            "secure_sum.masked",
+            "torch.owners",
+            "secure_sum.fraction_bits",
+            "secure_sum.largest_weight",
+            "secure_sum.clip",
+        ),
+        _masked_headroom,
+    ),
     (
         (
             "torch.owners",

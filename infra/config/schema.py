@@ -289,8 +289,17 @@ class Federation(Section):
 
 
 class SecureSum(Section):
-    """`[secure_sum]`: how real numbers travel as integers of a prime field."""
+    """`[secure_sum]`: how real numbers travel as integers, and what hides them.
 
+    The `field` is that of the suite "shamir"; "masked" shares its secrets over p31 always.
+    """
+
+    suite: Literal["shamir", "masked"] = Field(
+        "shamir",
+        examples=['"masked"'],
+        description="what hides a vector: shares of it, as long as it is itself, one for each "
+        "holder; or a mask, and short shares of its secret",
+    )
     field: Literal["p31", "p61"] = Field("p61", examples=['"p61"'])
     fraction_bits: int = Field(30, ge=0, le=60, examples=[30])
     largest_weight: int = Field(1_000_000, ge=1, le=2**40, examples=[1_000_000])

@@ -231,7 +231,7 @@ class Topology:
 
     def _trainer(self, name: str) -> Account:
         coordinator, holders = _literal(self.roster.coordinator), _any_of(self.roster.holders)
-        allowed = rf"({coordinator}\.control|{holders}\.(control|bulk))"
+        allowed = rf"({coordinator}|{holders})\.(control|bulk)"
         return self._account(name, ("control",), (MODEL_STREAM, MODEL_INDEX), allowed)
 
     def _account(

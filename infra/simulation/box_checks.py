@@ -14,7 +14,7 @@ from protocols.records import (
     HeldShare,
     RoundRecord,
 )
-from protocols.secagg.chunks import answer_stream, share_stream, upload_stream
+from protocols.secagg.chunks import answer_stream, bulk_stream, share_stream, upload_stream
 from protocols.secagg.sealed import binding_of
 from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import SealingKey
@@ -98,6 +98,8 @@ class BoxChecks:
         for key in self._ghost.disks[host].records:
             record = self._ghost.durable(host, key, Contributed) if key.startswith("job/") else None
             if record is not None and record.header == chunk.header:
+                if to == self._ghost.roster.coordinator:
+                    return record.sealing_key
                 return next((o.sealing_key for o in record.opened if o.holder == to), None)
         return None
 
@@ -149,7 +151,11 @@ class BoxChecks:
         parsed, kind = self._ghost.parsed, key.split("/")
         if kind[0] == "job":
             record = parsed(value, Contributed)
-            return [upload_stream(record.header.cid, one.holder) for one in record.opened]
+            names = [*(one.holder for one in record.opened), self._ghost.roster.coordinator]
+            return [upload_stream(record.header.cid, name) for name in names]
+        if kind[0] == "bulk":
+            complete = parsed(value, HeldShare).complete
+            return [bulk_stream(bytes.fromhex(kind[1]), kind[2])] if complete else []
         if len(kind) > 2 and kind[2] == "share" and parsed(value, HeldShare).complete:
             return [share_stream(bytes.fromhex(kind[1]), kind[3])]
         if len(kind) > 2 and kind[2] == "answer" and parsed(value, HeldAnswer).header is not None:

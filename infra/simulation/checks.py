@@ -73,7 +73,7 @@ class Checks:
                 self.trainers.sending(host, to, message, body)
             case _:
                 self.trainers.look_for_secrets(host, body, "a message")
-                self.coordinator.sending(message)
+                self.coordinator.sending(to, message)
 
     def acked(self, host: str, body: bytes, kind: str) -> None:
         """Look at a message that a host acknowledges."""

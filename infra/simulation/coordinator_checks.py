@@ -12,6 +12,8 @@ from protocols.messages import (
     Ask,
     CloseRound,
     Freeze,
+    Grant,
+    Have,
     OpenRound,
     Propose,
     Release,
@@ -32,6 +34,7 @@ from protocols.reports import (
 from protocols.secagg.chunks import answer_stream, chunk_count
 from protocols.secagg.sets import set_digest
 
+from .bulk_checks import BulkChecks
 from .ghost import Ghost, Rule
 from .holder_checks import check_genuine
 from .share_checks import ShareChecks
@@ -59,6 +62,7 @@ class CoordinatorChecks:
     def __init__(self, ghost: Ghost, shares: ShareChecks) -> None:
         self._ghost = ghost
         self._shares = shares
+        self._bulk = BulkChecks(ghost)
         self._name = ghost.roster.coordinator
         self._proposed: dict[bytes, bytes] = {}
         self._asked: dict[int, bytes] = {}
@@ -70,15 +74,19 @@ class CoordinatorChecks:
 
     # --- messages ---------------------------------------------------------------------
 
-    def sending(self, message: Wire) -> None:
+    def sending(self, to: str, message: Wire) -> None:
         """Look at a message before it leaves."""
         match message:
+            case Grant() | Have():
+                self._bulk.sending(to, message)
             case OpenRound():
                 self._on_round(message.config.number, message.config.cid(), "opened")
             case Announce():
                 self._on_announce(message)
             case Freeze() | Reveal() | Toss() | Ask():
                 self._shares.asking(message)
+                if isinstance(message, Freeze):
+                    self._bulk.asked_for(message.cid, message.chosen)
             case Propose() | Release():
                 self._on_set(message)
             case CloseRound():
@@ -116,6 +124,7 @@ class CoordinatorChecks:
 
     def _on_set(self, message: Propose | Release) -> None:
         ghost, cid = self._ghost, message.cid
+        self._bulk.asked_for(cid, message.chosen)
         digest = set_digest(cid, message.chosen)
         if cid not in self._proposed:
             check_genuine(ghost, self._name, cid, message.chosen)

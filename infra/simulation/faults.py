@@ -73,6 +73,7 @@ class Kind(Enum):
     LIE_OLD_SHARE = "lie: share of an earlier round"
     LIE_LOOSE_SHARES = "lie: shares that do not fit"
     LIE_LONG_VECTOR = "lie: vector beyond the bound"
+    LIE_OTHER_MASK = "lie: mask of another secret"
     LIE_STRANGE_VOTE = "lie: vote for no set"
     LIE_EMPTY_VOTE = "lie: vote without the shares"
     LIE_GARBAGE_ANSWER = "lie: garbage for an answer"
@@ -172,6 +173,7 @@ class Size:
     faults: int = 0
     checks: bool = False
     norms: bool = False
+    masked: bool = False
 
     @property
     def needed(self) -> int:

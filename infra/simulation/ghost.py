@@ -77,7 +77,7 @@ class Ghost:
     `forgetful`: hosts whose disk lost something that was said to be durable; `odd`: hosts that
     were made to break rules, so that accusations of them are true; `keys`: by host and round, what
     is sealed to it; `votes`: by round and holder, all sets that it voted for, as one that forgot
-    its first vote may vote again.
+    its first vote may vote again; `bulk`: by round, whose bulk the coordinator said that it has.
     """
 
     roster: Roster
@@ -88,6 +88,7 @@ class Ghost:
     odd: dict[str, None] = field(default_factory=dict)
     numbers: dict[bytes, int] = field(default_factory=dict)
     receipts: dict[bytes, dict[str, dict[str, None]]] = field(default_factory=dict)
+    bulk: dict[bytes, dict[str, None]] = field(default_factory=dict)
     votes: dict[bytes, dict[str, dict[bytes, None]]] = field(default_factory=dict)
     contributed: dict[bytes, dict[tuple[str, bytes], None]] = field(default_factory=dict)
     vectors: dict[tuple[str, bytes], NDArray[np.float64]] = field(default_factory=dict)
@@ -133,7 +134,7 @@ class Ghost:
 
     def forget_rounds(self, keep: int = 64) -> None:
         """Drop the facts of rounds that are long over."""
-        for facts in (self.votes, self.contributed, self.receipts):
+        for facts in (self.votes, self.contributed, self.receipts, self.bulk):
             while len(facts) > keep:
                 del facts[next(iter(facts))]
         # A host that was away for long answers to rounds that were over long ago.

@@ -14,6 +14,8 @@ from .faults import Size
 # The times of a federation in one room.
 TIMING = Timing(grace_s=2.0, patience_s=12.0, round_s=600.0, resend_s=2.0)
 _NO_END = 10**9
+_SLOTS = 2  # of 30 bits and more, where 2^23 of each trainer are added
+_MASKED_CHUNK = 16_384  # just a share of a secret; 2912 masked values
 
 
 def roster_of(size: Size) -> Roster:
@@ -35,16 +37,17 @@ def assignment_of(size: Size, probe: Probe) -> Assignment:
     """Return what the coordinator is to do: rounds without end."""
     rounds = Rounds(
         job="known",
-        suite="shamir",
-        field="p61",
+        suite="masked" if size.masked else "shamir",
+        field="p31" if size.masked else "p61",
+        parameters="A" if size.masked else "",
+        slots=_SLOTS if size.masked else 0,
         fraction_bits=8,
         threshold=size.threshold,
         faults=size.faults,
         vote=size.vote,
         quorum=majority(size.holders, size.faults),
         minimum=size.minimum,
-        # What is dealt beside a vector whose norm is bound has 23 KB.
-        chunk_bytes=32_768 if size.norms else 1024,
+        chunk_bytes=_chunk_bytes(size),
         # Every library has it, so a seed tells one history on all machines.
         sealing=CLASSICAL,
         checks=size.checks,
@@ -53,3 +56,10 @@ def assignment_of(size: Size, probe: Probe) -> Assignment:
         timing=TIMING,
     )
     return Assignment(plan=rounds, algorithm=probe, initial=probe.start())
+
+
+def _chunk_bytes(size: Size) -> int:
+    if size.masked:
+        return _MASKED_CHUNK
+    # What is dealt beside a vector whose norm is bound has 23 KB.
+    return 32_768 if size.norms else 1024

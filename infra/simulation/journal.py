@@ -83,4 +83,6 @@ class SimJournal:
 def record_kind(key: str) -> str:
     """Return what a key of any actor's journal is about: `vote` of `round/<cid>/vote`."""
     parts = key.split("/")
+    if parts[0] == "bulk":
+        return parts[0]
     return parts[2] if len(parts) > 2 else parts[0]

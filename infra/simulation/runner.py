@@ -10,9 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from actors.ports import Lane
-from protocols.round_config import RoundConfig
+from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.coin import Coin
 from protocols.secagg.coordinating import Coordinating
+from protocols.secagg.coordinating import Plan as Rounds
 from protocols.secagg.field import FIELDS
 from protocols.secagg.means import Means
 from protocols.secagg.suites import SUITES
@@ -22,7 +23,7 @@ from .apart_checks import HELD_BACK, held_back
 from .broker import SimBroker
 from .checks import Checks, WatchedProbe
 from .director import Director
-from .faults import Plan
+from .faults import Plan, Size
 from .ghost import Ghost, Rule, Violation
 from .job import assignment_of, probe_of, roster_of
 from .logs import logs_shown_to
@@ -247,7 +248,7 @@ class _Run:
             if disk.chunks:
                 text = f"{len(disk.chunks)} streams are left: {next(iter(disk.chunks))}"
                 self.ghost.violated(Rule.GONE, name, text)
-            if any(key.startswith("round/") for key in disk.records):
+            if any(key.startswith(("round/", "bulk/")) for key in disk.records):
                 self.ghost.violated(Rule.GONE, name, "records of a round are left")
         for queue in self.world.broker.queues.values():
             if queue.most > queue.limit:
@@ -262,36 +263,45 @@ def warm_up() -> None:
     """Compile the kernels and read what is read once: both need the real world."""
     if _warm:
         return
-    size = Plan().size
-    roster = roster_of(size)
-    assignment = assignment_of(size, probe_of(roster, size))
-    config = RoundConfig(
-        **{name: getattr(assignment.plan, name) for name in ("job", "fraction_bits", "threshold")},
-        **{name: getattr(assignment.plan, name) for name in ("vote", "quorum", "minimum")},
-        faults=assignment.plan.faults,
+    for masked in (False, True):
+        size = Size(masked=masked)
+        roster = roster_of(size)
+        assignment = assignment_of(size, probe_of(roster, size))
+        _warm_suite(_config(assignment.plan, size, roster))
+        Coordinating(roster, assignment.plan, Means(bytes, IdealSignatures("")))
+    _warm.append(True)
+
+
+def _config(plan: Rounds, size: Size, roster: Roster) -> RoundConfig:
+    return RoundConfig(
+        **{name: getattr(plan, name) for name in ("job", "fraction_bits", "threshold")},
+        **{name: getattr(plan, name) for name in ("vote", "quorum", "minimum", "slots")},
+        **{name: getattr(plan, name) for name in ("suite", "field", "parameters", "chunk_bytes")},
+        faults=plan.faults,
         number=1,
-        suite="shamir",
-        field="p61",
         dimension=4,
         holders=size.holders,
         trainers=size.trainers,
-        chunk_bytes=1024,
         beat_ms=1000,
         sealing=CLASSICAL,
         state=bytes(32),
         roster=roster.digest(),
     )
-    suite = SUITES["shamir"]
-    shares = suite.protect(config, np.arange(4, dtype=np.int64), bytes(32), 0)
+
+
+def _warm_suite(config: RoundConfig) -> None:
+    suite, values = SUITES[config.suite], np.arange(4, dtype=np.int64)
+    shares = suite.protect(config, values[suite.covers(config, 0)], bytes(32), 0)
     total = suite.add(config, None, shares[0])
     total = suite.add(config, total, shares[0])
     suite.answer(config, total)
     opened = suite.open(config, dict(enumerate(shares)))
-    coin = Coin(field=FIELDS["p61"], seed=bytes(32), context=b"warm")
+    coin = Coin(field=FIELDS[config.field], seed=bytes(32), context=b"warm")
     suite.vouch(config, coin, 0, dict(enumerate(shares)))
     suite.vouch_opened(config, coin, 0, opened)
-    Coordinating(roster, assignment.plan, Means(bytes, IdealSignatures("")))
-    _warm.append(True)
+    if suite.bulk is not None:
+        hidden = suite.bulk.hiding(config, bytes(32)).protect(0, values)
+        suite.bulk.unhiding(config, opened, 1).open(0, suite.bulk.add(config, 0, None, hidden))
 
 
 @contextmanager

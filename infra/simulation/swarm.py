@@ -97,6 +97,15 @@ _LYING_SEEDS = 1 / 3
 _ALLOWING_SEEDS = 1 / 3
 _CHECKING_SEEDS = 1 / 2  # of those in which trainers' shares can be checked
 _BINDING_SEEDS = 1 / 2  # of those in which norms can be bound
+_MASKED_SEEDS = 1 / 6
+_MASKED_VALUES = (4, 3000, 9000)  # in one, two and four chunks
+_AT_BULK = {
+    "Welcome": ("Grant", "Have"),
+    "OpenRound": ("Grant", "Have"),
+    "AnswerChunk": ("ShareChunk",),
+    "run": ("bulk",),
+    "round": ("bulk",),
+}
 _PARTIES = ("coordinator", "holder", "trainer")
 
 
@@ -108,6 +117,8 @@ def plan_of(seed: int, *, faulty_s: float = 60.0, size: Size | None = None) -> P
     faults = _faults(seed, size, core, faulty_s)
     if size.checks:
         faults = _at_checks(stream(seed, "aims at checks"), faults)
+    if size.masked:
+        faults = _at_bulk(stream(seed, "aims at bulk"), faults, roster.coordinator)
     return Plan(
         size=size,
         rates=_rates(stream(seed, "rates")),
@@ -130,13 +141,27 @@ def _at_checks(draw: Random, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
     return tuple(found)
 
 
+def _at_bulk(draw: Random, faults: tuple[Fault, ...], coordinator: str) -> tuple[Fault, ...]:
+    """Let half of what is aimed at the coordinator strike where it receives uploads."""
+    found = []
+    for fault in faults:
+        own = fault.aim is not None and fault.target == coordinator and fault.kind not in MOMENTS
+        instead = _AT_BULK.get(fault.aim.what, ()) if fault.aim is not None and own else ()
+        if fault.aim is None or not instead or draw.random() < 0.5:
+            found.append(fault)
+        else:
+            found.append(replace(fault, aim=replace(fault.aim, what=draw.choice(instead))))
+    return tuple(found)
+
+
 def _drawn(seed: int) -> Size:
     size = _with_liars(_size(stream(seed, "size")), seed)
     checkable = not checks_faults(
         holders=size.holders, faults=size.faults, threshold=size.threshold, vote=size.vote
     )
     drawn = stream(seed, "checks").random() < _CHECKING_SEEDS
-    return _with_norms(replace(size, checks=True), seed) if checkable and drawn else size
+    size = _with_norms(replace(size, checks=True), seed) if checkable and drawn else size
+    return _masked(size, seed)
 
 
 def _with_norms(size: Size, seed: int) -> Size:
@@ -145,6 +170,14 @@ def _with_norms(size: Size, seed: int) -> Size:
     if found or stream(seed, "norms").random() >= _BINDING_SEEDS:
         return size
     return replace(size, norms=True, values=2)
+
+
+def _masked(size: Size, seed: int) -> Size:
+    """Let the vectors of a sixth of the seeds travel under a mask, which binds no norms."""
+    draw = stream(seed, "suite")
+    if size.norms or draw.random() >= _MASKED_SEEDS:
+        return size
+    return replace(size, masked=True, values=draw.choice(_MASKED_VALUES))
 
 
 def _size(draw: Random) -> Size:

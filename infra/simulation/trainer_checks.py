@@ -11,6 +11,7 @@ from protocols.messages import ContributionHeader, ShareChunk, Wire
 from protocols.records import Contributed
 from protocols.reports import TookPart
 from protocols.round_config import RoundConfig
+from protocols.secagg.chunks import has_bulk
 from protocols.secagg.fixed_point import FixedPoint
 from protocols.secagg.prg import SEED_BYTES
 from protocols.secagg.sets import contribution_digest
@@ -51,6 +52,19 @@ class TrainerChecks:
         self.look_for_secrets(host, body, "a message")
         if not isinstance(message, ShareChunk):
             return
+        self._on_chunk(host, to, message)
+        share = self._boxes.share(host, to, message)
+        header, roster = message.header, self._ghost.roster
+        if to == roster.coordinator or message.index > 0 or share is None:
+            return
+        if header.share_bytes == len(share):
+            place = roster.holders.index(to)
+            if hashlib.sha256(share).digest() != header.share_digests[place]:
+                text = f"sent {to} a share that is not its own"
+                self._ghost.violated(Rule.ADDRESSED, host, text)
+
+    def _on_chunk(self, host: str, to: str, message: ShareChunk) -> None:
+        """See that a chunk is of the one contribution that its trainer recorded."""
         ghost, header = self._ghost, message.header
         record = ghost.durable(host, f"job/{self._job(host)}", Contributed)
         if record is None or record.header != header:
@@ -69,11 +83,6 @@ class TrainerChecks:
             known[host, digest] = None
             if record is not None and record.header == header and digest[0] % _LOOKED_AT == 0:
                 self._check_hidden(host, to, record, message)
-        share = self._boxes.share(host, to, message)
-        if message.index == 0 and share is not None and header.share_bytes == len(share):
-            place = ghost.roster.holders.index(to)
-            if hashlib.sha256(share).digest() != header.share_digests[place]:
-                ghost.violated(Rule.ADDRESSED, host, f"sent {to} a share that is not its own")
 
     def _check_number(self, host: str, record: Contributed) -> None:
         """See that of all rounds that were announced under one number it is in one only."""
@@ -95,16 +104,11 @@ class TrainerChecks:
         if chunk.index > suite.chunks(config):
             return  # of a tail its beginning is looked at
         values = FixedPoint.of(config).encode(vector)
-        place = self._ghost.roster.holders.index(to)
         drawn = [seed for seed in self._drawn[host] if len(seed) == SEED_BYTES]
-        tail = chunk.index == suite.chunks(config)
-        if tail and config.norm_bound:
-            share = share[:SALT_BYTES]
+        salted = config.norm_bound and chunk.index == suite.chunks(config)
+        looked_at = share[:SALT_BYTES] if salted else share
         used = [
-            seed
-            for seed in drawn
-            if share
-            == (_tails(config, seed) if tail else suite.protect(config, values, seed, 0))[place]
+            seed for seed in drawn if looked_at == self._made(config, to, chunk.index, values, seed)
         ]
         if not used:
             self._ghost.violated(Rule.SECRET, host, "a share is hidden by no entropy that it drew")
@@ -114,6 +118,20 @@ class TrainerChecks:
             self._ghost.violated(Rule.SECRET, host, "one seed hides two contributions")
         while len(self._hidden) > _SEEDS * len(self._drawn):
             del self._hidden[next(iter(self._hidden))]
+
+    def _made(
+        self, config: RoundConfig, to: str, index: int, values: NDArray[np.int64], seed: bytes
+    ) -> bytes:
+        """Return what a recipient gets as this chunk of a contribution under this seed."""
+        suite, roster = SUITES[config.suite], self._ghost.roster
+        if to == roster.coordinator and suite.bulk is not None:
+            covered = values[suite.bulk.covers(config, index)]
+            return suite.bulk.hiding(config, seed).protect(index, covered)
+        if index == suite.chunks(config):
+            shares = _tails(config, seed)
+        else:
+            shares = suite.protect(config, values[suite.covers(config, index)], seed, index)
+        return shares[roster.holders.index(to)]
 
     def _job(self, host: str) -> str:
         key = next((k for k in self._ghost.disks[host].records if k.startswith("job/")), "job/")
@@ -143,6 +161,9 @@ class TrainerChecks:
         known = receipts.get(host, {})
         if len(known) < config.threshold:
             text = f"tells that it contributed after {len(known)} receipts"
+            self._ghost.violated(Rule.ENDINGS, host, text)
+        if has_bulk(config) and host not in self._ghost.bulk.get(config.cid(), {}):
+            text = "tells that it contributed, and the coordinator lacks its part"
             self._ghost.violated(Rule.ENDINGS, host, text)
 
     def logged(self, host: str, text: str) -> None:

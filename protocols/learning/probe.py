@@ -20,6 +20,9 @@ from .state import State
 
 Vector = NDArray[np.float64]
 
+LARGEST = 2.0**15
+"""No value of an owner is larger."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe(Algorithm[str]):

@@ -16,6 +16,8 @@ from protocols.messages import (
 )
 from protocols.reports import Step
 
+from .chunks import has_bulk
+
 
 def request_of(
     step: Step,
@@ -31,7 +33,8 @@ def request_of(
         case Step.OPENING:
             return opening
         case Step.COLLECTING:
-            return Announce(config=config, opened=announced)
+            key = opening.sealing_key if has_bulk(config) else None
+            return Announce(config=config, opened=announced, sealing_key=key)
         case Step.RELEASING if config.vote:
             return Release(cid=config.cid(), chosen=chosen, votes=certificate_of(votes))
         case Step.VOTING | Step.RELEASING:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from protocols.messages import Contribution
+from protocols.messages import Contribution, ContributionHeader
 from protocols.round_config import RoundConfig
 
 from .suites import SUITES
 from .tails import tail_bytes, tail_chunk_bytes, tail_chunks
+
+_BULK = "bulk"
 
 
 def chunk_count(config: RoundConfig) -> int:
@@ -24,9 +26,30 @@ def share_size(config: RoundConfig) -> int:
     return SUITES[config.suite].share_bytes(config) + tail_bytes(config)
 
 
-def upload_stream(cid: bytes, holder: str) -> str:
-    """Name the trainer's spooled share for one holder."""
-    return f"{cid.hex()}/upload/{holder}"
+def has_bulk(config: RoundConfig) -> bool:
+    """Return whether trainers have something for the coordinator, too."""
+    return SUITES[config.suite].bulk is not None
+
+
+def bulk_chunk_count(config: RoundConfig) -> int:
+    """Return the number of chunks that the coordinator gets of a contribution, often none."""
+    bulk = SUITES[config.suite].bulk
+    return 0 if bulk is None else bulk.chunks(config)
+
+
+def upload_stream(cid: bytes, recipient: str) -> str:
+    """Name what a trainer spooled for one holder, or for the coordinator."""
+    return f"{cid.hex()}/upload/{recipient}"
+
+
+def bulk_stream(cid: bytes, trainer: str) -> str:
+    """Name the coordinator's stored bulk of one trainer."""
+    return f"{cid.hex()}/{_BULK}/{trainer}"
+
+
+def is_bulk(stream: str) -> bool:
+    """Return whether this is the name of stored bulk."""
+    return stream.split("/")[1:2] == [_BULK]
 
 
 def share_stream(cid: bytes, trainer: str) -> str:
@@ -42,6 +65,26 @@ def answer_stream(cid: bytes, holder: str) -> str:
 def chosen_streams(cid: bytes, chosen: tuple[Contribution, ...]) -> list[str]:
     """Name the stored shares of a set, in its order."""
     return [share_stream(cid, contribution.trainer) for contribution in chosen]
+
+
+def header_fault(config: RoundConfig, header: ContributionHeader) -> str | None:
+    """Say what is wrong with a header, None if it fits the round."""
+    if len(header.share_digests) != config.holders:
+        return f"{len(header.share_digests)} digests for {config.holders} holders"
+    if has_bulk(config) != (header.bulk_digest is not None):
+        return f"{'no' if header.bulk_digest is None else 'a'} digest for the coordinator"
+    if header.share_bytes != share_size(config):
+        return f"{header.share_bytes} bytes where {share_size(config)} belong"
+    return None
+
+
+def bulk_fault(config: RoundConfig, index: int, payload: bytes) -> str | None:
+    """Say what is wrong with a chunk of bulk, None if it fits the round."""
+    bulk, chunks = SUITES[config.suite].bulk, bulk_chunk_count(config)
+    if bulk is None or index >= chunks:
+        return f"chunk {index} of {chunks}"
+    fits = len(payload) == bulk.payload_bytes(config, index)
+    return None if fits else f"chunk {index} is {len(payload)} bytes long"
 
 
 def answer_fault(config: RoundConfig, total_bytes: int, index: int, payload: bytes) -> str | None:

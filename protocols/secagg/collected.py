@@ -15,15 +15,19 @@ _NAMED = 5  # of those whose return would help
 
 
 class Collected:
-    """Receipts by holder and trainer, and who is out of the round for all or for one."""
+    """Receipts by holder and trainer, and who is out of the round for all or for one.
 
-    def __init__(self, trainers: tuple[str, ...], *, need: int) -> None:
+    With `bulk` a contribution also needs what the coordinator gets of it: see `arrived`.
+    """
+
+    def __init__(self, trainers: tuple[str, ...], *, need: int, bulk: bool = False) -> None:
         self.accepted: dict[str, None] = {}
         self.declined: dict[str, str] = {}
         self.excluded: dict[str, str] = {}
         self._trainers = trainers
         self.earlier = Apart()  # what earlier rounds over the same state ask of the set
         self._need = need
+        self._bulk: dict[str, bytes] | None = {} if bulk else None
         self._pledged: dict[str, Apart] = {}
         self._spared: dict[str, str] = {}
         self._have: dict[str, dict[str, bytes]] = {}
@@ -51,9 +55,8 @@ class Collected:
         if trainer in self.excluded:
             return False
         self.excluded[trainer] = reason
-        receipts = self._receipts.pop(trainer, 0)
-        self._all_receipts -= receipts
-        self._survivors -= receipts >= self._need
+        self._survivors -= self._survives(trainer)
+        self._all_receipts -= self._receipts.pop(trainer, 0)
         for held in self._have.values():
             held.pop(trainer, None)
         return True
@@ -73,9 +76,10 @@ class Collected:
         """Take back a receipt of a holder."""
         if self._have.get(holder, {}).pop(trainer, None) is None:
             return
-        receipts = self._receipts[trainer] = self._receipts[trainer] - 1
+        self._survivors -= self._survives(trainer)
+        self._receipts[trainer] -= 1
         self._all_receipts -= 1
-        self._survivors -= receipts == self._need - 1
+        self._survivors += self._survives(trainer)
 
     def receive(self, holder: str, contribution: Contribution) -> bool:
         """Add a receipt; say whether anything changed."""
@@ -86,14 +90,38 @@ class Collected:
         if held.get(trainer) is not None or holder in self._refused.get(trainer, {}):
             return False  # it said otherwise before
         held[trainer] = digest
-        receipts = self._receipts[trainer] = self._receipts.get(trainer, 0) + 1
+        self._survivors -= self._survives(trainer)
+        self._receipts[trainer] = self._receipts.get(trainer, 0) + 1
         self._all_receipts += 1
-        self._survivors += receipts == self._need
+        self._survivors += self._survives(trainer)
         return True
 
+    def arrived(self, trainer: str, digest: bytes) -> None:
+        """Take note that the coordinator has its own part of a contribution."""
+        if self._bulk is None or trainer in self.excluded or trainer in self._bulk:
+            return
+        self._bulk[trainer] = digest
+        self._survivors += self._survives(trainer)
+
+    def _survives(self, trainer: str) -> bool:
+        return self._receipts.get(trainer, 0) >= self._need and not self._lacks_bulk(trainer)
+
+    def _lacks_bulk(self, trainer: str) -> bool:
+        return self._bulk is not None and trainer not in self._bulk
+
+    def _usable(self) -> dict[str, dict[str, bytes]]:
+        """Return what holders have of the contributions whose bulk is here, where there is any."""
+        bulk = self._bulk
+        if bulk is None:
+            return self._have
+        return {
+            holder: {name: digest for name, digest in held.items() if bulk.get(name) == digest}
+            for holder, held in self._have.items()
+        }
+
     def receipts(self) -> int:
-        """Count all pairs of a trainer and a holder that has its contribution."""
-        return self._all_receipts
+        """Count all pairs of a trainer and a holder, or the coordinator, that has its part."""
+        return self._all_receipts + len(self._bulk or ())
 
     def behind(self, holders: Iterable[str]) -> list[str]:
         """Name the holders that told of fewer contributions than there are."""
@@ -105,8 +133,10 @@ class Collected:
         return [name for name in self._trainers if name not in out]
 
     def incomplete(self, names: Iterable[str], *, at: int) -> tuple[str, ...]:
-        """Name those whose contribution is complete at fewer than `at` holders."""
-        return tuple(name for name in names if self._receipts.get(name, 0) < at)
+        """Name those whose contribution is complete at fewer than `at` holders, or lacks bulk."""
+        return tuple(
+            name for name in names if self._receipts.get(name, 0) < at or self._lacks_bulk(name)
+        )
 
     def unsettled(self, names: Iterable[str], *, holders: int) -> tuple[str, ...]:
         """Name those of which fewer than all of so many holders said that they have it or won't."""
@@ -114,6 +144,7 @@ class Collected:
             name
             for name in names
             if self._receipts.get(name, 0) + len(self._refused.get(name, ())) < holders
+            or self._lacks_bulk(name)
         )
 
     def survivors(self) -> int:
@@ -122,7 +153,7 @@ class Collected:
 
     def choose(self) -> tuple[Contribution, ...]:
         """Choose the largest set that enough holders hold in full."""
-        return choose(self._have, need=self._need)
+        return choose(self._usable(), need=self._need)
 
     def pledged(self, holder: str, apart: Apart) -> bool:
         """Take note of what a holder is bound to; say whether that is new."""
@@ -138,7 +169,7 @@ class Collected:
         """
         own = self.earlier if recall else Apart()
         bound = {holder: self._pledged.get(holder, Apart()) | own for holder in self._have}
-        return choose_releasable(self._have, bound, need=self._need, minimum=minimum)
+        return choose_releasable(self._usable(), bound, need=self._need, minimum=minimum)
 
     def apart(
         self, contributions: tuple[Contribution, ...], minimum: int

@@ -28,10 +28,10 @@ from protocols.records import Contributed, Sent
 from protocols.reports import Outcome, Refusal, TookPart
 from protocols.round_config import Roster, RoundConfig
 from protocols.trust.errors import Untrusted
-from protocols.trust.sealing import suites
+from protocols.trust.sealing import SealingKey, suites
 from protocols.trust.signing import Verifier, require_said
 
-from .chunks import share_chunk_count, upload_stream
+from .chunks import bulk_chunk_count, has_bulk, share_chunk_count, upload_stream
 from .credit import Outgoing, indices_of, span_fault
 from .greeting import greeting
 from .pulse import Pulse
@@ -46,6 +46,7 @@ class _Attempt:
 
     config: RoundConfig
     opened: dict[str, Opened]
+    keys: dict[str, SealingKey]  # of all who get a part, by name
     header: ContributionHeader | None = None
     declined: str | None = None
     cid: bytes = field(init=False)
@@ -71,12 +72,14 @@ class _Attempt:
 
     @property
     def missing(self) -> list[str]:
-        return [n for n in self.opened if n not in self.held and n not in self.refused]
+        return [n for n in self.keys if n not in self.held and n not in self.refused]
 
     @property
     def contributed(self) -> bool:
         """Whether a sum with this contribution can be opened."""
-        return len(self.held) >= self.config.threshold
+        others = [name for name in self.keys if name not in self.opened]
+        enough = sum(name in self.held for name in self.opened) >= self.config.threshold
+        return enough and all(name in self.held for name in others)
 
 
 class Contributing:
@@ -87,6 +90,7 @@ class Contributing:
     never gets a second, different contribution from this trainer.
 
     A share begins with its chunk 0, the offer; of the rest a holder grants what it wants next.
+    Where the suite has a lane to the coordinator, that is one more recipient of the same kind.
     No clock drives this: when the coordinator repeats its announcement, every upload in which
     nothing has moved since the last time is offered again, and goes on where it stood.
     """
@@ -121,8 +125,9 @@ class Contributing:
             config = record.config
             self._floors[config.job] = config.number + (not record.open)
             if record.open:
+                keys = self._keys(record.opened, record.sealing_key)
                 self._attempts[config.job] = _Attempt(
-                    config, _by_holder(record.opened), record.header
+                    config, _by_holder(record.opened), keys, record.header
                 )
 
     def start(self, software: str = "") -> list[Effect]:
@@ -171,13 +176,18 @@ class Contributing:
                 return self._on_announce(sender, message)
             case CloseRound() if role == "coordinator":
                 return self._on_close(message)
-            case Grant() if role == "holder":
+            case Grant() if role == "holder" or self._gets_a_part(sender, message.cid):
                 return self._on_grant(sender, message)
-            case Have() if role == "holder":
+            case Have() if role == "holder" or self._gets_a_part(sender, message.cid):
                 return self._on_have(sender, message)
             case Refused():
                 return self._on_refused(sender, message)
         raise PeerViolation(sender, f"a {role or 'stranger'} may not send {type(message).__name__}")
+
+    def _gets_a_part(self, sender: str, cid: bytes) -> bool:
+        """Return whether the coordinator is a recipient of a round, or was, for all we know."""
+        attempt = self._by_cid(cid)
+        return sender == self._roster.coordinator and (attempt is None or sender in attempt.keys)
 
     def _on_welcome(self, message: Welcome) -> list[Effect]:
         self._raise_floor(message.job, message.number)
@@ -230,7 +240,9 @@ class Contributing:
             return []
         self._require_usable(announce)
         effects = self._drop(attempt, "late") if attempt is not None else []
-        attempt = self._attempts[config.job] = _Attempt(config, _by_holder(announce.opened))
+        keys = self._keys(announce.opened, announce.sealing_key)
+        attempt = _Attempt(config, _by_holder(announce.opened), keys)
+        self._attempts[config.job] = attempt
         if (fault := self._terms.fault(config)) is not None:
             return effects + self._decline(attempt, fault)
         if config.sealing not in suites():
@@ -238,8 +250,29 @@ class Contributing:
         coordinator = self._roster.coordinator
         return [*effects, Send(coordinator, Accepted(cid=attempt.cid)), Prepare(announce)]
 
+    def _keys(
+        self, opened: tuple[Opened, ...], sealing_key: SealingKey | None
+    ) -> dict[str, SealingKey]:
+        """Return what is sealed to by recipient: the coordinator is one where it gets a part."""
+        keys = {one.holder: one.sealing_key for one in opened}
+        return keys if sealing_key is None else {**keys, self._roster.coordinator: sealing_key}
+
+    def _require_own_key(self, announce: Announce) -> None:
+        """Raise `PeerViolation` unless there is a key of the coordinator where it is needed."""
+        config, coordinator, key = announce.config, self._roster.coordinator, announce.sealing_key
+        if has_bulk(config) != (key is not None):
+            word = "no" if key is None else "a"
+            reason = f"announced a round of {config.suite} with {word} key of its own"
+            raise PeerViolation(coordinator, reason)
+        fault = None
+        if key is not None and config.sealing in suites():
+            fault = key_fault(config, key)
+        if fault is not None:
+            raise PeerViolation(coordinator, f"announced itself with {fault}")
+
     def _require_usable(self, announce: Announce) -> None:
         """Raise `PeerViolation` unless each holder has signed the round and a usable key."""
+        self._require_own_key(announce)
         config, coordinator = announce.config, self._roster.coordinator
         for one in announce.opened:
             said = RoundOpened(cid=config.cid(), sealing_key=one.sealing_key)
@@ -268,15 +301,15 @@ class Contributing:
         self, attempt: _Attempt, next_piece: Callable[[Outgoing], tuple[int, ...]]
     ) -> list[Effect]:
         effects: list[Effect] = []
-        for holder in attempt.missing:
-            upload = attempt.uploads.setdefault(holder, Outgoing())
-            effects += self._upload(attempt, holder, next_piece(upload))
+        for name in attempt.missing:
+            upload = attempt.uploads.setdefault(name, Outgoing())
+            effects += self._upload(attempt, name, next_piece(upload))
         return effects
 
-    def _upload(self, attempt: _Attempt, holder: str, piece: tuple[int, ...]) -> list[Effect]:
+    def _upload(self, attempt: _Attempt, to: str, piece: tuple[int, ...]) -> list[Effect]:
         if attempt.header is None or not piece:
             return []
-        return [Upload(attempt.config, attempt.header, attempt.opened[holder], piece)]
+        return [Upload(attempt.config, attempt.header, to, attempt.keys[to], piece)]
 
     def _decline(self, attempt: _Attempt, kind: str) -> list[Effect]:
         message = Declined(cid=attempt.cid, kind=kind[:500])
@@ -333,9 +366,11 @@ class Contributing:
         attempt = self._by_cid(message.cid)
         if attempt is None or attempt.header is None:
             return []  # of a round that is over, or from before a crash that lost the round
-        if sender not in attempt.opened:
+        if sender not in attempt.keys:
             raise PeerViolation(sender, "granted chunks of a share that it was never offered")
-        fault = span_fault(message.spans, share_chunk_count(attempt.config))
+        bulk = sender == self._roster.coordinator
+        count = bulk_chunk_count if bulk else share_chunk_count
+        fault = span_fault(message.spans, count(attempt.config))
         if fault is not None:
             raise PeerViolation(sender, f"granted {fault}")
         upload = attempt.uploads.get(sender)
@@ -348,7 +383,7 @@ class Contributing:
         if attempt is None or attempt.header is None:
             return []
         mine = contribution_digest(attempt.header)
-        if sender in attempt.opened and any(
+        if sender in attempt.keys and any(
             c.trainer == self._name and c.digest == mine for c in message.contributions
         ):
             attempt.held[sender] = None
@@ -356,11 +391,12 @@ class Contributing:
         return []
 
     def _on_refused(self, sender: str, message: Refused) -> list[Effect]:
-        if sender == self._roster.coordinator:
+        attempt = self._by_cid(message.cid)
+        upload = attempt is not None and sender in attempt.uploads and message.what == "share"
+        if sender == self._roster.coordinator and not upload:
             what, reason = message.what, message.reason
             return [Report(Refusal(actor=sender, peer=self._name, what=what, reason=reason))]
-        attempt = self._by_cid(message.cid)
-        if attempt is None or sender not in attempt.opened:
+        if attempt is None or sender not in attempt.keys:
             return []
         attempt.refused[sender] = None
         return self._settled(attempt, sender)
@@ -407,6 +443,7 @@ class Contributing:
             opened=tuple(attempt.opened.values()),
             header=header,
             open=still_open,
+            sealing_key=attempt.keys.get(self._roster.coordinator),
         )
         return Record(f"job/{attempt.config.job}", canonical(record))
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 
 from protocols.codec import canonical, parse
-from protocols.effects import CancelWork, Effect, Erase, Record, Report, Send
+from protocols.effects import CancelWork, Effect, Erase, Forget, Record, Report, Send
 from protocols.errors import Misuse, PeerViolation
 from protocols.messages import (
     Accepted,
@@ -33,17 +34,21 @@ from protocols.reports import (
     StateUpdated,
     Step,
 )
-from protocols.round_config import Roster, RoundConfig
+from protocols.round_config import FieldName, MaskSet, Roster, RoundConfig, SumSuite
 from protocols.trust.sealing import ENTROPY_BYTES, BoxKey, BoxSeed, SuiteName
 
 from .attendance import Attendance
 from .chronicle import Chronicle, Ending
+from .chunks import has_bulk, is_bulk
+from .field import FIELDS
 from .gathering import Gathering
 from .greeting import lacking
+from .intake import BULK_KEYS, bulk_prefix
 from .judging import Judgement
 from .means import Means
 from .patience import Patience, Timing
 from .pledges import proposed_apart, with_proposal
+from .suites import SUITES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +56,8 @@ class Plan:
     """What all rounds of a job share."""
 
     job: str
-    suite: str
-    field: str
+    suite: SumSuite
+    field: FieldName
     fraction_bits: int
     threshold: int
     vote: bool
@@ -65,12 +70,17 @@ class Plan:
     faults: int = 0
     checks: bool = False
     norm_bound: int = 0
+    parameters: MaskSet = ""
+    slots: int = 0
     epoch: int = 0  # of the signed roster, 0 where there is none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobStep:
-    """Where a job stands after it took in a sum: the digest of its durable state, and more."""
+    """Where a job stands after it took in a sum: the digest of its durable state, and more.
+
+    `remark` is on the sum, where something about it was odd.
+    """
 
     state: bytes
     dimension: int
@@ -78,6 +88,7 @@ class JobStep:
     reason: str
     metrics: dict[str, float]
     sum_digest: bytes | None = None
+    remark: str = ""
 
 
 class Coordinating:
@@ -100,16 +111,29 @@ class Coordinating:
         self._box_key: BoxKey | None = None
         self._stored: RoundRecord | None = None
         self._stopping = False
+        self._bulk: Mapping[str, bytes] = {}
+        self._bulk_chunks: Mapping[str, frozenset[int]] = {}
 
     # --- life -------------------------------------------------------------------------
 
-    def restore(self, records: Mapping[str, bytes]) -> None:
-        """Take up what the journal remembers."""
+    def restore(
+        self,
+        records: Mapping[str, bytes],
+        stored: Mapping[str, frozenset[int]] = MappingProxyType({}),
+    ) -> None:
+        """Take up what the journal and the spool remember."""
         if "run" in records:
             self._run = parse(records["run"], RunRecord)
         if "round" in records:
             self._stored = parse(records["round"], RoundRecord)
         self._chronicle.restore(records)
+        self._bulk = {key: data for key, data in records.items() if key.startswith(BULK_KEYS)}
+        self._bulk_chunks = dict(stored)
+
+    def keeps(self, stream: str) -> bool:
+        """Return whether a spooled stream is still needed after a restart."""
+        live = None if self._stored is None else self._stored.config.cid().hex()
+        return is_bulk(stream) and stream.split("/", maxsplit=1)[0] == live
 
     @property
     def run(self) -> RunRecord | None:
@@ -129,6 +153,8 @@ class Coordinating:
             return closed + self._next_round(now_s)
         # Limits may have changed since; who is asked for what in this round has not.
         self._round = self._gathering(stored.config, stored.seed, now_s)
+        if self._round.intake is not None:
+            self._round.intake.restore(self._bulk, self._bulk_chunks)
         resumed = self._round.resume(stored.announced, stored.chosen, stored.check)
         return [*closed, self._began(), *resumed, Report(self._round.progress(now_s))]
 
@@ -219,13 +245,13 @@ class Coordinating:
 
     def _config(self, run: RunRecord) -> RoundConfig:
         plan = self._plan
-        if plan.suite != "shamir" or plan.field not in ("p31", "p61"):
+        if plan.suite not in SUITES or plan.field not in FIELDS:
             raise Misuse(f"unknown suite {plan.suite} over {plan.field}")
         return RoundConfig(
             job=plan.job,
             number=run.number,
-            suite="shamir",
-            field="p31" if plan.field == "p31" else "p61",
+            suite=plan.suite,
+            field=plan.field,
             dimension=run.dimension,
             fraction_bits=plan.fraction_bits,
             holders=len(self._roster.holders),
@@ -242,6 +268,8 @@ class Coordinating:
             roster=self._roster.digest(),
             checks=plan.checks,
             norm_bound=plan.norm_bound,
+            parameters=plan.parameters,
+            slots=plan.slots,
         )
 
     def _began(self) -> Report:
@@ -337,10 +365,12 @@ class Coordinating:
 
     def checked(self, now_s: float, stream: str, *, ok: bool) -> list[Effect]:
         """Take the result of a `CheckStream`."""
-        cid, _, holder = stream.split("/")
+        cid, _, name = stream.split("/")
         if self._round is None or self._round.cid.hex() != cid:
             return []
-        return self._after(now_s, self._round.checked(now_s, holder, ok=ok))
+        if is_bulk(stream):
+            return self._after(now_s, self._round.bulk_checked(now_s, name, ok=ok))
+        return self._after(now_s, self._round.checked(now_s, name, ok=ok))
 
     def judged(self, now_s: float, cid: bytes, judgement: Judgement) -> list[Effect]:
         """Take the result of a `JudgeAnswers`."""
@@ -375,6 +405,7 @@ class Coordinating:
         self._round, self._stored, self._seed, self._box_key = None, None, None, None
         return [
             Record("round", None),
+            *([Forget(bulk_prefix(cid))] if has_bulk(gathering.config) else []),
             *self._tell_closed(cid, number, complete=complete, reason=reason),
             CancelWork(cid.hex()),
             Erase(cid.hex()),
@@ -428,6 +459,7 @@ class Coordinating:
             seconds=now_s - gathering.began_s,
             checked="unverified" if verdict is None else verdict.status.value,
             liars=() if verdict is None else verdict.liars,
+            remark=step.remark,
         )
         updated = StateUpdated(
             job=config.job, number=config.number, completed=completed, metrics=step.metrics
@@ -451,6 +483,12 @@ class Coordinating:
             *self._close(complete=False, reason="the job failed"),
             *self._end("failed", reason),
         ]
+
+    def garbled(self, now_s: float, cid: bytes, reason: str) -> list[Effect]:
+        """Abandon a round whose parts open to no sum; nobody ever gets another one of it."""
+        if self._round is None or self._round.cid != cid:
+            return []
+        return self._abandoned(now_s, self._round, reason)
 
     def _pass_over(self, run: RunRecord, gathering: Gathering) -> Record:
         """Go on from the same state, but never again under this round's number."""

@@ -14,6 +14,7 @@ from protocols.errors import Misuse, Unfit
 from protocols.round_config import RoundConfig
 
 from .field import FIELDS, PrimeField
+from .masked.layout import Layout
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +22,22 @@ class FixedPoint:
     """How a round writes reals: x is the integer round(x · 2^fraction_bits).
 
     Attributes:
-        field: where the sum is computed.
+        field: where the sum is computed, or that of its secrets where there is a layout.
         fraction_bits: from 0 to 60.
         trainers: the most vectors that one sum may have.
+        layout: of values under a mask, which bounds them then.
     """
 
     field: PrimeField
     fraction_bits: int
     trainers: int
+    layout: Layout | None = None
 
     @classmethod
     def of(cls, config: RoundConfig) -> FixedPoint:
         """Return how this round writes reals."""
-        return cls(FIELDS[config.field], config.fraction_bits, config.trainers)
+        field, layout = FIELDS[config.field], config.layout()
+        return cls(field, config.fraction_bits, config.trainers, layout)
 
     def __post_init__(self) -> None:
         if not 0 <= self.fraction_bits <= 60:
@@ -43,8 +47,8 @@ class FixedPoint:
 
     @property
     def limit(self) -> int:
-        """The largest |integer| of one trainer: `trainers` of them stay below p / 2."""
-        return self.field.half // self.trainers
+        """The largest |integer| of one trainer: a sum stays below p / 2, or within its slot."""
+        return self.field.half // self.trainers if self.layout is None else self.layout.limit
 
     def headroom_bits(self, largest: float) -> float:
         """Return how many doublings of `largest` still fit; negative when it does not fit.
@@ -157,15 +161,13 @@ class FixedPoint:
         )
 
     def _terms(self) -> str:
-        return (
-            f"field {self.field.name}, {self.fraction_bits} fraction bits, "
-            f"a sum of {self.trainers} trainers"
-        )
+        where = f"field {self.field.name}" if self.layout is None else str(self.layout)
+        return f"{where}, {self.fraction_bits} fraction bits, a sum of {self.trainers} trainers"
 
     def _ways_out(self) -> str:
         ways = ["smaller weights", "a smaller clip norm", "fewer trainers in a round"]
         if self.fraction_bits:
             ways.insert(0, "fewer fraction bits")
-        if self.field.name == "p31":
+        if self.field.name == "p31" and self.layout is None:
             ways.insert(0, "the field p61")
         return f"use {', '.join(ways[:-1])} or {ways[-1]}"

@@ -25,13 +25,14 @@ from protocols.messages import (
     Pledged,
     Refused,
     RoundOpened,
+    ShareChunk,
     Tossed,
     Vote,
     Wire,
     Working,
 )
 from protocols.records import CheckRecord
-from protocols.reports import AnswersJudged, Progress, Step
+from protocols.reports import AnswersJudged, Progress, Refusal, Step
 from protocols.round_config import Roster
 from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import SealingKey
@@ -40,10 +41,12 @@ from protocols.trust.transcript import Judged
 from .answers import Answers
 from .asking import certificate_of, request_of
 from .checking import Checking
+from .chunks import has_bulk
 from .claims import Claims
 from .collected import Collected
 from .contradictions import Contradictions
 from .differencing import Apart
+from .intake import Intake
 from .judging import Judgement, Status
 from .means import Means
 from .patience import Patience
@@ -86,7 +89,9 @@ class Gathering:
         self._opening = opening
         self._expected = dict.fromkeys(expected)
         self._patience = patience
-        self._collected = Collected(roster.trainers, need=self.need())
+        bulk = has_bulk(config)
+        self._collected = Collected(roster.trainers, need=self.need(), bulk=bulk)
+        self.intake = Intake(config, roster.federation) if bulk else None
         self._set_digest = b""
         self._votes: dict[str, bytes] = {}  # by holder: its signature
         self._answers = Answers(config)
@@ -154,6 +159,10 @@ class Gathering:
         if chosen:
             self._choose(chosen)
         opens = self._open_again(self._roster.holders)
+        if self.intake is not None and self.step is Step.COLLECTING:
+            for trainer in self.intake.complete:
+                self._arrived(self.intake, trainer)
+            opens += self.intake.resume()
         asked = self._roster.trainers if self.step is Step.COLLECTING else self.waiting_for()
         return opens if self.step is Step.OPENING else opens + self._resend(asked)
 
@@ -203,6 +212,8 @@ class Gathering:
         if effects is None:
             return []
         self._patience.moved(now_s)
+        if isinstance(message, ShareChunk) and sender not in self._collected.excluded:
+            return effects  # nothing is complete before it is checked
         return effects + self._go_on(now_s)
 
     def _handler(self, sender: str, message: Wire) -> _Handler:
@@ -475,8 +486,9 @@ class Gathering:
             case Step.OPENING:
                 return len(self.opened), len(self._known_holders())
             case Step.COLLECTING:
-                got = self._collected.receipts()
-                return got, max(got, len(self._awaited()) * len(self.announced))
+                got, parts = self._collected.receipts(), len(self.announced)
+                parts += self.intake is not None
+                return got, max(got, len(self._awaited()) * parts)
             case Step.CHECKING:
                 check = self.checking.now
                 return len(check.heard), check.need
@@ -615,6 +627,61 @@ class Gathering:
             raise PeerViolation(sender, f"accused {trainer} with no evidence: {error}") from None
         return [] if self._collected.exclude(trainer, reason) else None
 
+    def _on_bulk(self, sender: str, message: ShareChunk, _: bytes) -> list[Effect] | None:
+        intake = self.intake
+        if intake is None:
+            raise PeerViolation(sender, "sent bulk in a round that has none")
+        if sender in self._collected.excluded:
+            return self._refuse_bulk(sender, "excluded from the round")
+        intake.require_shape(sender, message)
+        if self.step is not Step.COLLECTING and sender not in intake.complete:
+            return self._refuse_bulk(sender, "the set of the round is fixed")
+        if not intake.contradicts(message):
+            return intake.receive(message)
+        if self.step is not Step.COLLECTING:
+            return self._refuse_bulk(sender, "another contribution is in the set")
+        evidence, reason = intake.evidence(message), "sent two different contributions"
+        if evidence is not None:
+            self.contradictions.add(evidence)
+        self._collected.exclude(sender, reason)
+        return [*intake.drop(sender), *self._refuse_bulk(sender, reason)]
+
+    def _refuse_bulk(self, trainer: str, reason: str) -> list[Effect]:
+        refused = Refusal(actor=self._roster.coordinator, peer=trainer, what="share", reason=reason)
+        return [Send(trainer, Refused(cid=self.cid, what="share", reason=reason)), Report(refused)]
+
+    def bulk_checked(self, now_s: float, trainer: str, *, ok: bool) -> list[Effect]:
+        """Take the result of a `CheckStream` of one trainer's bulk."""
+        intake = self.intake
+        if intake is None or self.step is not Step.COLLECTING:
+            return []
+        effects = intake.checked(trainer, ok=ok)
+        if effects is None:
+            return []
+        if ok:
+            effects += self._arrived(intake, trainer)
+        else:
+            reason = "the bulk does not have the announced digest"
+            self._collected.exclude(trainer, reason)
+            effects += self._refuse_bulk(trainer, reason)
+        self._patience.moved(now_s)
+        return effects + self._go_on(now_s)
+
+    def _arrived(self, intake: Intake, trainer: str) -> list[Effect]:
+        """Count a contribution whose bulk is here, unless it is another than holders have."""
+        own, digest = self._roster.coordinator, intake.complete[trainer]
+        contribution = Contribution(trainer=trainer, digest=digest)
+        dispute = self._claims.hear(own, contribution, intake.signatures[trainer])
+        if dispute is not None and dispute.evidence is not None:
+            self.contradictions.add(dispute.evidence)
+            reason = "sent different contributions to different recipients"
+            self._collected.exclude(trainer, reason)
+            return [*intake.drop(trainer), *self._refuse_bulk(trainer, reason)]
+        for liar in () if dispute is None else dispute.liars:
+            self._collected.disbelieve(liar, trainer)
+        self._collected.arrived(trainer, digest)
+        return []
+
     def _on_refused(self, _sender: str, _message: Refused, _: bytes) -> list[Effect] | None:
         return None  # counted by the actor; the request is repeated until the step's end
 
@@ -664,5 +731,6 @@ _FROM_TRAINERS: dict[type[Message], str] = {
     Declined: "_on_declined",
     Working: "_on_working",
     Refused: "_on_refused",
+    ShareChunk: "_on_bulk",
 }
 _HANDLERS = {"holder": _FROM_HOLDERS, "trainer": _FROM_TRAINERS}

@@ -64,7 +64,7 @@ from protocols.trust.evidence import Said, contradiction
 from protocols.trust.sealing import ENTROPY_BYTES, BoxKey, BoxSeed, suites
 from protocols.trust.signing import Statement, Verifier, require_said
 
-from .chunks import answer_stream, share_chunk_count, share_fault, share_stream
+from .chunks import answer_stream, header_fault, share_chunk_count, share_fault, share_stream
 from .coin import Values
 from .credit import fair_share
 from .freezing import WHAT, Check, Freezing
@@ -289,9 +289,7 @@ class Holding:
     def _check_shape(self, sender: str, held: HeldRound, message: ShareChunk) -> None:
         header = message.header
         fault = share_fault(held.config, header.share_bytes, message.index, message.payload)
-        if len(header.share_digests) != held.config.holders:
-            fault = f"{len(header.share_digests)} digests for {held.config.holders} holders"
-        fault = fault or tails_fault(held.config, header)
+        fault = header_fault(held.config, header) or tails_fault(held.config, header) or fault
         if fault is not None:
             raise PeerViolation(sender, f"sent a share of the wrong shape: {fault}")
 

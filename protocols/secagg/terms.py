@@ -17,12 +17,14 @@ class Terms:
         minimum: trainers in any sum that is opened.
         threshold: answers without which nothing is opened.
         quorum: votes of a certificate; 0 where rounds without a vote are fine.
+        suite: what hides vectors; empty where any will do.
         credit: of a share-holder, for its trainers.
     """
 
     minimum: int = MINIMUM_FLOOR
     threshold: int = 2
     quorum: int = 0
+    suite: str = ""
     credit: Credit = Credit()  # noqa: RUF009 - it is frozen
 
     def fault(self, config: RoundConfig) -> str | None:
@@ -31,6 +33,8 @@ class Terms:
             return f"minimum below ours of {self.minimum}"
         if config.threshold < self.threshold:
             return f"threshold below ours of {self.threshold}"
+        if self.suite and config.suite != self.suite:
+            return f"the suite {config.suite}, and we want {self.suite}"
         if self.quorum and not config.vote:
             return "no vote, and we want one"
         if config.vote and config.quorum < self.quorum:

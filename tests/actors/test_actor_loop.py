@@ -22,7 +22,6 @@ from fakes.ports import (
 from fakes.round_parts import COORDINATOR, ROSTER, config_of, header_of
 from fakes.round_parts import opened as opened_by
 from fakes.signatures import signature_of, signed
-from msgspec import structs
 
 from actors.actor import Actor, Decide, Ports
 from actors.ports import Lane, LinkLost, StorageFailed
@@ -99,7 +98,7 @@ class Probe(Actor):
 
     def perform(self, effect: Effect) -> None:
         assert isinstance(effect, Upload)
-        self.begin(f"{effect.holder}/send", self._work(effect.holder))
+        self.begin(f"{effect.to}/send", self._work(effect.to))
 
     async def _work(self, name: str) -> Decide:
         result = await self.work[name]()
@@ -590,8 +589,7 @@ async def test_a_transport_that_breaks_ends_the_actor() -> None:
 
 def upload_to(name: str) -> Upload:
     (one,) = opened_by("holder-1")
-    one = structs.replace(one, holder=name)
-    return Upload(config_of(), None, one, (0,))  # type: ignore[arg-type]
+    return Upload(config_of(), None, name, one.sealing_key, (0,))  # type: ignore[arg-type]
 
 
 async def test_what_work_returns_is_decided_on_in_the_loop() -> None:

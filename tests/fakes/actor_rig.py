@@ -7,6 +7,7 @@ its sender had made durable by then.
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import selectors
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
@@ -52,6 +53,7 @@ from protocols.round_config import Roster, RoundConfig, majority
 from protocols.secagg.agreed import coin_of, name_of
 from protocols.secagg.chunks import (
     answer_stream,
+    bulk_stream,
     chunk_count,
     share_chunk_count,
     share_stream,
@@ -243,14 +245,25 @@ class Committee:
     dealers: Mapping[str, type[Trainer]] = field(default_factory=dict)
     checks: bool = False
     norm_bound: int = 0
+    masked: bool = False
 
 
 USUAL = Committee()
+MASKED = Committee(masked=True)
+# Two values to a coefficient; a chunk holds 2912 of them, and the whole share of a secret.
+MASK: dict[str, Any] = {
+    "suite": "masked",
+    "field": "p31",
+    "parameters": "A",
+    "slots": 2,
+    "chunk_bytes": 16_384,
+}
+MASKED_DIMENSION = 9000
 
 
 def plan_of(committee: Committee, *, vote: bool) -> Plan:
     """Return what all rounds of a stage share."""
-    return Plan(
+    plan = Plan(
         job="sum",
         suite="shamir",
         field="p61",
@@ -267,6 +280,7 @@ def plan_of(committee: Committee, *, vote: bool) -> Plan:
         norm_bound=committee.norm_bound,
         timing=TIMING,
     )
+    return dataclasses.replace(plan, **MASK) if committee.masked else plan
 
 
 def _digests_of(config: RoundConfig, chunks: Mapping[int, bytes]) -> tuple[bytes, bytes]:
@@ -408,6 +422,8 @@ class Stage:
         assert sender == sent.sender
         self.messages.append((sent, message))
         try:
+            if isinstance(message, m.Grant) and sender == self.roster.coordinator:
+                self._granted_bulk(message.cid, sent.recipient, message.spans[0][0])
             self._durable(sender, self._unsealed(sent, message))
         except AssertionError as fault:
             # Raised here it would only end the sender's task; `check` raises it.
@@ -511,6 +527,9 @@ class Stage:
 
     def _told_by_coordinator(self, sender: str, message: m.Message) -> None:
         match message:
+            case m.Have(cid=cid, contributions=contributions):
+                for c in contributions:
+                    self._has_bulk(cid, c)
             case m.Announce(config=config, opened=opened):
                 assert (config.cid(), opened) in {
                     (r.config.cid(), r.announced) for r in self._rounds()
@@ -564,6 +583,27 @@ class Stage:
         recorded = self.homes[holder].journal.ever(f"round/{cid.hex()}/config")
         return parse(recorded[0], HeldConfig).config
 
+    def _has_bulk(self, cid: bytes, c: m.Contribution) -> None:
+        home = self.homes[self.roster.coordinator]
+        records = [parse(v, HeldShare) for v in home.journal.ever(f"bulk/{cid.hex()}/{c.trainer}")]
+        headers = {contribution_digest(r.header): r.header for r in records if r.complete}
+        assert c.digest in headers, "told of bulk before it was recorded as complete"
+        chunks = self._stored_bulk(cid, c.trainer)
+        whole = sha256(b"".join(chunks[i] for i in sorted(chunks))).digest()
+        assert whole == headers[c.digest].bulk_digest, "told of bulk that it does not have"
+
+    def _stored_bulk(self, cid: bytes, trainer: str) -> dict[int, bytes]:
+        stream = bulk_stream(cid, trainer)
+        home = self.homes[self.roster.coordinator]
+        return {i: chunk for s, i, chunk in home.spool.ever if s == stream}
+
+    def _granted_bulk(self, cid: bytes, trainer: str, first: int) -> None:
+        """What lies below the lowest chunk that is asked for is there, and so is who sent it."""
+        home = self.homes[self.roster.coordinator]
+        assert home.journal.ever(f"bulk/{cid.hex()}/{trainer}"), "granted before recorded"
+        stored = self._stored_bulk(cid, trainer)
+        assert all(index in stored for index in range(first)), "granted before it was durable"
+
     def _once(self, sender: str, cid: bytes, kind: str, digest: bytes) -> None:
         said = self._said[sender, cid, kind]
         said.add(digest)
@@ -591,7 +631,8 @@ class Stage:
         assert all(event.survivors == everybody for event in complete.values())
         for name, home in self.homes.items():
             assert home.spool.chunks == {}, f"{name} kept shares of a round that is over"
-            assert not [k for k in home.journal.contents() if k.startswith("round")], name
+            left = [k for k in home.journal.contents() if k.startswith(("round", "bulk"))]
+            assert not left, name
 
     def totals(self) -> list[NDArray[np.float64]]:
         """Return all sums that were opened."""

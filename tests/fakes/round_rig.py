@@ -318,11 +318,11 @@ class Rig:
 
     def _upload(self, name: str, node: Node, effect: Upload) -> None:
         for index in effect.indices:
-            payload = node.spool[upload_stream(effect.header.cid, effect.holder)][index]
+            payload = node.spool[upload_stream(effect.header.cid, effect.to)][index]
             chunk = ShareChunk(header=effect.header, index=index, payload=payload)
-            self.send(name, effect.holder, chunk)
+            self.send(name, effect.to, chunk)
         assert isinstance(node.machine, Contributing)
-        self.perform(name, node.machine.uploaded(effect.header.cid, effect.holder))
+        self.perform(name, node.machine.uploaded(effect.header.cid, effect.to))
 
     def _sum(self, name: str, node: Node, effect: SumShares) -> None:
         config, cid = effect.config, effect.config.cid()

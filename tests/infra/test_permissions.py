@@ -182,7 +182,7 @@ SENDS: dict[str, dict[str, frozenset[str]]] = {
         "coordinator.control": _TO_ALL,
         "holder-1.control": _TO_ALL,
         "holder-2.bulk": _TO_ALL,
-        "coordinator.bulk": NOBODY,
+        "coordinator.bulk": _TO_ALL,
         "a-10.control": NOBODY,
         "a-1.control": NOBODY,
         "model.stream": NOBODY,

@@ -74,9 +74,7 @@ def needed(roster: Roster, sender: str, recipient: str, lane: str) -> bool:
                 to == "trainer" and lane == "control"
             )
         case "trainer":
-            return (to == "coordinator" and lane == "control") or (
-                to == "holder" and lane in ("control", "bulk")
-            )
+            return to in ("coordinator", "holder") and lane in ("control", "bulk")
     return False
 
 

@@ -35,6 +35,15 @@ USUAL: dict[str, Any] = {
     "roster": bytes(32),
     "checks": False,
     "norm_bound": 0,
+    "parameters": "",
+    "slots": 0,
+}
+MASKED: dict[str, Any] = {
+    "suite": "masked",
+    "field": "p31",
+    "parameters": "A",
+    "slots": 3,
+    "chunk_bytes": 16_384,
 }
 OTHER: dict[str, Any] = {
     "job": "other",
@@ -112,6 +121,14 @@ def roster(**changes: Any) -> Roster:
         ),
         ({"checks": True, "threshold": 5}, "checks need 6 holders, or threshold 4 or less"),
         ({"checks": True, "vote": False}, "checks need vote = true"),
+        ({"parameters": "A"}, "the suite shamir has no parameter set"),
+        ({"slots": 1}, "the suite shamir has no parameter set and no slots"),
+        (MASKED | {"field": "p61"}, "the suite masked shares its secrets over p31"),
+        (MASKED | {"parameters": "", "slots": 0}, "needs a parameter set"),
+        (MASKED | {"slots": 0}, "0 slots are not between 1 and 16"),
+        (MASKED | {"slots": 16, "trainers": 1000}, "use fewer slots or fewer trainers"),
+        (MASKED | {"chunk_bytes": 16_383}, "hold no share of the parameter set A; use 16384"),
+        (MASKED | {"parameters": "B"}, "hold no share of the parameter set B; use 32768"),
     ],
 )
 def test_numbers_that_make_no_sense_are_named(changes: dict[str, Any], text: str) -> None:
@@ -172,6 +189,8 @@ def test_norm_bounds_that_make_no_sense_are_named(changes: dict[str, Any], text:
         {"suite": "plain"},
         {"field": "p13"},
         {"job": "Sum"},
+        MASKED | {"parameters": "C"},
+        MASKED | {"slots": 17},
     ],
     ids=str,
 )
@@ -254,7 +273,9 @@ def test_a_round_with_checks_needs_more_than_its_threshold() -> None:
 # --- the id ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [n for n in USUAL if n not in ("suite", "norm_bound")])
+@pytest.mark.parametrize(
+    "name", sorted(USUAL.keys() - {"norm_bound"} - (MASKED.keys() - {"field", "chunk_bytes"}))
+)
 def test_every_field_changes_the_id_of_the_round(name: str) -> None:
     assert set(USUAL) == set(RoundConfig.__struct_fields__)
     changed = config(**{name: OTHER[name]})
@@ -264,6 +285,24 @@ def test_every_field_changes_the_id_of_the_round(name: str) -> None:
 
 def test_the_suite_is_in_the_bytes_that_the_id_is_made_of() -> None:
     assert b"shamir" in canonical(config())
+
+
+def test_what_masks_is_in_the_bytes_of_a_masked_round_and_of_no_other() -> None:
+    masked = config(**MASKED)
+
+    assert all(word not in canonical(config()) for word in (b"parameters", b"slots"))
+    assert parse(canonical(masked), RoundConfig) == masked
+    others = [{"parameters": "B", "chunk_bytes": 32_768}, {"slots": 2}, {"chunk_bytes": 32_768}]
+    ids = {config(**(MASKED | other)).cid() for other in ({}, *others)}
+    assert len(ids) == 4
+
+
+def test_a_masked_round_knows_what_fits_into_a_coefficient() -> None:
+    layout = config(**MASKED).layout()
+
+    assert layout is not None
+    assert (layout.parameters.name, layout.slots, layout.trainers) == ("A", 3, 7)
+    assert config().layout() is None
 
 
 def test_rounds_without_checks_have_the_ids_that_they_had_before_there_were_any() -> None:

@@ -30,7 +30,8 @@ from infra.simulation.world import World
 from protocols.effects import Effect
 from protocols.round_config import RoundConfig
 from protocols.secagg.contributing import Contributing
-from protocols.secagg.suites import SUITES, ShamirSuite
+from protocols.secagg.shamir_suite import ShamirSuite
+from protocols.secagg.suites import SUITES
 
 PLAIN = Plan(size=SIZE, faulty_s=10.0, healed_s=30.0)
 

@@ -31,9 +31,12 @@ from protocols.round_config import MAX_NORM_BOUND
 from protocols.secagg import sifting
 from protocols.secagg.holding import Holding
 from protocols.secagg.judging import Judgement, Status
+from protocols.secagg.masked.noise import Noise
+from protocols.secagg.masked.noise import Verdict as NoiseVerdict
 from protocols.secagg.trial import Trial, Verdict
 
 SIZE = Size(holders=4, trainers=5, threshold=3, minimum=3, training_s=1.0)
+MASKED = replace(SIZE, masked=True, values=3000)
 LIARS = {"coordinator": "coordinator", "holder": "h2", "trainer": "t02", "anybody": "h2"}
 TRAINER_FIRST = Aim(point=Point.RECEIVED, what="Accepted", by=ANYBODY)
 PROPOSING = Aim(point=Point.BEFORE_SEND, what="Propose", by=ANYBODY)
@@ -69,6 +72,11 @@ REFUSED: dict[Kind, tuple[Aim, tuple[str, ...], str]] = {
     Kind.LIE_OLD_SHARE: (TRAINER_FIRST, HOLDERS, "the round is not open here"),
     Kind.LIE_LOOSE_SHARES: (TRAINER_FIRST, HOLDERS, "sent two different contributions"),
     Kind.LIE_LONG_VECTOR: (TRAINER_FIRST, HOLDERS, "sent two different contributions"),
+    Kind.LIE_OTHER_MASK: (
+        TRAINER_FIRST,
+        (*HOLDERS, *COORDINATOR),
+        "sent two different contributions",
+    ),
     Kind.LIE_STRANGE_VOTE: (PROPOSING, COORDINATOR, "voted for a set that was never proposed"),
     Kind.LIE_EMPTY_VOTE: (PROPOSING, (), ""),
     Kind.LIE_GARBAGE_ANSWER: (RELEASING, COORDINATOR, "answer"),
@@ -133,13 +141,68 @@ def test_a_lie_is_refused_by_whom_it_concerns_and_rounds_go_on(kind: Kind) -> No
     _, who, words = REFUSED[kind]
     fault = lie(kind)
 
-    history, notes = played(fault)
+    history, notes = played(fault, size=MASKED if kind is Kind.LIE_OTHER_MASK else SIZE)
 
     assert [str(violation) for violation in history.violations] == []
     assert history.fired[kind.value] == 1
     assert history.completed >= 7
     assert history.abandoned <= 1
     assert notes.refusals(fault.target, words) >= set(who)
+
+
+# --- under a mask -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        kind
+        for kind, moments in MOMENTS.items()
+        if moments.party in ("trainer", "holder") and kind is not Kind.LIE_LONG_VECTOR
+    ],
+)
+def test_no_lie_of_trainers_or_holders_spoils_a_masked_sum(kind: Kind) -> None:
+    history, _ = played(lie(kind), size=MASKED)
+
+    assert [str(violation) for violation in history.violations] == []
+    assert history.fired[kind.value] == 1
+    assert history.completed >= 7
+    assert history.abandoned <= 1
+
+
+def test_a_mask_of_another_secret_opens_nothing_and_rounds_go_on_without_it() -> None:
+    # Its own contribution would contradict the lie; so it has none.
+    silent = Fault(kind=Kind.TRAINING_FAILS, target="t02", at_s=0.0, duration_s=15.0)
+
+    history, notes = played(silent, lie(Kind.LIE_OTHER_MASK, at_s=6.0), size=MASKED)
+
+    assert history.violations == ()
+    reasons = [event.reason for event in notes.of(RoundAbandoned)]
+    assert [r for r in reasons if "opens to noise that 5 trainers do not have" in r]
+    assert history.completed >= 5
+
+
+def test_a_sum_that_believes_any_mask_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    silent = Fault(kind=Kind.TRAINING_FAILS, target="t02", at_s=0.0, duration_s=15.0)
+    monkeypatch.setattr(Noise, "verdict", lambda self, contributors: NoiseVerdict.SOUND)
+
+    history, _ = played(silent, lie(Kind.LIE_OTHER_MASK, at_s=6.0), size=MASKED)
+
+    assert Rule.EXACT in {violation.rule for violation in history.violations}
+
+
+@pytest.mark.parametrize("kind", [Kind.LIE_WRONG_ANSWER, Kind.LIE_ONE_VALUE])
+def test_false_answers_about_secrets_open_nothing_or_are_named(kind: Kind) -> None:
+    alone, notes = played(lie(kind), size=replace(MASKED, threshold=4))
+
+    assert (alone.violations, alone.abandoned) == ((), 1)
+    (abandoned,) = notes.of(RoundAbandoned)
+    assert "opens to noise" in abandoned.reason or "open to no sum" in abandoned.reason
+
+    known, notes = played(lie(kind), size=replace(MASKED, threshold=2, faults=1))
+
+    assert (known.violations, known.abandoned) == ((), 0)
+    assert [event.liars for event in notes.of(RoundComplete) if event.liars] == [("h2",)]
 
 
 # --- what can't be refused, and what becomes of it ------------------------------------

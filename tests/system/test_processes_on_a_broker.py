@@ -72,6 +72,19 @@ def test_a_run_on_a_broker_ends_in_the_same_bytes_as_one_in_memory(
     assert ended.summary["cleartext_vectors_seen"] is None
 
 
+def test_a_masked_run_on_a_broker_ends_in_the_same_numbers(
+    tmp_path: Path, small: dict[str, Any], vhost: Vhost
+) -> None:
+    job = logistic(tmp_path, tables(), secure_sum={"suite": "masked"})
+
+    ended = quorate("run", job, "--broker", vhost.url, "--json")
+
+    assert ended.code == 0
+    assert ended.summary["coefficients"] == small["coefficients"]
+    assert state_bytes(ended.summary) == state_bytes(small)
+    assert spooled(tmp_path / ".quorate" / "tiny") == []
+
+
 async def test_a_finished_run_leaves_nothing_on_the_broker(tmp_path: Path, vhost: Vhost) -> None:
     job = logistic(tmp_path, tables())
 

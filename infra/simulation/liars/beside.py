@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -32,7 +33,11 @@ class Beside:
 
 
 def beside(
-    config: RoundConfig, trainer: str, payloads: Sequence[bytes], values: NDArray[np.int64]
+    config: RoundConfig,
+    trainer: str,
+    payloads: Sequence[bytes],
+    values: NDArray[np.int64],
+    bulk_digest: bytes | None = None,
 ) -> Beside:
     """Return what goes with shares of one chunk.
 
@@ -41,12 +46,14 @@ def beside(
         trainer: in whose name.
         payloads: by place.
         values: the vector whose bits are dealt where norms are bound, as well as they fit.
+        bulk_digest: of what goes to the coordinator, None in suites without.
     """
     if config.norm_bound:
         return _with_bits(config, trainer, payloads, values)
     masks = SUITES[config.suite].deal_masks(config, _KNOWN) if config.checks else ()
     shares = [payload + mask for payload, mask in zip(payloads, masks, strict=False)] or payloads
     header = _header(config, trainer, shares, None)
+    header = msgspec.structs.replace(header, bulk_digest=bulk_digest)
     return Beside(header, tuple((mask,) for mask in masks))
 
 

@@ -143,7 +143,8 @@ class LyingHolders(Lying):
         draw = stream(self.tongue.bits(fault, number), fault.target)
         values = [draw.randint(-_MOST, _MOST) for _ in range(config.dimension)]
         made_up = np.array(values, dtype=np.int64)
-        shares = SUITES[config.suite].protect(config, made_up, self.tongue.bytes(fault, number), 0)
+        suite, seed = SUITES[config.suite], self.tongue.bytes(fault, number)
+        shares = suite.protect(config, made_up[suite.covers(config, 0)], seed, 0)
         return shares[self.tongue.roster.holders.index(fault.target)]
 
     # --- receipts and accusations -----------------------------------------------------

@@ -56,6 +56,7 @@ MOMENTS: dict[Kind, Moments] = {
     Kind.LIE_OLD_SHARE: Moments("trainer", _SHARE),
     Kind.LIE_LOOSE_SHARES: Moments("trainer", _SHARE),
     Kind.LIE_LONG_VECTOR: Moments("trainer", _SHARE),
+    Kind.LIE_OTHER_MASK: Moments("trainer", _SHARE),
     Kind.LIE_STRANGE_VOTE: Moments("holder", _ANSWER),
     Kind.LIE_EMPTY_VOTE: Moments("holder", _ANSWER),
     Kind.LIE_GARBAGE_ANSWER: Moments("holder", _ANSWER),

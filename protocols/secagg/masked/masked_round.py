@@ -19,18 +19,21 @@ _WORDS_IN, _WORDS_OUT = 16, 15  # residues of 30 bits, words of 32 bits
 class MaskedRound:
     """Which round it is, and how a vector is cut.
 
-    Block b has values [b·F, (b+1)·F), F = slots · block_coefficients, the last one fewer.
+    Block b has values [b·F, (b+1)·F), F = slots · `block_coefficients`, the last one fewer.
     Slot k of its c coefficients holds its values [k·c, (k+1)·c); zeros fill up the rest.
 
     Attributes:
         cid: the round's id, 32 bytes; it fixes the public polynomials.
         layout: of a coefficient.
         dimension: d, values in the vector.
+        block_bytes: a full block has no more, but at least 128 coefficients; 0 where the
+            parameter set alone says how long it is.
     """
 
     cid: bytes
     layout: Layout
     dimension: int
+    block_bytes: int = 0
 
     def __post_init__(self) -> None:
         if self.dimension < 1:
@@ -39,9 +42,22 @@ class MaskedRound:
             raise ValueError(f"a round's id has {SEED_BYTES} bytes, not {len(self.cid)}")
 
     @property
+    def block_coefficients(self) -> int:
+        """Coefficients of a full block: whole polynomials, or a piece of one if none fits."""
+        parameters = self.layout.parameters
+        if not self.block_bytes:
+            return parameters.block_coefficients
+        row_bytes = len(parameters.primes) * _WORDS_OUT * 4
+        fitting = self.block_bytes // row_bytes * _WORDS_IN
+        if fitting >= parameters.degree:
+            whole = fitting - fitting % parameters.degree
+            return min(whole, parameters.block_coefficients)
+        return max(fitting, min(LEAST_COEFFICIENTS, parameters.block_coefficients))
+
+    @property
     def block_values(self) -> int:
         """Values in a full block."""
-        return self.layout.slots * self.layout.parameters.block_coefficients
+        return self.layout.slots * self.block_coefficients
 
     @property
     def blocks(self) -> int:
@@ -74,7 +90,7 @@ class MaskedRound:
 
     def coefficients(self, block: int) -> int:
         """Return how many coefficients a block has: no more than its values need, or 128."""
-        least = min(LEAST_COEFFICIENTS, self.layout.parameters.block_coefficients)
+        least = min(LEAST_COEFFICIENTS, self.block_coefficients)
         return max(-(-self.length(block) // self.layout.slots), least)
 
     def polynomials(self, block: int) -> int:

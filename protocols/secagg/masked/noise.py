@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass
 from enum import Enum
 
-from protocols.errors import ProtocolError
+from protocols.secagg.suite import Garbled
 
 from .layout import TAIL_SIGMAS
 from .parameters import SIGMA
+
+__all__ = ["Garbled", "Noise", "Verdict", "exceeds"]
 
 _UNLIKELY = 64 * math.log(2)  # a false alarm once in 2^64 blocks
 
@@ -20,10 +22,6 @@ class Verdict(Enum):
     SOUND = "the noise is that of its contributors"
     GARBLED = "mask and secret do not belong together: the sum is worthless"
     WRONG_WIDTH = "the sum is right, but somebody's noise was not drawn as agreed"
-
-
-class Garbled(ProtocolError):
-    """What the holders opened can't be the sum of so many secrets."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

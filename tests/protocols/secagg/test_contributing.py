@@ -55,6 +55,11 @@ CONFIG = config_of()
 CID = CONFIG.cid()
 
 
+def upload(config: RoundConfig, holder: str, *indices: int) -> Upload:
+    (one,) = opened(holder, config=config)
+    return Upload(config, header_of(config, "ann"), holder, one.sealing_key, indices)
+
+
 class Owner:
     """A trainer's machine whose decisions are kept on a disk."""
 
@@ -337,6 +342,17 @@ def test_a_round_below_the_owners_own_terms_is_declined(config: RoundConfig, kin
     assert not only(effects, Prepare)
 
 
+def test_a_round_of_another_suite_than_the_owners_is_declined() -> None:
+    owner = Owner(terms=Terms(suite="masked"))
+
+    effects = owner.announce(CONFIG)
+
+    told = [message.kind for message in messages_of(effects, Declined)]
+    assert told == ["the suite shamir, and we want masked"]
+    assert not only(effects, Prepare)
+    assert only(Owner(terms=Terms(suite="shamir")).announce(CONFIG), Prepare)
+
+
 def test_a_minimum_below_the_owners_own_is_declined_without_computing() -> None:
     owner = Owner(terms=Terms(minimum=4))
 
@@ -370,7 +386,7 @@ def test_the_contribution_is_recorded_before_any_upload_begins() -> None:
     effects = owner.prepare()
 
     header = header_of(CONFIG, "ann")
-    assert only(effects, Upload) == [Upload(CONFIG, header, one, (0,)) for one in opened(*HOLDERS)]
+    assert only(effects, Upload) == [upload(CONFIG, name, 0) for name in HOLDERS]
     assert first(effects, Record) < first(effects, Upload)
     assert owner.recorded() == Contributed(
         config=CONFIG, opened=opened(*HOLDERS), header=header, open=True
@@ -381,7 +397,7 @@ def test_uploads_go_only_to_the_announced_holders() -> None:
     owner = Owner()
     owner.announce(holders=HOLDERS[1:4])
 
-    assert [upload.holder for upload in only(owner.prepare(), Upload)] == list(HOLDERS[1:4])
+    assert [upload.to for upload in only(owner.prepare(), Upload)] == list(HOLDERS[1:4])
 
 
 def test_an_announcement_while_computing_is_answered_and_begins_nothing() -> None:
@@ -408,7 +424,7 @@ def test_an_announcement_after_uploading_sends_again_only_what_has_no_receipt() 
 
     uploads = only(owner.announce(), Upload)
 
-    assert [upload.holder for upload in uploads] == ["holder-2", "holder-3", "holder-5"]
+    assert [upload.to for upload in uploads] == ["holder-2", "holder-3", "holder-5"]
     assert {upload.header for upload in uploads} == {header_of(CONFIG, "ann")}
     assert {upload.indices for upload in uploads} == {(0,)}
     assert only(owner.announce(), Upload) == []
@@ -423,7 +439,7 @@ def test_a_receipt_for_another_contribution_does_not_count() -> None:
     owner.machine.uploaded(CID, "holder-1")
     owner.announce()
 
-    assert [upload.holder for upload in only(owner.announce(), Upload)] == ["holder-1"]
+    assert [upload.to for upload in only(owner.announce(), Upload)] == ["holder-1"]
 
 
 def test_receipts_of_all_holders_finish_the_round_and_erase_the_upload() -> None:
@@ -451,7 +467,7 @@ def test_a_holder_that_refuses_is_not_sent_to_again() -> None:
         owner.machine.uploaded(CID, holder)
 
     assert effects == [CancelWork(upload_stream(CID, "holder-2"))]
-    assert "holder-2" not in [upload.holder for upload in only(owner.announce(), Upload)]
+    assert "holder-2" not in [upload.to for upload in only(owner.announce(), Upload)]
 
 
 def test_refusals_and_receipts_together_finish_the_round() -> None:
@@ -543,9 +559,7 @@ def test_only_what_was_granted_is_sent_to_the_one_who_granted_it() -> None:
 
     effects = owner.grant("holder-2", (1, 2), (5, 1), config=LONG)
 
-    assert effects == [
-        Upload(LONG, header_of(LONG, "ann"), *opened("holder-2", config=LONG), (1, 2, 5))
-    ]
+    assert effects == [upload(LONG, "holder-2", 1, 2, 5)]
 
 
 def test_a_grant_that_comes_while_a_piece_is_under_way_is_sent_next() -> None:
@@ -555,9 +569,7 @@ def test_a_grant_that_comes_while_a_piece_is_under_way_is_sent_next() -> None:
     next_piece = owner.machine.uploaded(LONG.cid(), "holder-1")
 
     assert early == []
-    assert next_piece == [
-        Upload(LONG, header_of(LONG, "ann"), *opened("holder-1", config=LONG), (1, 2, 3, 4))
-    ]
+    assert next_piece == [upload(LONG, "holder-1", 1, 2, 3, 4)]
     assert owner.machine.uploaded(LONG.cid(), "holder-1") == []
 
 
@@ -586,9 +598,9 @@ def test_an_announcement_offers_again_only_where_nothing_has_moved_since_the_las
     later = only(owner.announce(LONG), Upload)
 
     assert soon == []
-    assert [(u.holder, u.indices) for u in stuck] == [("holder-4", (0,)), ("holder-5", (0,))]
+    assert [(u.to, u.indices) for u in stuck] == [("holder-4", (0,)), ("holder-5", (0,))]
     assert [u.indices for u in only(granted, Upload)] == [(1, 2, 4, 5, 6, 7, 8, 9)]
-    assert [(u.holder, u.indices) for u in later] == [(h, (0,)) for h in HOLDERS[:3]]
+    assert [(u.to, u.indices) for u in later] == [(h, (0,)) for h in HOLDERS[:3]]
 
 
 def test_after_a_crash_the_share_is_offered_again_and_only_what_is_granted_is_sent() -> None:
@@ -814,7 +826,7 @@ def test_an_offer_that_went_out_again_says_nothing_of_what_is_on_its_way_elsewhe
     assert beats(owner, 10.0)
     owner.announce()
     repeated = owner.announce()
-    assert [upload.holder for upload in only(repeated, Upload)] == list(HOLDERS[1:])
+    assert [upload.to for upload in only(repeated, Upload)] == list(HOLDERS[1:])
 
     owner.machine.sent(CID, HOLDERS[1])
 
@@ -855,8 +867,7 @@ def test_a_restarted_trainer_goes_on_with_the_identical_contribution() -> None:
 
     started = owner.crash()
 
-    header = header_of(CONFIG, "ann")
-    assert only(started, Upload) == [Upload(CONFIG, header, one, (0,)) for one in opened(*HOLDERS)]
+    assert only(started, Upload) == [upload(CONFIG, name, 0) for name in HOLDERS]
     owner.hear(Welcome(job="sum", number=1))
     assert owner.announce() == []
     with pytest.raises(PeerViolation, match="a second time, changed"):
@@ -928,7 +939,7 @@ def test_a_share_that_cannot_be_read_again_is_given_up_and_the_others_go_on() ->
     assert owner.machine.unreadable(CID, HOLDERS[0]) == []
 
     again = owner.announce()
-    assert HOLDERS[0] not in {upload.holder for upload in only(again, Upload)}
+    assert HOLDERS[0] not in {upload.to for upload in only(again, Upload)}
     for holder in HOLDERS[1:-1]:
         owner.receipt(holder)
     ended = owner.receipt(HOLDERS[-1])

@@ -321,14 +321,15 @@ def test_shares_go_to_the_keys_that_were_announced_first_even_after_a_crash() ->
     disk, trainer = Disk(), welcomed()
     disk.keep(trainer.receive(COORDINATOR, Announce(config=CONFIG, opened=opened(*HOLDERS))))
     uploads = only(disk.keep(trainer.prepared(header_of(CONFIG, "ann"))), Upload)
-    assert tuple(upload.opened for upload in uploads) == opened(*HOLDERS)
+    first = [(one.holder, one.sealing_key) for one in opened(*HOLDERS)]
+    assert [(u.to, u.sealing_key) for u in uploads] == first
 
     other = Announce(config=CONFIG, opened=opened(*HOLDERS, salt=1))
     trainer.receive(COORDINATOR, other)
     again = Contributing("ann", ROSTER, ANYBODY)
     again.restore(disk.journal)
 
-    assert tuple(u.opened for u in only(again.start(), Upload)) == opened(*HOLDERS)
+    assert [(u.to, u.sealing_key) for u in only(again.start(), Upload)] == first
 
 
 # --- who can do what ------------------------------------------------------------------

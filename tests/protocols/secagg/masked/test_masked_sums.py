@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from protocols.codec import Undecodable
 from protocols.errors import Misuse
 from protocols.secagg.masked.layout import Layout
+from protocols.secagg.masked.masked_round import MaskedRound
 from protocols.secagg.masked.masking import mask, secret_of
 from protocols.secagg.masked.noise import Garbled, Verdict
 from protocols.secagg.masked.opening import add, open_block
@@ -348,3 +349,25 @@ def test_nothing_secret_is_shown(round_with, seed_of):
 
     assert "array" not in repr(secret)
     assert isinstance(round_with().layout, Layout)
+
+
+@pytest.mark.parametrize(
+    ("block_bytes", "coefficients"),
+    [
+        (1, 128),  # never fewer: garbage would pass for a sum
+        (1440, 128),
+        (16_384, 1456),
+        (46_080, 4096),
+        (100_000, 8192),  # whole polynomials from the first on
+        (2**22, 65_536),  # never more than the set has
+        (0, 65_536),
+    ],
+)
+def test_a_full_block_fits_into_the_bytes_that_it_may_have(block_bytes, coefficients):
+    layout = Layout(parameters=A, trainers=100, slots=3)
+    of = MaskedRound(bytes(32), layout, 10**6, block_bytes)
+
+    assert of.block_coefficients == coefficients
+    assert sum(of.length(block) for block in range(of.blocks)) == 10**6
+    if block_bytes >= 1440:
+        assert of.payload_bytes(0) <= block_bytes

@@ -84,7 +84,8 @@ def test_an_owner_with_a_time_of_nothing_is_told_where_and_is_left_out(tmp_path:
 
     told = {line["actor"]: line for line in ended.lines if line["kind"] == "owner_trouble"}
     assert told.keys() == {"west"}
-    assert told["west"]["text"].endswith("line 3, column 'week': the target must be above 0")
+    assert "west.csv, line 3, column 'week'" in told["west"]["text"]
+    assert told["west"]["text"].endswith("must be above 0")
     assert ended.summary["outcome"] == "failed"
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from protocols.messages import AnswerChunk, OpenRound, RoundOpened, ShareChunk, Wire
+from protocols.messages import (
+    AnswerChunk,
+    CoinOpening,
+    OpenRound,
+    RoundOpened,
+    ShareChunk,
+    Wire,
+)
 from protocols.records import (
     Contributed,
     HeldAnswer,
@@ -45,7 +52,10 @@ class BoxChecks:
         """Look at a message before it leaves."""
         if any(needle in body for needle in self._shares.get(host, ())):
             self._ghost.violated(Rule.SECRET, host, "a message holds a share that is not sealed")
-        if any(seed in body for seed in self._seeds.get(host, ())):
+        told = None
+        if isinstance(message, CoinOpening) and self._over(host, message.cid):
+            told = message.opening
+        if any(seed in body for seed in self._seeds.get(host, ()) if seed != told):
             self._ghost.violated(Rule.SECRET, host, "a message holds what makes a key")
         match message:
             case RoundOpened():
@@ -56,6 +66,10 @@ class BoxChecks:
                 self._on_chunk(host, to, message)
             case _:
                 pass
+
+    def _over(self, host: str, cid: bytes) -> bool:
+        """Return whether a holder has closed a round: what allowed it to tell is rightly gone."""
+        return self._ghost.config_at(host, cid) is None
 
     def _on_key(self, host: str, cid: bytes, key: SealingKey) -> None:
         """See that a key is of one round only, and that its owner will have it after a crash."""

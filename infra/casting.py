@@ -90,7 +90,9 @@ async def first_state(job: Job) -> State:
     algorithm = _algorithm(job)
     if isinstance(algorithm, Phased | Probe):
         return algorithm.start()
-    return await _initial_model(work_spec(job, job.owners[0]))
+    # The coordinator's own model, whatever the owner at hand takes part in.
+    spec = msgspec.structs.replace(work_spec(job, job.owners[0]), refused="")
+    return await _initial_model(spec)
 
 
 def assignment_of(job: Job, initial: State) -> Assignment:

@@ -13,7 +13,12 @@ from protocols.effects import Answer, CombineShares, Effect, SumShares
 from protocols.errors import Misuse
 from protocols.messages import AnswerChunk, AnswerHeader, ShareChunk, Wire
 from protocols.round_config import Roster, RoundConfig
-from protocols.secagg.chunks import answer_stream, chosen_streams, chunk_count
+from protocols.secagg.chunks import (
+    answer_stream,
+    chosen_streams,
+    chunk_count,
+    without_salt,
+)
 from protocols.secagg.coin import Values
 from protocols.secagg.holding import Holding
 from protocols.secagg.sets import set_digest
@@ -138,7 +143,8 @@ class ShareHolder(Actor):
         total: NDArray[np.uint64] | None = None
         for first in range(0, len(streams), _AT_ONCE):
             some = streams[first : first + _AT_ONCE]
-            shares = await asyncio.gather(*(spool.get(stream, index) for stream in some))
+            chunks = await asyncio.gather(*(spool.get(stream, index) for stream in some))
+            shares = [without_salt(config, index, chunk) for chunk in chunks]
             total = await offload.run(_add_all, config, total, shares)
         if total is None:
             raise Misuse("summed an empty set")

@@ -5,10 +5,11 @@ from __future__ import annotations
 from protocols.messages import Contribution, ContributionHeader
 from protocols.round_config import RoundConfig
 
+from .salts import SALT_BYTES
 from .suites import SUITES
 from .tails import tail_bytes, tail_chunk_bytes, tail_chunks
 
-_BULK = "bulk"
+_BULK, _SHARE = "bulk", "share"
 
 
 def chunk_count(config: RoundConfig) -> int:
@@ -22,8 +23,23 @@ def share_chunk_count(config: RoundConfig) -> int:
 
 
 def share_size(config: RoundConfig) -> int:
-    """Return the bytes of one holder's share, its tail among them."""
-    return SUITES[config.suite].share_bytes(config) + tail_bytes(config)
+    """Return the bytes of one holder's share, its salt and its tail among them."""
+    salt = 0 if config.norm_bound else SALT_BYTES
+    return SUITES[config.suite].share_bytes(config) + salt + tail_bytes(config)
+
+
+def is_salted(config: RoundConfig, index: int) -> bool:
+    """Return whether a chunk of a share ends with the holder's salt.
+
+    Without it, who has t - 1 shares and a guess of the vector could make every other share, and
+    see by the digests in the header whether the guess is right. Tails have a salt of their own.
+    """
+    return not config.norm_bound and index == chunk_count(config) - 1
+
+
+def without_salt(config: RoundConfig, index: int, payload: bytes) -> bytes:
+    """Return what a chunk of a vector's share holds of the share."""
+    return payload[:-SALT_BYTES] if is_salted(config, index) else payload
 
 
 def has_bulk(config: RoundConfig) -> bool:
@@ -52,9 +68,14 @@ def is_bulk(stream: str) -> bool:
     return stream.split("/")[1:2] == [_BULK]
 
 
+def is_share(stream: str) -> bool:
+    """Return whether this is the name of a stored share."""
+    return stream.split("/")[1:2] == [_SHARE]
+
+
 def share_stream(cid: bytes, trainer: str) -> str:
     """Name a holder's stored share of one trainer."""
-    return f"{cid.hex()}/share/{trainer}"
+    return f"{cid.hex()}/{_SHARE}/{trainer}"
 
 
 def answer_stream(cid: bytes, holder: str) -> str:
@@ -96,8 +117,9 @@ def answer_fault(config: RoundConfig, total_bytes: int, index: int, payload: byt
 
 def share_fault(config: RoundConfig, total_bytes: int, index: int, payload: bytes) -> str | None:
     """Say what is wrong with a chunk of a share, None if it fits the round."""
-    sizes = _sizes(config, index, share_chunk_count(config))
-    return _fault((total_bytes, share_size(config)), index, payload, sizes)
+    chunks, size = _sizes(config, index, share_chunk_count(config))
+    size += SALT_BYTES * is_salted(config, index)
+    return _fault((total_bytes, share_size(config)), index, payload, (chunks, size))
 
 
 def _sizes(config: RoundConfig, index: int, chunks: int) -> tuple[int, int]:

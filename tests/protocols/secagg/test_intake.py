@@ -183,7 +183,7 @@ def test_another_contribution_of_the_same_trainer_is_evidence_against_it() -> No
         ({"payload": b"short"}, "5 bytes long"),
         ({"header": replace(header_of("ann"), bulk_digest=None)}, "no digest for the coordinator"),
         ({"header": replace(header_of("ann"), share_digests=())}, "0 digests for 5 holders"),
-        ({"header": replace(header_of("ann"), share_bytes=4)}, "4 bytes where 16384 belong"),
+        ({"header": replace(header_of("ann"), share_bytes=4)}, "4 bytes where 16416 belong"),
         ({"header": header_of("bob")}, "in the name of bob"),
     ],
 )
@@ -266,7 +266,7 @@ def test_a_holder_takes_no_header_without_the_digest_that_the_coordinator_needs(
     holder = Holding("holder-1", ROSTER, ANYBODY, entropy=bytes)
     holder.receive(COORDINATOR, opening(CONFIG))
     header = replace(header_of("ann"), bulk_digest=None)
-    chunk = ShareChunk(header=header, index=0, payload=bytes(16_384))
+    chunk = ShareChunk(header=header, index=0, payload=bytes(16_384 + 32))
 
     with pytest.raises(PeerViolation, match="no digest for the coordinator"):
         holder.receive("ann", chunk)

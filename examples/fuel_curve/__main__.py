@@ -10,6 +10,7 @@ from statsmodels.regression.linear_model import OLS
 
 from examples.fuel_curve.make_data import HEADER, write
 from examples.side_by_side import alone, console, federated, read_table, show, stacked
+from protocols.learning.fits import Fit
 from protocols.learning.glm_fit import GlmFit
 
 HERE = Path(__file__).parent
@@ -29,7 +30,7 @@ def main() -> None:
     rows = []
     for name, one in each.items():
         size = str(len(tables[name][TARGET]))
-        error = f"{miss(one, held_out):.2f}" if isinstance(one, GlmFit) else one
+        error = f"{miss(one, held_out):.2f}" if isinstance(one, GlmFit) else str(one)
         rows.append((f"{name} alone", size, error))
     whole = stacked(tables.values())
     pooled = OLS(whole[TARGET], design(whole)).fit()
@@ -55,7 +56,7 @@ def miss(fit: GlmFit, held_out: dict[str, np.ndarray]) -> float:
 
 
 def draw(
-    each: dict[str, GlmFit | str],
+    each: dict[str, Fit | str],
     fit: GlmFit,
     tables: dict[str, dict[str, np.ndarray]],
     held_out: dict[str, np.ndarray],

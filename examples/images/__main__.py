@@ -42,7 +42,7 @@ def main() -> None:
 def without_federation(job: Job) -> dict[str, float]:
     """Return the accuracy of each owner alone, and of all rows in one place, as many epochs."""
     some = work_spec(job, job.owners[0])
-    epochs = job.max_rounds * int(some.options["local_epochs"])
+    epochs = job.max_rounds * getattr(job.learning, "epochs", 1)
     reached = {}
     for name in (*OWNERS, "pooled"):
         state = TorchTask(msgspec.structs.replace(some, owner=name)).fit(epochs)

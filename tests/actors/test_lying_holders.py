@@ -256,7 +256,7 @@ def test_three_of_ten_holders_with_one_wrong_coordinate_in_a_million_are_found()
         assert gathering.verdict is not None
         assert gathering.verdict.status is Status.CORRECTED
         assert gathering.verdict.liars == tuple(LIES)
-        total = await large.actor._sum(opened)
+        total = (await large.actor._opening.integers(opened)).values
         assert np.array_equal(total, vector)
 
         # What is opened is what was judged: a chunk that changes in between is noticed.
@@ -265,6 +265,6 @@ def test_three_of_ten_holders_with_one_wrong_coordinate_in_a_million_are_found()
         chunk[0] ^= 1
         large.spool.chunks[stream][3] = bytes(chunk)
         with pytest.raises(StorageFailed, match="changed"):
-            await large.actor._sum(opened)
+            await large.actor._opening.integers(opened)
 
     asyncio.run(story())

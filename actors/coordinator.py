@@ -214,7 +214,7 @@ class Coordinator(Actor):
                 )
         if found != at_zero:
             raise StorageFailed(f"{self.name}: answers changed on the disk after they were judged")
-        return np.concatenate(pieces)
+        return np.concatenate(pieces)[: config.dimension]
 
     def _places(self, holders: Iterable[str]) -> list[int]:
         return [self.roster.holders.index(name) for name in holders]

@@ -139,7 +139,8 @@ def plan_of(job: Job) -> Plan:
     federation, secure_sum, limits = job.federation, job.secure_sum, job.limits
     return Plan(
         job=job.name,
-        suite="shamir",
+        suite=secure_sum.suite,
+        packing=secure_sum.packing,
         field=secure_sum.field,
         fraction_bits=secure_sum.fraction_bits,
         threshold=federation.threshold,
@@ -164,7 +165,12 @@ def terms_of(job: Job) -> Terms:
     """Return what an actor demands that has this job file."""
     federation = job.federation
     quorum = majority(federation.holders) if federation.vote else 0
-    return Terms(minimum=federation.minimum, threshold=federation.threshold, quorum=quorum)
+    return Terms(
+        minimum=federation.minimum,
+        threshold=federation.threshold,
+        privacy=job.privacy,
+        quorum=quorum,
+    )
 
 
 def _sealing(wanted: str) -> SuiteName:

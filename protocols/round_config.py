@@ -58,7 +58,7 @@ class RoundConfig(
     Attributes:
         dimension: length of the summed vector.
         fraction_bits: a real x travels as the integer round(x · 2^fraction_bits).
-        threshold: t, shares that open a sum; fewer tell nothing.
+        threshold: t, shares that open a sum; fewer tell nothing, or with packed ones a part.
         faults: f, the most holders that may break any rule, lie or stay silent.
         vote: True for the two-phase release (vote, then answer).
         quorum: votes that make a certificate; with `vote` False it is not used.
@@ -68,11 +68,13 @@ class RoundConfig(
         state: SHA-256 of the model state that the contributions refer to.
         checks: whether it is checked that trainers' shares lie on polynomials before the vote;
             left out of the bytes where they are not.
+        packing: k, secrets in one polynomial; only of the suite "packed", and else 0 and left out
+            of the bytes.
     """
 
     job: Name
     number: Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
-    suite: Literal["shamir"]
+    suite: Literal["shamir", "packed"]
     field: Literal["p31", "p61"]
     dimension: Annotated[int, msgspec.Meta(ge=1, lt=2**32)]
     fraction_bits: Annotated[int, msgspec.Meta(ge=0, le=60)]
@@ -89,6 +91,7 @@ class RoundConfig(
     state: Digest
     roster: Digest
     checks: bool = False
+    packing: Annotated[int, msgspec.Meta(ge=0, le=62)] = 0
 
     def __post_init__(self) -> None:
         wrong = threshold_faults(
@@ -98,6 +101,16 @@ class RoundConfig(
             quorum=self.quorum,
             vote=self.vote,
         )
+        if self.suite == "packed":
+            wrong += packing_faults(
+                holders=self.holders,
+                faults=self.faults,
+                threshold=self.threshold,
+                packing=self.packing,
+                vote=self.vote,
+            )
+        elif self.packing:
+            wrong.append(f"packing {self.packing} is only for the suite packed")
         if self.checks:
             wrong += checks_faults(
                 holders=self.holders,
@@ -113,6 +126,10 @@ class RoundConfig(
     def cid(self) -> bytes:
         """Return the round's id: the SHA-256 of its canonical bytes."""
         return hashlib.sha256(canonical(self)).digest()
+
+    def privacy(self) -> int:
+        """Return T: so many holders learn nothing of a vector from their shares."""
+        return self.threshold - max(self.packing, 1)
 
     def holders_needed(self) -> int:
         """Return how many holders this round can't do without."""
@@ -186,6 +203,46 @@ def threshold_faults(
         wrong.append(
             f"quorum {quorum} of {holders} holders must lie between {smallest} "
             f"(any two quorums share a holder{' that is honest' if faults else ''}) and {sure}"
+        )
+    return wrong
+
+
+def packing_faults(
+    *, holders: int, faults: int, threshold: int, packing: int, vote: bool
+) -> list[str]:
+    """Name every reason why k secrets can't share a polynomial; empty when they can.
+
+    With n holders, f faults, threshold t and packing k, T = t - k holders learn nothing: k >= 1;
+    T >= 1; T >= f; and without the vote 2 · (T + 1) > n + f, as of two sets of one round two
+    groups that learn a part must not both exist. With k = 1 these are the rules of any threshold.
+    """
+    privacy = threshold - packing
+    if packing < 1:
+        return [f'packing {packing} packs nothing; use 1 or more, or suite = "shamir"']
+    if privacy < 1:
+        least = f"threshold {packing + 1}"
+        way = f"packing {threshold - 1} or less, or {least}" if threshold > 1 else least
+        return [
+            f"packing {packing} with threshold {threshold} lets every single holder learn a part "
+            f"of each vector: of {threshold} shares that open {packing} numbers at once, only "
+            f"{threshold} - {packing} may be known without telling anything; use {way} or more"
+        ]
+    ramp = (
+        f"with packing {packing} and threshold {threshold} only {privacy} holders learn nothing: "
+        f"each further one learns one combination more of every {packing} numbers, until "
+        f"{threshold} know all"
+    )
+    wrong = []
+    if privacy < faults:
+        wrong.append(
+            f"{ramp}; {faults} that lie would learn a part; use packing {threshold - faults} or "
+            f"less, or threshold {faults + packing} or more"
+        )
+    if not vote and 2 * (privacy + 1) <= holders + faults:
+        wrong.append(
+            f"{ramp}; without the vote step two different sums of one round can both be learnt in "
+            f"part; use threshold {majority(holders, faults) - 1 + packing} or more, or "
+            f"vote = true"
         )
     return wrong
 

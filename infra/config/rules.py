@@ -16,6 +16,7 @@ from protocols.round_config import (
     checks_faults,
     crowd_fault,
     majority,
+    packing_faults,
     threshold_faults,
 )
 from protocols.secagg.field import FIELDS
@@ -54,6 +55,29 @@ def _checks(holders: int, faults: int, threshold: int, vote: bool, checks: bool)
         return []
     found = checks_faults(holders=holders, faults=faults, threshold=threshold, vote=vote)
     return [f"secure_sum.checks: {text}" for text in found]
+
+
+def _suite(suite: str, packing: int) -> list[str]:
+    if suite == "packed" and packing < 1:
+        return [
+            "secure_sum.packing: missing; how many numbers share a polynomial, which is how much "
+            "shorter a share is; 1 or more, below federation.threshold"
+        ]
+    if suite != "packed" and packing:
+        return [
+            f'secure_sum.packing: {packing} is for suite = "packed", and secure_sum.suite is '
+            f'"{suite}"; leave it out or change the suite'
+        ]
+    return []
+
+
+def _packing(holders: int, faults: int, threshold: int, vote: bool, packing: int) -> list[str]:
+    if packing < 1:
+        return []
+    found = packing_faults(
+        holders=holders, faults=faults, threshold=threshold, packing=packing, vote=vote
+    )
+    return [f"secure_sum.packing: {text}" for text in found]
 
 
 def with_cure(fault: str, holders: int) -> str:
@@ -143,6 +167,17 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
             "secure_sum.checks",
         ),
         _checks,
+    ),
+    (("secure_sum.suite", "secure_sum.packing"), _suite),
+    (
+        (
+            "federation.holders",
+            "federation.faults",
+            "federation.threshold",
+            "federation.vote",
+            "secure_sum.packing",
+        ),
+        _packing,
     ),
     (("federation.broker", "federation.insecure"), _encrypted),
     (("federation.minimum", "owner.count"), _enough_owners),

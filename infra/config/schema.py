@@ -253,6 +253,13 @@ class Federation(Section):
 class SecureSum(Section):
     """`[secure_sum]`: how real numbers travel as integers of a prime field."""
 
+    suite: Literal["shamir", "packed"] = Field(
+        "shamir",
+        examples=['"shamir"'],
+        description="how a vector is shared; packed shares are shorter, and fewer holders learn "
+        "nothing",
+    )
+    packing: int = Field(0, ge=0, le=62, examples=[2])  # its rule needs the threshold
     field: Literal["p31", "p61"] = Field("p61", examples=['"p61"'])
     fraction_bits: int = Field(30, ge=0, le=60, examples=[30])
     largest_weight: int = Field(1_000_000, ge=1, le=2**40, examples=[1_000_000])
@@ -316,6 +323,11 @@ class Job(General):
     secure_sum: SecureSum
     limits: Limits
     owners: tuple[Owner, ...]
+
+    @property
+    def privacy(self) -> int:
+        """So many share-holders learn nothing together, T."""
+        return self.federation.threshold - max(self.secure_sum.packing, 1)
 
     def roster(self) -> Roster:
         """Return who takes part: the coordinator, `holder-1` and on, and the owners."""

@@ -170,6 +170,7 @@ class Size:
     training_s: float = 4.0
     faults: int = 0
     checks: bool = False
+    packing: int = 0  # of the suite "packed", 0 for "shamir"
 
     @property
     def needed(self) -> int:
@@ -181,6 +182,13 @@ class Size:
             vote=self.vote,
         )
         return max(needed, self.threshold + 1) if self.checks else needed
+
+    @property
+    def most_packing(self) -> int:
+        """How many secrets a polynomial may have, 0 if none: see `packing_faults`."""
+        most = self.threshold - max(self.faults, 1)
+        alike = self.threshold + 1 - majority(self.holders, self.faults)
+        return most if self.vote else min(most, alike)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -35,7 +35,8 @@ def assignment_of(size: Size, probe: Probe) -> Assignment:
     """Return what the coordinator is to do: rounds without end."""
     rounds = Rounds(
         job="known",
-        suite="shamir",
+        suite="packed" if size.packing else "shamir",
+        packing=size.packing,
         field="p61",
         fraction_bits=8,
         threshold=size.threshold,

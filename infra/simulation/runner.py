@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from actors.ports import Lane
@@ -281,15 +282,16 @@ def warm_up() -> None:
         state=bytes(32),
         roster=roster.digest(),
     )
-    suite = SUITES["shamir"]
-    shares = suite.protect(config, np.arange(4, dtype=np.int64), bytes(32), 0)
-    total = suite.add(config, None, shares[0])
-    total = suite.add(config, total, shares[0])
-    suite.answer(config, total)
-    opened = suite.open(config, dict(enumerate(shares)))
-    coin = Coin(field=FIELDS["p61"], seed=bytes(32), context=b"warm")
-    suite.vouch(config, coin, 0, dict(enumerate(shares)))
-    suite.vouch_opened(config, coin, 0, opened)
+    for one in (config, msgspec.structs.replace(config, suite="packed", packing=2)):
+        suite = SUITES[one.suite]
+        shares = suite.protect(one, np.arange(4, dtype=np.int64), bytes(32), 0)
+        total = suite.add(one, None, shares[0])
+        total = suite.add(one, total, shares[0])
+        suite.answer(one, total)
+        opened = suite.open(one, dict(enumerate(shares)))
+        coin = Coin(field=FIELDS["p61"], seed=bytes(32), context=b"warm")
+        suite.vouch(one, coin, 0, dict(enumerate(shares)))
+        suite.vouch_opened(one, coin, 0, opened)
     Coordinating(roster, assignment.plan, Means(bytes, IdealSignatures("")))
     _warm.append(True)
 

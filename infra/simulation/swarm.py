@@ -96,6 +96,7 @@ _HEALED_S = 240.0
 _LYING_SEEDS = 1 / 3
 _ALLOWING_SEEDS = 1 / 3
 _CHECKING_SEEDS = 1 / 2  # of those in which trainers' shares can be checked
+_PACKING_SEEDS = 1 / 4
 _PARTIES = ("coordinator", "holder", "trainer")
 
 
@@ -130,12 +131,18 @@ def _at_checks(draw: Random, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
 
 
 def _drawn(seed: int) -> Size:
-    size = _with_liars(_size(stream(seed, "size")), seed)
+    size = _packed(_with_liars(_size(stream(seed, "size")), seed), stream(seed, "packing"))
     checkable = not checks_faults(
         holders=size.holders, faults=size.faults, threshold=size.threshold, vote=size.vote
     )
     drawn = stream(seed, "checks").random() < _CHECKING_SEEDS
     return replace(size, checks=True) if checkable and drawn else size
+
+
+def _packed(size: Size, draw: Random) -> Size:
+    if draw.random() >= _PACKING_SEEDS or size.most_packing < 1:
+        return size
+    return replace(size, packing=draw.randint(1, size.most_packing))
 
 
 def _size(draw: Random) -> Size:

@@ -64,6 +64,7 @@ class Plan:
     timing: Timing
     faults: int = 0
     checks: bool = False
+    packing: int = 0  # only of the suite "packed"
     epoch: int = 0  # of the signed roster, 0 where there is none
 
 
@@ -211,12 +212,12 @@ class Coordinating:
 
     def _config(self, run: RunRecord) -> RoundConfig:
         plan = self._plan
-        if plan.suite != "shamir" or plan.field not in ("p31", "p61"):
+        if plan.suite not in ("shamir", "packed") or plan.field not in ("p31", "p61"):
             raise Misuse(f"unknown suite {plan.suite} over {plan.field}")
         return RoundConfig(
             job=plan.job,
             number=run.number,
-            suite="shamir",
+            suite="packed" if plan.suite == "packed" else "shamir",
             field="p31" if plan.field == "p31" else "p61",
             dimension=run.dimension,
             fraction_bits=plan.fraction_bits,
@@ -233,6 +234,7 @@ class Coordinating:
             state=run.state,
             roster=self._roster.digest(),
             checks=plan.checks,
+            packing=plan.packing,
         )
 
     def _began(self) -> Report:

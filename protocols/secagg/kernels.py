@@ -108,10 +108,14 @@ def _split31(rows: Residues, holders: int) -> Residues:
 
 
 def _sum31(weights: Sequence[int], rows: Residues) -> Residues:
-    total = np.empty((1, rows.shape[1]), dtype=np.uint32)
-    _combine31(_padded31([weights]), rows, total)
-    row: Residues = total[0]
+    row: Residues = _times31([weights], rows)[0]
     return row
+
+
+def _times31(matrix: Sequence[Sequence[int]], rows: Residues) -> Residues:
+    product = np.empty((len(matrix), rows.shape[1]), dtype=np.uint32)
+    _combine31(_padded31(matrix), rows, product)
+    return product
 
 
 # --- p61 ------------------------------------------------------------------------------
@@ -155,22 +159,24 @@ def _horner61(rows: Residues, out: Residues) -> None:
 
 @_compiled
 def _combine61(weights: Residues, rows: Residues, out: Residues) -> None:
-    # weights (t,), rows (t, d), out (d,): five terms of at most 2^61 or so fit in 64 bits.
+    # weights (m, t), rows (t, d), out (m, d): five terms of at most 2^61 or so fit in 64 bits.
     t, d = rows.shape
-    out[:] = 0
     for start in range(0, d, BLOCK):
         stop = min(start + BLOCK, d)
-        total = out[start:stop]
-        for k in range(t):
-            row = rows[k, start:stop]
-            w0, w1 = weights[k] & _LOW32, weights[k] >> _S32
+        for i in range(weights.shape[0]):
+            total = out[i, start:stop]
             for j in range(stop - start):
-                r0, r1 = row[j] & _LOW32, row[j] >> _S32
-                middle = r1 * w0 + r0 * w1
-                high = ((r1 * w1) << _S3) + (middle >> _S29) + ((middle & _LOW29) << _S32)
-                total[j] = _fold61(total[j] + high + _fold61(r0 * w0))
-        for j in range(stop - start):
-            total[j] = _reduced61(total[j])
+                total[j] = 0
+            for k in range(t):
+                row = rows[k, start:stop]
+                w0, w1 = weights[i, k] & _LOW32, weights[i, k] >> _S32
+                for j in range(stop - start):
+                    r0, r1 = row[j] & _LOW32, row[j] >> _S32
+                    middle = r1 * w0 + r0 * w1
+                    high = ((r1 * w1) << _S3) + (middle >> _S29) + ((middle & _LOW29) << _S32)
+                    total[j] = _fold61(total[j] + high + _fold61(r0 * w0))
+            for j in range(stop - start):
+                total[j] = _reduced61(total[j])
 
 
 @_compiled
@@ -186,9 +192,14 @@ def _split61(rows: Residues, holders: int) -> Residues:
 
 
 def _sum61(weights: Sequence[int], rows: Residues) -> Residues:
-    total = np.empty(rows.shape[1], dtype=np.uint64)
-    _combine61(np.array(weights, dtype=np.uint64), rows, total)
-    return total
+    row: Residues = _times61([weights], rows)[0]
+    return row
+
+
+def _times61(matrix: Sequence[Sequence[int]], rows: Residues) -> Residues:
+    product = np.empty((len(matrix), rows.shape[1]), dtype=np.uint64)
+    _combine61(np.array(matrix, dtype=np.uint64), rows, product)
+    return product
 
 
 def _reduced_copy31(accumulator: NDArray[np.uint64]) -> Residues:
@@ -209,6 +220,8 @@ class Kernels:
         split: (rows residues[t, d], n <= 64) -> residues[n, d]; row i is the polynomial with
             the coefficients `rows` (constant first) at i + 1. Time O(n·t·d).
         combine: (weights < p [t <= 64], rows residues[t, d]) -> residues[d], the weighted sum.
+        times: (matrix < p [m, t <= 64], rows residues[t, d]) -> residues[m, d], m weighted sums
+            for which the rows are read from memory once. Time O(m·t·d).
         add: (accumulator uint64[d], row residues[d]), in place. For p31 it is not reduced and
             takes 2^33 rows, far above any round; for p61 it stays reduced.
         reduce: accumulator uint64[d] -> residues[d].
@@ -216,14 +229,15 @@ class Kernels:
 
     split: Callable[[Residues, int], Residues]
     combine: Callable[[Sequence[int], Residues], Residues]
+    times: Callable[[Sequence[Sequence[int]], Residues], Residues]
     add: Callable[[NDArray[np.uint64], Residues], None]
     reduce: Callable[[NDArray[np.uint64]], Residues]
 
 
 KERNELS: Mapping[str, Kernels] = MappingProxyType(
     {
-        P31.name: Kernels(_split31, _sum31, _add31, _reduced_copy31),
-        P61.name: Kernels(_split61, _sum61, _add61, _reduced_copy61),
+        P31.name: Kernels(_split31, _sum31, _times31, _add31, _reduced_copy31),
+        P61.name: Kernels(_split61, _sum61, _times61, _add61, _reduced_copy61),
     }
 )
 """By the name of the field."""

@@ -17,6 +17,7 @@ from .coin import REPETITIONS, Coin, Values
 from .field import FIELDS, PrimeField, Residues
 from .judging import Committee
 from .kernels import KERNELS
+from .packed_suite import PackedSuite
 from .prg import residues, stream_info
 from .shamir import reconstruct, split
 
@@ -136,7 +137,8 @@ class Suite(Protocol):
             answers: by the holder's place, from 0; the `threshold` lowest places are used.
 
         Returns:
-            The signed sum, shape (chunk_length,).
+            The signed sum, shape (chunk_length,); of the last chunk it may be longer, and what
+            comes then means nothing, and belongs to what `vouch_opened` combines.
 
         Raises:
             Misuse: fewer answers than the threshold, or a place that no holder has.
@@ -167,7 +169,7 @@ class Suite(Protocol):
     def vouch_opened(
         self, config: RoundConfig, coin: Coin, chunk: int, opened: NDArray[np.int64]
     ) -> Values:
-        """Combine the same chunk of an opened sum, to be compared with the judgement."""
+        """Combine the same chunk of an opened sum, to be held against `Judgement.at_zero`."""
         ...
 
 
@@ -315,5 +317,7 @@ def _field(config: RoundConfig) -> PrimeField:
     return FIELDS[config.field]
 
 
-SUITES: Mapping[str, Suite] = MappingProxyType({ShamirSuite.name: ShamirSuite()})
+SUITES: Mapping[str, Suite] = MappingProxyType(
+    {ShamirSuite.name: ShamirSuite(), PackedSuite.name: PackedSuite()}
+)
 """By the name in the round config."""

@@ -16,12 +16,15 @@ class Terms:
     Attributes:
         minimum: trainers in any sum that is opened.
         threshold: answers without which nothing is opened.
+        privacy: holders that learn nothing together, whatever it takes to open; with packed
+            shares they are fewer than `threshold` - 1.
         quorum: votes of a certificate; 0 where rounds without a vote are fine.
         credit: of a share-holder, for its trainers.
     """
 
     minimum: int = MINIMUM_FLOOR
     threshold: int = 2
+    privacy: int = 1
     quorum: int = 0
     credit: Credit = Credit()  # noqa: RUF009 - it is frozen
 
@@ -31,6 +34,8 @@ class Terms:
             return f"minimum below ours of {self.minimum}"
         if config.threshold < self.threshold:
             return f"threshold below ours of {self.threshold}"
+        if config.privacy() < self.privacy:
+            return f"only {config.privacy()} holders learn nothing, and we want {self.privacy}"
         if self.quorum and not config.vote:
             return "no vote, and we want one"
         if config.vote and config.quorum < self.quorum:

@@ -237,6 +237,7 @@ class Committee:
     liars: Mapping[str, type[ShareHolder]] = field(default_factory=dict)
     dealers: Mapping[str, type[Trainer]] = field(default_factory=dict)
     checks: bool = False
+    packing: int = 0  # of the suite "packed", 0 for "shamir"
 
 
 USUAL = Committee()
@@ -246,7 +247,8 @@ def plan_of(committee: Committee, *, vote: bool) -> Plan:
     """Return what all rounds of a stage share."""
     return Plan(
         job="sum",
-        suite="shamir",
+        suite="packed" if committee.packing else "shamir",
+        packing=committee.packing,
         field="p61",
         fraction_bits=8,
         threshold=committee.threshold,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra import casting
-from infra.casting import plan_of
+from infra.casting import plan_of, terms_of
 from infra.config import ConfigError, FedAvgSettings, TableSettings, load_job
 from protocols.trust.sealing import CLASSICAL, HYBRID, suites
 
@@ -335,6 +335,44 @@ def test_checks_reach_every_round(folder: Path) -> None:
 
     assert plan_of(load_job(written(folder, text))).checks
     assert not plan_of(load_job(written(folder, FEDAVG))).checks
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what", "cure"),
+    [
+        ("minimum = 3", 'minimum = 3\n[secure_sum]\nsuite = "packed"', "missing", "1 or more"),
+        ("minimum = 3", "minimum = 3\n[secure_sum]\npacking = 2", "is for suite", "leave it out"),
+        (
+            "minimum = 3",
+            'minimum = 3\n[secure_sum]\nsuite = "packed"\npacking = 3',
+            "lets every single holder learn a part",
+            "packing 2 or less, or threshold 4 or more",
+        ),
+        (
+            "minimum = 3",
+            'minimum = 3\nvote = false\n[secure_sum]\nsuite = "packed"\npacking = 2',
+            "each further one learns one combination more of every 2 numbers",
+            "threshold 4 or more, or vote = true",
+        ),
+    ],
+)
+def test_packing_that_this_federation_cannot_have_is_explained(
+    folder: Path, old: str, new: str, what: str, cure: str
+) -> None:
+    problem = only_problem(folder, FEDAVG, old, new)
+
+    assert problem.startswith("secure_sum.packing: ")
+    assert what in problem
+    assert cure in problem
+
+
+def test_packing_reaches_every_round_and_what_the_actors_demand_of_it(folder: Path) -> None:
+    text = FEDAVG.replace("minimum = 3", 'minimum = 3\n[secure_sum]\nsuite = "packed"\npacking = 2')
+    packed, usual = load_job(written(folder, text)), load_job(written(folder, FEDAVG))
+
+    assert (plan_of(packed).suite, plan_of(packed).packing) == ("packed", 2)
+    assert (plan_of(usual).suite, plan_of(usual).packing) == ("shamir", 0)
+    assert (terms_of(packed).privacy, terms_of(usual).privacy) == (1, 2)
 
 
 def test_faults_reach_every_round_with_the_quorum_that_they_need(folder: Path) -> None:

@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.codec import Undecodable, canonical, parse
-from protocols.round_config import Roster, RoundConfig, majority, threshold_faults
+from protocols.round_config import (
+    Roster,
+    RoundConfig,
+    majority,
+    packing_faults,
+    threshold_faults,
+)
 
 USUAL: dict[str, Any] = {
     "job": "sum",
@@ -34,6 +40,7 @@ USUAL: dict[str, Any] = {
     "state": bytes(32),
     "roster": bytes(32),
     "checks": False,
+    "packing": 0,
 }
 OTHER: dict[str, Any] = {
     "job": "other",
@@ -119,6 +126,47 @@ def test_numbers_that_make_no_sense_are_named(changes: dict[str, Any], text: str
 
 
 @pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"packing": 1}, "packing 1 is only for the suite packed"),
+        ({"suite": "packed"}, 'packing 0 packs nothing; use 1 or more, or suite = "shamir"'),
+        (
+            {"suite": "packed", "packing": 3},
+            "packing 3 with threshold 3 lets every single holder learn a part of each vector: of 3 "
+            "shares that open 3 numbers at once, only 3 - 3 may be known without telling anything; "
+            "use packing 2 or less, or threshold 4 or more",
+        ),
+        (
+            {
+                "suite": "packed",
+                "packing": 4,
+                "holders": 10,
+                "threshold": 5,
+                "faults": 2,
+                "quorum": 7,
+            },
+            "with packing 4 and threshold 5 only 1 holders learn nothing: each further one learns "
+            "one combination more of every 4 numbers, until 5 know all; 2 that lie would learn a "
+            "part; use packing 3 or less, or threshold 6 or more",
+        ),
+        (
+            {"suite": "packed", "packing": 2, "vote": False},
+            "two different sums of one round can both be learnt in part; use threshold 4 or more",
+        ),
+        (
+            {"suite": "packed", "packing": 1, "faults": 1, "threshold": 4},
+            "threshold 4 with faults = 1 needs 6 holders",
+        ),
+    ],
+)
+def test_packing_that_makes_no_sense_is_named_with_the_ramp(
+    changes: dict[str, Any], text: str
+) -> None:
+    with pytest.raises(ValueError, match=text):
+        config(**changes)
+
+
+@pytest.mark.parametrize(
     "changes",
     [
         {"minimum": 2},
@@ -199,6 +247,30 @@ def test_whatever_keeps_the_inequalities_is_taken() -> None:
         assert bool(threshold_faults(**size)) != fine, size
 
 
+def test_no_group_that_may_lie_or_voted_otherwise_learns_a_part_of_packed_shares() -> None:
+    for size in sizes(9):
+        if threshold_faults(**size):
+            continue
+        n, f, t = size["holders"], size["faults"], size["threshold"]
+        rest = {"holders": n, "faults": f, "threshold": t, "vote": size["vote"]}
+        for packing in range(t + 2):
+            nothing = t - packing
+            # Of two groups that each learn a part, without votes, one honest holder is in both.
+            meet = size["vote"] or 2 * (nothing + 1) - n > f
+            fine = packing >= 1 and nothing >= 1 and nothing >= f and meet
+
+            assert bool(packing_faults(**rest, packing=packing)) != fine, (size, packing)
+            if fine:
+                packed = config(suite="packed", packing=packing, **size)
+                assert packed.privacy() == nothing
+        # With one secret in a polynomial the rules are those of any threshold.
+        assert not packing_faults(**rest, packing=1)
+
+
+def test_of_shamirs_shares_all_but_one_of_the_threshold_tell_nothing() -> None:
+    assert config(threshold=3).privacy() == 2
+
+
 @given(holders=st.integers(1, 64), faults=st.integers(0, 21))
 def test_a_majority_is_the_smallest_quorum_that_meets_every_other(
     holders: int, faults: int
@@ -227,7 +299,7 @@ def test_a_round_with_checks_needs_more_than_its_threshold() -> None:
 # --- the id ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [field for field in USUAL if field != "suite"])
+@pytest.mark.parametrize("name", [field for field in USUAL if field in OTHER and field != "suite"])
 def test_every_field_changes_the_id_of_the_round(name: str) -> None:
     assert set(USUAL) == set(RoundConfig.__struct_fields__)
     changed = config(**{name: OTHER[name]})
@@ -242,6 +314,15 @@ def test_the_suite_is_in_the_bytes_that_the_id_is_made_of() -> None:
 def test_rounds_without_checks_have_the_ids_that_they_had_before_there_were_any() -> None:
     assert b"checks" not in canonical(config())
     assert b"checks" in canonical(config(checks=True))
+
+
+def test_packing_is_in_the_bytes_of_packed_rounds_only() -> None:
+    packed = config(suite="packed", packing=1)
+
+    assert b"packing" not in canonical(config())
+    assert b"packing" in canonical(packed)
+    assert packed.cid() != config(suite="packed", packing=2).cid()
+    assert parse(canonical(packed), RoundConfig) == packed
 
 
 def test_equal_rounds_have_equal_ids() -> None:

@@ -7,7 +7,7 @@ import asyncio
 from protocols.effects import CombineShares
 from protocols.errors import Misuse
 from protocols.secagg.agreed import trainers_of
-from protocols.secagg.chunks import chosen_streams, chunk_count
+from protocols.secagg.chunks import chosen_streams, chunk_count, written_out
 from protocols.secagg.coin import Values
 from protocols.secagg.degree_check import masked
 from protocols.secagg.suites import SUITES
@@ -43,7 +43,8 @@ def _add(
     config, coin = effect.config, effect.coin
     if not payloads:
         raise Misuse("combined no shares")
-    values = SUITES[config.suite].combine(config, coin, index, payloads)
+    shares = [written_out(config, index, payload) for payload in payloads]
+    values = SUITES[config.suite].combine(config, coin, index, shares)
     return [coin.plus(total, value) for total, value in zip(totals, values, strict=True)]
 
 

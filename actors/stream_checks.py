@@ -12,6 +12,7 @@ from protocols.codec import Undecodable
 from protocols.effects import CheckStream, StoreChunk
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import chunk_count
+from protocols.secagg.seeds import is_seed
 from protocols.secagg.suites import SUITES
 
 from .ports import Offload, Spool, StorageFailed
@@ -41,10 +42,9 @@ class _Course:
     def take(self, config: RoundConfig, chunks: Iterable[bytes]) -> None:
         """Take in the chunks from `next` on."""
         for chunk in chunks:
-            masks = self.next == chunk_count(config)
-            self.next += 1
+            index, self.next = self.next, self.next + 1
             self.digest.update(chunk)
-            self.ok = self.ok and _holds_residues(config, chunk, masks=masks)
+            self.ok = self.ok and _holds_residues(config, index, chunk)
 
 
 class StreamChecks:
@@ -111,12 +111,12 @@ class StreamChecks:
         return await self._spool.get(stream, index) if known is None else known.payload
 
 
-def _holds_residues(config: RoundConfig, chunk: bytes, *, masks: bool) -> bool:
+def _holds_residues(config: RoundConfig, index: int, chunk: bytes) -> bool:
     suite = SUITES[config.suite]
     try:
-        if masks:
+        if index == chunk_count(config):
             suite.masks(config, chunk)
-        else:
+        elif not is_seed(config, chunk, suite.payload_bytes(config, index)):  # any seed will do
             suite.add(config, None, chunk)
     except Undecodable:
         return False

@@ -141,6 +141,7 @@ def plan_of(job: Job) -> Plan:
         job=job.name,
         suite=secure_sum.suite,
         packing=secure_sum.packing,
+        seeds=secure_sum.seeds,
         field=secure_sum.field,
         fraction_bits=secure_sum.fraction_bits,
         threshold=federation.threshold,

@@ -70,6 +70,8 @@ class RoundConfig(
             left out of the bytes where they are not.
         packing: k, secrets in one polynomial; only of the suite "packed", and else 0 and left out
             of the bytes.
+        seeds: whether `privacy()` shares of each trainer travel as seeds; left out of the bytes
+            where they do not.
     """
 
     job: Name
@@ -92,6 +94,7 @@ class RoundConfig(
     roster: Digest
     checks: bool = False
     packing: Annotated[int, msgspec.Meta(ge=0, le=62)] = 0
+    seeds: bool = False
 
     def __post_init__(self) -> None:
         wrong = threshold_faults(

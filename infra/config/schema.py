@@ -260,6 +260,12 @@ class SecureSum(Section):
         "nothing",
     )
     packing: int = Field(0, ge=0, le=62, examples=[2])  # its rule needs the threshold
+    seeds: bool = Field(
+        False,
+        examples=["true"],
+        description="send some shares of each owner as seeds of 32 bytes, to other holders each "
+        "time: shorter uploads, the same sums",
+    )
     field: Literal["p31", "p61"] = Field("p61", examples=['"p61"'])
     fraction_bits: int = Field(30, ge=0, le=60, examples=[30])
     largest_weight: int = Field(1_000_000, ge=1, le=2**40, examples=[1_000_000])

@@ -65,6 +65,7 @@ class Plan:
     faults: int = 0
     checks: bool = False
     packing: int = 0  # only of the suite "packed"
+    seeds: bool = False
     epoch: int = 0  # of the signed roster, 0 where there is none
 
 
@@ -235,6 +236,7 @@ class Coordinating:
             roster=self._roster.digest(),
             checks=plan.checks,
             packing=plan.packing,
+            seeds=plan.seeds,
         )
 
     def _began(self) -> Report:

@@ -17,6 +17,7 @@ from .judging import Committee
 from .kernels import KERNELS
 from .packed import reconstruct_packed, secret_points, split_packed
 from .prg import residues, stream_info
+from .seeds import protected_with_seeds
 from .shamir import split
 
 
@@ -66,6 +67,9 @@ class PackedSuite:
         if values.shape != (length,):
             raise Misuse(f"chunk {chunk} has {length} values, not {values.shape}")
         secrets, privacy = self._rows(config, values), config.privacy()
+        if config.seeds:
+            points = secret_points(config.packing)
+            return protected_with_seeds(config, points, secrets, seed, chunk)
         info = stream_info(suite=self.name, cid=config.cid(), purpose="given shares", index=chunk)
         randoms = residues(field, seed, info, privacy * secrets.shape[1])
         randoms = randoms.reshape(privacy, secrets.shape[1])

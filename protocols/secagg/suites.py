@@ -19,6 +19,7 @@ from .judging import Committee
 from .kernels import KERNELS
 from .packed_suite import PackedSuite
 from .prg import residues, stream_info
+from .seeds import protected_with_seeds
 from .shamir import reconstruct, split
 
 
@@ -63,8 +64,9 @@ class Suite(Protocol):
             chunk: number of the chunk, from 0.
 
         Returns:
-            One payload for each holder, in the order of their places. Equal arguments give
-            equal bytes, so a retry sends what was sent.
+            One payload for each holder, in the order of their places; in rounds with `seeds`
+            some are seeds, which `chunks.written_out` makes words of for all that follows.
+            Equal arguments give equal bytes, so a retry sends what was sent.
 
         Raises:
             Misuse: values of a wrong length, type or size, or a seed of a wrong length.
@@ -214,6 +216,9 @@ class ShamirSuite:
         field, length = _field(config), self.chunk_length(config, chunk)
         if values.shape != (length,):
             raise Misuse(f"chunk {chunk} has {length} values, not {values.shape}")
+        if config.seeds:
+            secrets = field.encode(values)[np.newaxis]
+            return protected_with_seeds(config, (0,), secrets, seed, chunk)
         info = stream_info(suite=self.name, cid=config.cid(), purpose="coefficients", index=chunk)
         random_rows = config.threshold - 1
         coefficients = residues(field, seed, info, random_rows * length)

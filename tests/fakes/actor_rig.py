@@ -238,6 +238,7 @@ class Committee:
     dealers: Mapping[str, type[Trainer]] = field(default_factory=dict)
     checks: bool = False
     packing: int = 0  # of the suite "packed", 0 for "shamir"
+    seeds: bool = False
 
 
 USUAL = Committee()
@@ -249,6 +250,7 @@ def plan_of(committee: Committee, *, vote: bool) -> Plan:
         job="sum",
         suite="packed" if committee.packing else "shamir",
         packing=committee.packing,
+        seeds=committee.seeds,
         field="p61",
         fraction_bits=8,
         threshold=committee.threshold,

@@ -375,6 +375,13 @@ def test_packing_reaches_every_round_and_what_the_actors_demand_of_it(folder: Pa
     assert (terms_of(packed).privacy, terms_of(usual).privacy) == (1, 2)
 
 
+def test_seeds_reach_every_round(folder: Path) -> None:
+    text = FEDAVG.replace("minimum = 3", "minimum = 3\n[secure_sum]\nseeds = true")
+
+    assert plan_of(load_job(written(folder, text))).seeds
+    assert not plan_of(load_job(written(folder, FEDAVG))).seeds
+
+
 def test_faults_reach_every_round_with_the_quorum_that_they_need(folder: Path) -> None:
     usual = plan_of(load_job(written(folder, FEDAVG)))
     lying = plan_of(

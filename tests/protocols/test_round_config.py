@@ -41,6 +41,7 @@ USUAL: dict[str, Any] = {
     "roster": bytes(32),
     "checks": False,
     "packing": 0,
+    "seeds": False,
 }
 OTHER: dict[str, Any] = {
     "job": "other",
@@ -62,6 +63,7 @@ OTHER: dict[str, Any] = {
     "state": b"\x01" + bytes(31),
     "roster": bytes(31) + b"\x01",
     "checks": True,
+    "seeds": True,
 }
 
 
@@ -323,6 +325,11 @@ def test_packing_is_in_the_bytes_of_packed_rounds_only() -> None:
     assert b"packing" in canonical(packed)
     assert packed.cid() != config(suite="packed", packing=2).cid()
     assert parse(canonical(packed), RoundConfig) == packed
+
+
+def test_seeds_are_in_the_bytes_of_rounds_with_seeds_only() -> None:
+    assert b"seeds" not in canonical(config())
+    assert b"seeds" in canonical(config(seeds=True))
 
 
 def test_equal_rounds_have_equal_ids() -> None:

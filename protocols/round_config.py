@@ -130,10 +130,6 @@ class RoundConfig(
         """Return the round's id: the SHA-256 of its canonical bytes."""
         return hashlib.sha256(canonical(self)).digest()
 
-    def privacy(self) -> int:
-        """Return T: so many holders learn nothing of a vector from their shares."""
-        return self.threshold - max(self.packing, 1)
-
     def holders_needed(self) -> int:
         """Return how many holders this round can't do without."""
         needed = holders_needed(
@@ -141,6 +137,10 @@ class RoundConfig(
         )
         # The values of t holders always fit one polynomial.
         return max(needed, self.threshold + 1) if self.checks else needed
+
+    def privacy(self) -> int:
+        """Return T: so many holders learn nothing of a vector from their shares."""
+        return self.threshold - max(self.packing, 1)
 
     def answers_needed(self) -> int:
         """Return how many answers open a sum: among fewer, f false ones could pass for true."""

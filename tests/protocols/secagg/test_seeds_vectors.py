@@ -17,7 +17,9 @@ from protocols.secagg.seeds import seeded_places
 from protocols.secagg.suites import SUITES
 
 
-@pytest.fixture(params=list(product(make_seeds.SHAPES, make_seeds.PRIMES)), ids="-".join, scope="module")
+@pytest.fixture(
+    params=list(product(make_seeds.SHAPES, make_seeds.PRIMES)), ids="-".join, scope="module"
+)
 def known(request):
     suite, field = request.param
     path = Path(make_seeds.__file__).with_name(f"{suite}_seeds_{field}.json")

@@ -60,7 +60,7 @@ def p_of_chance(name: str, views: list[tuple[np.ndarray, np.ndarray]]) -> float:
 def shares_of(round_of, suite: str, name: str, secret: int) -> list[np.ndarray]:
     packing = SHAPES[suite].get("packing", 1)
     config = round_of(
-        suite=suite.split()[0],
+        suite=suite.split(maxsplit=1)[0],
         field=name,
         dimension=SHARINGS * packing,
         chunk_bytes=4 * 2**20,

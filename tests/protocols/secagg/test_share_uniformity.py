@@ -31,7 +31,7 @@ each_secret = pytest.mark.parametrize("secret", [-1, 0, 1, 12345, -(2**29), 2**3
 
 
 def round_with(round_of, suite: str, name: str, **changes):
-    kind, packing = suite.split()[0], SHAPES[suite].get("packing", 1)
+    kind, packing = suite.split(maxsplit=1)[0], SHAPES[suite].get("packing", 1)
     usual = {
         "suite": kind,
         "field": name,

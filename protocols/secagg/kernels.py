@@ -25,7 +25,7 @@ _M31_WORD = np.uint32(P31.modulus)
 _M61, _S61 = np.uint64(P61.modulus), np.uint64(61)
 _LOW32, _S32 = np.uint64(2**32 - 1), np.uint64(32)
 _LOW29, _S29 = np.uint64(2**29 - 1), np.uint64(29)
-_S3 = np.uint64(3)
+_LOW31, _LOW30, _S30, _S1 = np.uint64(2**31 - 1), np.uint64(2**30 - 1), np.uint64(30), np.uint64(1)
 
 Loop = TypeVar("Loop", bound=Callable[..., object])
 
@@ -92,9 +92,11 @@ def _reduce31(accumulator: NDArray[np.uint64], out: Residues) -> None:
         out[j] = _reduced31(_fold31(accumulator[j]))
 
 
-def _padded31(weights: Sequence[Sequence[int]]) -> Residues:
+def _padded(
+    weights: Sequence[Sequence[int]], step: int, word: type[np.unsignedinteger]
+) -> Residues:
     terms = len(weights[0])
-    padded = np.zeros((len(weights), -(-terms // 3) * 3), dtype=np.uint32)
+    padded = np.zeros((len(weights), -(-terms // step) * step), dtype=word)
     padded[:, :terms] = weights
     return padded
 
@@ -103,7 +105,7 @@ def _split31(rows: Residues, holders: int) -> Residues:
     t, d = rows.shape
     powers = [[pow(point, k, P31.modulus) for k in range(t)] for point in range(1, holders + 1)]
     shares = np.empty((holders, d), dtype=np.uint32)
-    _combine31(_padded31(powers), rows, shares)
+    _combine31(_padded(powers, 3, _U32), rows, shares)
     return shares
 
 
@@ -114,12 +116,12 @@ def _sum31(weights: Sequence[int], rows: Residues) -> Residues:
 
 def _times31(matrix: Sequence[Sequence[int]], rows: Residues) -> Residues:
     product = np.empty((len(matrix), rows.shape[1]), dtype=np.uint32)
-    _combine31(_padded31(matrix), rows, product)
+    _combine31(_padded(matrix, 3, _U32), rows, product)
     return product
 
 
 # --- p61 ------------------------------------------------------------------------------
-# Halves of 32 and 29 bits: 2^32 · m = (m >> 29) + ((m mod 2^29) << 32) modulo p.
+# For small points, halves of 32 and 29 bits: 2^32 · m = (m >> 29) + ((m mod 2^29) << 32) modulo p.
 
 
 @_compiled
@@ -159,22 +161,32 @@ def _horner61(rows: Residues, out: Residues) -> None:
 
 @_compiled
 def _combine61(weights: Residues, rows: Residues, out: Residues) -> None:
-    # weights (m, t), rows (t, d), out (m, d): five terms of at most 2^61 or so fit in 64 bits.
-    t, d = rows.shape
+    # weights (m, T), T a multiple of four, zero from the t-th column; rows (t, d); out (m, d).
+    # Halves of 31 and 30 bits: of four terms `low` and `middle` stay below 2^64, `high` below
+    # 2^62, and 2^31 · m = (m >> 30) + ((m mod 2^30) << 31), 2^62 = 2 modulo p.
+    last, d = rows.shape[0] - 1, rows.shape[1]
     for start in range(0, d, BLOCK):
         stop = min(start + BLOCK, d)
         for i in range(weights.shape[0]):
             total = out[i, start:stop]
             for j in range(stop - start):
                 total[j] = 0
-            for k in range(t):
-                row = rows[k, start:stop]
-                w0, w1 = weights[i, k] & _LOW32, weights[i, k] >> _S32
+            for k in range(0, weights.shape[1], 4):
+                a0, a1 = weights[i, k] & _LOW31, weights[i, k] >> _S31
+                b0, b1 = weights[i, k + 1] & _LOW31, weights[i, k + 1] >> _S31
+                c0, c1 = weights[i, k + 2] & _LOW31, weights[i, k + 2] >> _S31
+                d0, d1 = weights[i, k + 3] & _LOW31, weights[i, k + 3] >> _S31
+                x, y = rows[k, start:stop], rows[min(k + 1, last), start:stop]
+                z, w = rows[min(k + 2, last), start:stop], rows[min(k + 3, last), start:stop]
                 for j in range(stop - start):
-                    r0, r1 = row[j] & _LOW32, row[j] >> _S32
-                    middle = r1 * w0 + r0 * w1
-                    high = ((r1 * w1) << _S3) + (middle >> _S29) + ((middle & _LOW29) << _S32)
-                    total[j] = _fold61(total[j] + high + _fold61(r0 * w0))
+                    x0, x1, y0, y1 = x[j] & _LOW31, x[j] >> _S31, y[j] & _LOW31, y[j] >> _S31
+                    z0, z1, w0, w1 = z[j] & _LOW31, z[j] >> _S31, w[j] & _LOW31, w[j] >> _S31
+                    low = x0 * a0 + y0 * b0 + z0 * c0 + w0 * d0
+                    middle = x0 * a1 + x1 * a0 + y0 * b1 + y1 * b0
+                    middle += z0 * c1 + z1 * c0 + w0 * d1 + w1 * d0
+                    high = x1 * a1 + y1 * b1 + z1 * c1 + w1 * d1
+                    carried = (middle >> _S30) + ((middle & _LOW30) << _S31) + (high << _S1)
+                    total[j] = _fold61(total[j] + _fold61(low) + carried)
             for j in range(stop - start):
                 total[j] = _reduced61(total[j])
 
@@ -198,7 +210,7 @@ def _sum61(weights: Sequence[int], rows: Residues) -> Residues:
 
 def _times61(matrix: Sequence[Sequence[int]], rows: Residues) -> Residues:
     product = np.empty((len(matrix), rows.shape[1]), dtype=np.uint64)
-    _combine61(np.array(matrix, dtype=np.uint64), rows, product)
+    _combine61(_padded(matrix, 4, _U64), rows, product)
     return product
 
 

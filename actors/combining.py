@@ -7,7 +7,12 @@ import asyncio
 from protocols.effects import CombineShares
 from protocols.errors import Misuse
 from protocols.secagg.agreed import trainers_of
-from protocols.secagg.chunks import chosen_streams, chunk_count, share_chunk_count
+from protocols.secagg.chunks import (
+    chosen_streams,
+    chunk_count,
+    share_chunk_count,
+    written_out,
+)
 from protocols.secagg.coin import Values
 from protocols.secagg.combinations import Combination, relations_of
 from protocols.secagg.suites import SUITES
@@ -50,6 +55,7 @@ def _add(
     if not payloads:
         raise Misuse("combined no shares")
     config = effect.config
-    values = SUITES[config.suite].combine(config, effect.coin, index, payloads)
-    for one, value, payload in zip(combined, values, payloads, strict=True):
-        one.add(index, value, payload)
+    shares = [written_out(config, index, payload) for payload in payloads]
+    values = SUITES[config.suite].combine(config, effect.coin, index, shares)
+    for one, value, share in zip(combined, values, shares, strict=True):
+        one.add(index, value, share)

@@ -13,7 +13,7 @@ from protocols.effects import Answer, CombineShares, Effect, SumShares
 from protocols.errors import Misuse
 from protocols.messages import AnswerChunk, AnswerHeader, ShareChunk, Wire
 from protocols.round_config import Roster, RoundConfig
-from protocols.secagg.chunks import answer_stream, chosen_streams, chunk_count
+from protocols.secagg.chunks import answer_stream, chosen_streams, chunk_count, written_out
 from protocols.secagg.coin import Values
 from protocols.secagg.holding import Holding
 from protocols.secagg.sets import set_digest
@@ -139,7 +139,8 @@ class ShareHolder(Actor):
         for first in range(0, len(streams), _AT_ONCE):
             some = streams[first : first + _AT_ONCE]
             shares = await asyncio.gather(*(spool.get(stream, index) for stream in some))
-            total = await offload.run(_add_all, config, total, shares)
+            words = await offload.run(_written_out, config, index, shares)
+            total = await offload.run(_add_all, config, total, words)
         if total is None:
             raise Misuse("summed an empty set")
         return total
@@ -157,6 +158,10 @@ class ShareHolder(Actor):
         except StorageFailed:
             log.exception("%s: can't answer in round %d", self.name, effect.config.number)
         return list
+
+
+def _written_out(config: RoundConfig, index: int, shares: list[bytes]) -> list[bytes]:
+    return [written_out(config, index, share) for share in shares]
 
 
 def _add_all(

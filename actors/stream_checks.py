@@ -18,6 +18,7 @@ from protocols.secagg.chunks import (
     is_bulk,
     share_chunk_count,
 )
+from protocols.secagg.seeds import is_seed
 from protocols.secagg.suites import SUITES
 from protocols.secagg.tails import hashed, holds_residues
 
@@ -77,7 +78,8 @@ class _Course:
     def _add(self, config: RoundConfig, chunk: bytes) -> None:
         suite = SUITES[config.suite]
         if not self.bulk:
-            suite.add(config, None, chunk)
+            if not is_seed(config, chunk, suite.payload_bytes(config, self.next)):
+                suite.add(config, None, chunk)  # any seed will do
         elif suite.bulk is None:
             raise Misuse(f"the suite {config.suite} has no bulk to be checked")
         else:

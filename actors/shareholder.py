@@ -13,7 +13,7 @@ from protocols.effects import Answer, CombineShares, Effect, SumShares
 from protocols.errors import Misuse
 from protocols.messages import AnswerChunk, AnswerHeader, ShareChunk, Wire
 from protocols.round_config import Roster, RoundConfig
-from protocols.secagg.chunks import answer_stream, chosen_streams, chunk_count, written_out
+from protocols.secagg.chunks import answer_stream, chosen_streams, chunk_count, words_of
 from protocols.secagg.coin import Values
 from protocols.secagg.holding import Holding
 from protocols.secagg.sets import set_digest
@@ -138,9 +138,9 @@ class ShareHolder(Actor):
         total: NDArray[np.uint64] | None = None
         for first in range(0, len(streams), _AT_ONCE):
             some = streams[first : first + _AT_ONCE]
-            shares = await asyncio.gather(*(spool.get(stream, index) for stream in some))
-            words = await offload.run(_written_out, config, index, shares)
-            total = await offload.run(_add_all, config, total, words)
+            chunks = await asyncio.gather(*(spool.get(stream, index) for stream in some))
+            shares = await offload.run(_words, config, index, chunks)
+            total = await offload.run(_add_all, config, total, shares)
         if total is None:
             raise Misuse("summed an empty set")
         return total
@@ -160,8 +160,8 @@ class ShareHolder(Actor):
         return list
 
 
-def _written_out(config: RoundConfig, index: int, shares: list[bytes]) -> list[bytes]:
-    return [written_out(config, index, share) for share in shares]
+def _words(config: RoundConfig, index: int, chunks: list[bytes]) -> list[bytes]:
+    return [words_of(config, index, chunk) for chunk in chunks]
 
 
 def _add_all(

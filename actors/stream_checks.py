@@ -7,6 +7,7 @@ import hashlib
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Self
 
 from protocols.codec import Undecodable
 from protocols.effects import CheckStream, StoreChunk
@@ -16,7 +17,9 @@ from protocols.secagg.chunks import (
     bulk_chunk_count,
     chunk_count,
     is_bulk,
+    is_share,
     share_chunk_count,
+    without_salt,
 )
 from protocols.secagg.seeds import is_seed
 from protocols.secagg.suites import SUITES
@@ -34,11 +37,17 @@ class _Course:
     """How far a stream was looked through: up to `next`, and which chunks beyond are stored."""
 
     bulk: bool
+    share: bool
     next: int = 0
     ok: bool = True
     digest: hashlib._Hash = field(default_factory=hashlib.sha256)
     tail: hashlib._Hash = field(default_factory=hashlib.sha256)
     ahead: set[int] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, stream: str) -> Self:
+        """Return the beginning of a stream's."""
+        return cls(is_bulk(stream), is_share(stream))
 
     def turn(self) -> list[int]:
         """Return the chunks whose turn it is, a few at a time, and count them as taken."""
@@ -78,8 +87,10 @@ class _Course:
     def _add(self, config: RoundConfig, chunk: bytes) -> None:
         suite = SUITES[config.suite]
         if not self.bulk:
-            if not is_seed(config, chunk, suite.payload_bytes(config, self.next)):
-                suite.add(config, None, chunk)  # any seed will do
+            part = without_salt(config, self.next, chunk) if self.share else chunk
+            size = suite.payload_bytes(config, self.next)
+            if not (self.share and is_seed(config, part, size)):  # any seed will do
+                suite.add(config, None, part)
         elif suite.bulk is None:
             raise Misuse(f"the suite {config.suite} has no bulk to be checked")
         else:
@@ -114,7 +125,7 @@ class StreamChecks:
 
         It is in the spool by now. Raises `StorageFailed`.
         """
-        course = self._courses.pop(effect.stream, None) or _Course(is_bulk(effect.stream))
+        course = self._courses.pop(effect.stream, None) or _Course.of(effect.stream)
         config = effect.config
         count = share_chunk_count(config) if effect.masks else chunk_count(config)
         if course.bulk:
@@ -132,7 +143,7 @@ class StreamChecks:
 
     async def _go_on(self, stream: str, coming: Mapping[int, StoreChunk]) -> None:
         if 0 in coming:
-            self._courses[stream] = _Course(is_bulk(stream))
+            self._courses[stream] = _Course.of(stream)
         course = self._courses.get(stream)
         if course is None:
             return  # begun before a restart

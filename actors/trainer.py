@@ -16,11 +16,12 @@ from protocols.errors import Misuse, Unfit
 from protocols.messages import Announce, ContributionHeader, ShareChunk, Wire
 from protocols.reports import OwnerTrouble
 from protocols.round_config import Roster, RoundConfig
-from protocols.secagg.chunks import chunk_count, share_size, upload_stream
+from protocols.secagg.chunks import chunk_count, is_salted, share_size, upload_stream
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.field import Residues
+from protocols.secagg.salts import salted, salts_of
 from protocols.secagg.suites import SUITES
-from protocols.secagg.tail_dealing import deal_tails, salts_of
+from protocols.secagg.tail_dealing import deal_tails
 from protocols.secagg.tails import cut
 
 from .actor import Actor, Decide, Ports
@@ -121,6 +122,8 @@ class Trainer(Actor):
         for chunk in range(chunk_count(config)):
             values = await offload.run(encoded, chunk)
             payloads = await self._shares(config, values, seed, chunk)
+            if is_salted(config, chunk):
+                payloads = salted(config, seed, payloads)
             await offload.run(_update, digests, payloads)
             await self._spool(announce, chunk, payloads)
         tails = None

@@ -98,10 +98,9 @@ def config_of(way: Way, trainers: int, values: int) -> RoundConfig:
 
 def contribution(config: RoundConfig, vector: NDArray[np.float64], seed: bytes) -> list[Any]:
     """Return what a trainer sends, by chunk and holder."""
-    suite, fixed_point = SUITES[config.suite], FixedPoint.of(config)
-    step, pieces = suite.chunk_values(config), []
+    suite, fixed_point, pieces = SUITES[config.suite], FixedPoint.of(config), []
     for chunk in range(suite.chunks(config)):
-        part = fixed_point.encode(vector[chunk * step : (chunk + 1) * step])
+        part = fixed_point.encode(vector[suite.covers(config, chunk)])
         pieces.append(suite.protect(config, part, seed, chunk))
     return pieces
 
@@ -136,11 +135,11 @@ def rate(values: int) -> dict[str, float]:
     """Return how many integers a second are shared and opened, 3 of 5, on one thread."""
     config, suite = config_of(WAYS["shamir"], 3, values), SUITES["shamir"]
     integers = np.arange(values, dtype=np.int64) - values // 2
-    step, seconds = suite.chunk_values(config), []
+    seconds = []
     for turn in range(6):
         began = time.thread_time()
         for chunk in range(suite.chunks(config)):
-            part = integers[chunk * step : (chunk + 1) * step]
+            part = integers[suite.covers(config, chunk)]
             shares = suite.protect(config, part, turn.to_bytes(32, "big"), chunk)
             opened = suite.open(config, {place: shares[place] for place in (1, 3, 4)})
             if not np.array_equal(opened, part):

@@ -102,7 +102,8 @@ async def first_state(job: Job) -> State:
     algorithm = _algorithm(job)
     if isinstance(algorithm, Phased | Probe):
         return algorithm.start()
-    spec = work_spec(job, job.owners[0])
+    # The coordinator's own model, whatever the owner at hand takes part in.
+    spec = msgspec.structs.replace(work_spec(job, job.owners[0]), refused="")
     if isinstance(job.learning, TorchSettings) and job.learning.start is not None:
         spec = msgspec.structs.replace(spec, start=str(job.learning.start.resolve()))
     state = await _initial_model(spec)

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from infra.rabbitmq.link import LinkChange, LinkState
 from infra.run_log import RunLog, as_json, plain
+from protocols.learning.fits import short
 from protocols.reports import (
     ActorRestarted,
     AnswersJudged,
@@ -269,9 +270,7 @@ def _lines(event: Event, log: RunLog) -> Iterator[Text]:
 
 
 def _round_line(event: StateUpdated, log: RunLog) -> Text:
-    metrics = "  ".join(f"{name} {value:.4f}" for name, value in event.metrics.items())
-    if any(abs(value) < 1e-3 or abs(value) >= 1e5 for value in event.metrics.values()):
-        metrics = "  ".join(f"{name} {value:.4g}" for name, value in event.metrics.items())
+    metrics = "  ".join(f"{name} {short(value)}" for name, value in event.metrics.items())
     return Text(f"round {event.number:>4}  {len(log.survivors)} survivors  {metrics}".rstrip())
 
 

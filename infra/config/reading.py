@@ -97,7 +97,7 @@ class Reading:
         secure_sum = self._section("secure_sum", SecureSum)
         self._suite()
         limits = self._section("limits", Limits)
-        columns = self._columns(learning)
+        columns = self._columns()
         owners = self._owners()
         if self.problems or not (general and learning and federation and secure_sum and limits):
             return None
@@ -181,7 +181,7 @@ class Reading:
             self.known["data.columns"] = built.columns()
         return settings
 
-    def _columns(self, learning: object) -> tuple[AgreedColumn, ...]:
+    def _columns(self) -> tuple[AgreedColumn, ...]:
         """Return the schema of the file, each column of it looked at beside its use."""
         tables = self._document.get("column", [])
         if not isinstance(tables, list):

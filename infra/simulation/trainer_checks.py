@@ -11,13 +11,12 @@ from protocols.messages import ContributionHeader, ShareChunk, Wire
 from protocols.records import Contributed
 from protocols.reports import TookPart
 from protocols.round_config import RoundConfig
-from protocols.secagg.chunks import has_bulk
+from protocols.secagg.chunks import has_bulk, is_salted
 from protocols.secagg.fixed_point import FixedPoint
 from protocols.secagg.prg import SEED_BYTES
+from protocols.secagg.salts import SALT_BYTES, salted, salts_of
 from protocols.secagg.sets import contribution_digest
 from protocols.secagg.suites import SUITES
-from protocols.secagg.tail_dealing import salts_of
-from protocols.secagg.tails import SALT_BYTES
 
 from .box_checks import BoxChecks
 from .ghost import Ghost, Rule
@@ -131,6 +130,8 @@ class TrainerChecks:
             shares = _tails(config, seed)
         else:
             shares = suite.protect(config, values[suite.covers(config, index)], seed, index)
+            if is_salted(config, index):
+                shares = salted(config, seed, shares)
         return shares[roster.holders.index(to)]
 
     def _job(self, host: str) -> str:

@@ -43,12 +43,18 @@ class ParquetFile:
     @contextmanager
     def _reading(self) -> Iterator[Any]:
         try:
-            from pyarrow import ArrowException  # noqa: PLC0415  # an extra, and heavy
+            from pyarrow import (  # noqa: PLC0415  # an extra, and heavy
+                ArrowException,
+                set_memory_pool,
+                system_memory_pool,
+            )
             from pyarrow.parquet import ParquetFile as Reader  # noqa: PLC0415
         except ModuleNotFoundError as error:
             if error.name != "pyarrow":
                 raise
             raise missing_library(self._path, "pyarrow", "parquet") from None
+        # Its own pools reserve far more than they use, which the limit of a child counts.
+        set_memory_pool(system_memory_pool())
         try:
             # Of a path, not a file, the library could think as of an address.
             with Path(self._path).open("rb") as content, Reader(content) as file:

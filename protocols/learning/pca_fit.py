@@ -60,7 +60,10 @@ class PcaFit:
         )
         loadings = [[short(float(value)) for value in row] for row in shown.T]
         table = coefficients(self.names, heads, loadings)
-        return "\n".join([heading(title, left, right), spread, table, *self.notes])
+        more = []
+        if len(shown) < len(self.components):
+            more = [f"the first {len(shown)} of {len(self.components)} components; --json has all"]
+        return "\n".join([heading(title, left, right), spread, table, *more, *self.notes])
 
     def to_json(self) -> dict[str, object]:
         """Return all numbers, ready for JSON."""

@@ -6,11 +6,13 @@ from protocols.messages import Contribution, ContributionHeader
 from protocols.round_config import RoundConfig
 
 from .field import FIELDS
+from .prg import SEED_BYTES
+from .salts import SALT_BYTES
 from .seeds import expanded, is_seed
 from .suites import SUITES
 from .tails import tail_bytes, tail_chunk_bytes, tail_chunks
 
-_BULK = "bulk"
+_BULK, _SHARE = "bulk", "share"
 
 
 def chunk_count(config: RoundConfig) -> int:
@@ -24,8 +26,23 @@ def share_chunk_count(config: RoundConfig) -> int:
 
 
 def share_size(config: RoundConfig) -> int:
-    """Return the bytes of one holder's share as words, its tail among them."""
-    return SUITES[config.suite].share_bytes(config) + tail_bytes(config)
+    """Return the bytes of one holder's share as words, its salt and its tail among them."""
+    salt = 0 if config.norm_bound else SALT_BYTES
+    return SUITES[config.suite].share_bytes(config) + salt + tail_bytes(config)
+
+
+def is_salted(config: RoundConfig, index: int) -> bool:
+    """Return whether a chunk of a share ends with the holder's salt.
+
+    Without it, who has t - 1 shares and a guess of the vector could make every other share, and
+    see by the digests in the header whether the guess is right. Tails have a salt of their own.
+    """
+    return not config.norm_bound and index == chunk_count(config) - 1
+
+
+def without_salt(config: RoundConfig, index: int, payload: bytes) -> bytes:
+    """Return what a chunk of a vector's share holds of the share."""
+    return payload[:-SALT_BYTES] if is_salted(config, index) else payload
 
 
 def has_bulk(config: RoundConfig) -> bool:
@@ -39,13 +56,18 @@ def bulk_chunk_count(config: RoundConfig) -> int:
     return 0 if bulk is None else bulk.chunks(config)
 
 
+def words_of(config: RoundConfig, index: int, stored: bytes) -> bytes:
+    """Return the words of a stored chunk of a share; see `written_out`."""
+    return written_out(config, index, without_salt(config, index, stored))
+
+
 def written_out(config: RoundConfig, index: int, payload: bytes) -> bytes:
     """Return a chunk of a share as words, whether it travelled as words or as a seed.
 
     Args:
         config: of the round.
         index: number of the chunk; none of the tail, which always travels as words.
-        payload: as it is stored.
+        payload: as `Suite.protect` made it, without a salt.
 
     Raises `Misuse` for a chunk that the round does not have. Memory O(chunk).
     """
@@ -71,9 +93,14 @@ def is_bulk(stream: str) -> bool:
     return stream.split("/")[1:2] == [_BULK]
 
 
+def is_share(stream: str) -> bool:
+    """Return whether this is the name of a stored share."""
+    return stream.split("/")[1:2] == [_SHARE]
+
+
 def share_stream(cid: bytes, trainer: str) -> str:
     """Name a holder's stored share of one trainer."""
-    return f"{cid.hex()}/share/{trainer}"
+    return f"{cid.hex()}/{_SHARE}/{trainer}"
 
 
 def answer_stream(cid: bytes, holder: str) -> str:
@@ -116,8 +143,9 @@ def answer_fault(config: RoundConfig, total_bytes: int, index: int, payload: byt
 def share_fault(config: RoundConfig, total_bytes: int, index: int, payload: bytes) -> str | None:
     """Say what is wrong with a chunk of a share, None if it fits the round."""
     chunks, size = _sizes(config, index, share_chunk_count(config))
-    if index < chunk_count(config) and is_seed(config, payload, size):
-        size = len(payload)
+    if index < chunk_count(config) and is_seed(config, without_salt(config, index, payload), size):
+        size = SEED_BYTES
+    size += SALT_BYTES * is_salted(config, index)
     return _fault((total_bytes, share_size(config)), index, payload, (chunks, size))
 
 

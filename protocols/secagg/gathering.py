@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from protocols.codec import Undecodable
-from protocols.effects import Effect, OpenSum, Report, Send
+from protocols.effects import Effect, OpenSum, Report, Send, StoreChunk
 from protocols.errors import Misuse, PeerViolation
 from protocols.messages import (
     Accepted,
@@ -211,10 +211,16 @@ class Gathering:
         effects = handler(sender, message, signature)
         if effects is None:
             return []
+        if isinstance(message, ShareChunk):
+            return self._after_bulk(now_s, sender, effects)
         self._patience.moved(now_s)
-        if isinstance(message, ShareChunk) and sender not in self._collected.excluded:
-            return effects  # nothing is complete before it is checked
         return effects + self._go_on(now_s)
+
+    def _after_bulk(self, now_s: float, sender: str, effects: list[Effect]) -> list[Effect]:
+        """Count what is new as progress; nothing is complete before it is checked."""
+        if any(isinstance(effect, StoreChunk) for effect in effects):
+            self._patience.moved(now_s)
+        return effects + (self._go_on(now_s) if sender in self._collected.excluded else [])
 
     def _handler(self, sender: str, message: Wire) -> _Handler:
         role = self._roster.role(sender)

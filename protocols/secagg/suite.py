@@ -172,7 +172,7 @@ class Suite(Protocol):
 
         Returns:
             One payload for each holder, in the order of their places; in rounds with `seeds`
-            some are seeds, which `chunks.written_out` makes words of for all that follows.
+            some are seeds, which `chunks.words_of` makes words of for all that follows.
             Equal arguments give equal bytes, so a retry sends what was sent.
 
         Raises:

@@ -11,23 +11,12 @@ from .coin import REPETITIONS
 from .field import FIELDS, Residues
 from .norm_bound import vanishing
 from .prg import key_stream, residues, stream_info
+from .salts import SALT_BYTES, salts_of
 from .shamir import split
 from .suites import SUITES
-from .tails import SALT_BYTES, Tail
+from .tails import Tail
 
 _SUITE = "shamir"  # of the names of streams: other suites have no norm bound
-
-
-def salts_of(config: RoundConfig, seed: bytes) -> tuple[bytes, ...]:
-    """Return each holder's salt, in the order of places.
-
-    Args:
-        config: of the round.
-        seed: that of `Suite.protect`, for the same contribution.
-    """
-    info = stream_info(suite=_SUITE, cid=config.cid(), purpose="salts", index=0)
-    read = key_stream(seed, info)
-    return tuple(read(SALT_BYTES).tobytes() for _ in range(config.holders))
 
 
 def salt_of_tests(config: RoundConfig, seed: bytes, number: int) -> bytes:

@@ -15,9 +15,8 @@ from protocols.round_config import RoundConfig
 
 from .field import FIELDS, Residues
 from .norm_bound import NormBound, signs_seed
+from .salts import SALT_BYTES
 from .suites import SUITES
-
-SALT_BYTES = 32  # in the first chunk, which has 1 KB or more
 
 
 @dataclass(frozen=True, slots=True)

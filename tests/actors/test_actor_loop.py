@@ -53,6 +53,9 @@ from protocols.messages import (
 )
 from protocols.reports import Incompatible, PeerFault
 from protocols.secagg.chunks import chunk_count
+from protocols.secagg.salts import SALT_BYTES
+
+SALT = b"s" * SALT_BYTES
 
 
 class GatedJournal(FakeJournal):
@@ -658,7 +661,8 @@ async def test_work_that_fails_ends_the_actor() -> None:
 
 
 @pytest.mark.parametrize(
-    ("last", "ok"), [(b"\x07" * 8 * 72, True), (b"\xff" * 8 * 72, False), (None, False)]
+    ("last", "ok"),
+    [(b"\x07" * 8 * 72 + SALT, True), (b"\xff" * 8 * 72 + SALT, False), (None, False)],
 )
 async def test_a_stream_is_checked_for_its_digest_and_its_residues(
     last: bytes | None, ok: bool
@@ -681,7 +685,7 @@ async def test_a_stream_is_checked_for_its_digest_and_its_residues(
 
 async def test_chunks_that_came_in_messages_are_checked_without_reading_them_again() -> None:
     config, stream = config_of(), "s/share/ann"
-    chunks = [bytes(1024), b"\x07" * 8 * 72]
+    chunks = [bytes(1024), b"\x07" * 8 * 72 + SALT]
     digest = hashlib.sha256(b"".join(chunks)).digest()
     scene = Scene()
     probe = scene.build()
@@ -701,7 +705,7 @@ async def test_chunks_that_came_in_messages_are_checked_without_reading_them_aga
 
 async def test_what_was_looked_through_of_an_erased_stream_counts_no_more() -> None:
     config, stream = config_of(), "s/share/ann"
-    chunks = [bytes(1024), b"\x07" * 8 * 72]
+    chunks = [bytes(1024), b"\x07" * 8 * 72 + SALT]
     scene = Scene()
     probe = scene.build()
     store = [StoreChunk(config, stream, index, chunk) for index, chunk in enumerate(chunks)]

@@ -16,11 +16,12 @@ from actors.ports import StorageFailed
 from protocols.effects import CombineShares
 from protocols.messages import Contribution
 from protocols.round_config import RoundConfig
-from protocols.secagg.chunks import chosen_streams, share_chunk_count
+from protocols.secagg.chunks import chosen_streams, is_salted, share_chunk_count
 from protocols.secagg.coin import Coin
 from protocols.secagg.field import FIELDS, P61
 from protocols.secagg.norm_bound import NormBound
 from protocols.secagg.norm_word import NormWord, Relations
+from protocols.secagg.salts import SALT_BYTES
 from protocols.secagg.suites import SUITES
 from protocols.secagg.tails import Tail, cut
 
@@ -41,7 +42,8 @@ def stored(config: RoundConfig) -> tuple[CombineShares, FakeSpool, dict[str, lis
         pieces = [vector[i : i + full] for i in range(0, config.dimension, full)] + [masks]
         assert len(pieces) == share_chunk_count(config)
         for index, piece in enumerate(pieces):
-            asyncio.run(spool.put(stream, index, field.to_bytes(piece)))
+            salt = b"s" * SALT_BYTES if is_salted(config, index) else b""
+            asyncio.run(spool.put(stream, index, field.to_bytes(piece) + salt))
         shares[name] = [int(value) for value in share]
     return CombineShares(config, chosen, coin), spool, shares
 

@@ -30,6 +30,7 @@ from protocols.reports import (
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import is_bulk, upload_stream
 from protocols.secagg.masked import masking
+from protocols.secagg.salts import SALT_BYTES
 from protocols.secagg.suites import SUITES
 
 
@@ -73,7 +74,7 @@ def test_holders_get_shares_of_a_secret_and_no_more_however_long_the_vector() ->
         if isinstance(message, ShareChunk) and sent.recipient != stage.roster.coordinator
     ]
     assert {message.index for _, message in to_holders} == {0}
-    assert {message.header.share_bytes for _, message in to_holders} == {16_384}
+    assert {message.header.share_bytes for _, message in to_holders} == {16_384 + SALT_BYTES}
     assert {m.index for m in stage.messages_of(AnswerChunk)} == {0}
 
 

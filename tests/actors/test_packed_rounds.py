@@ -16,6 +16,7 @@ from actors.trainer import Trainer
 from protocols.learning.state import State
 from protocols.messages import ShareChunk
 from protocols.reports import JobEnded, PeerFault, RoundComplete, SharesChecked
+from protocols.secagg.salts import SALT_BYTES
 
 
 def stage_of(*, rounds: int = 1, vote: bool = True, trainers: int = 4, **changes: Any) -> Stage:
@@ -57,7 +58,8 @@ def test_the_job_opens_what_shamirs_suite_opens_and_sends_a_third() -> None:
     sent = [
         {m.header.share_bytes for m in stage.messages_of(ShareChunk)} for stage in (packed, plain)
     ]
-    assert sent == [{67 * 8}, {200 * 8}]  # 200 values in rows of 67
+    # 200 values in rows of 67, and a salt.
+    assert sent == [{67 * 8 + SALT_BYTES}, {200 * 8 + SALT_BYTES}]
 
 
 def test_a_lying_holder_is_named_and_the_sum_is_right() -> None:

@@ -31,8 +31,9 @@ from protocols.messages import (
 )
 from protocols.records import HeldConfig, HeldKey
 from protocols.round_config import Roster, RoundConfig, majority
-from protocols.secagg.chunks import chunk_count, share_size
+from protocols.secagg.chunks import chunk_count, is_salted, share_size, without_salt
 from protocols.secagg.patience import Timing
+from protocols.secagg.salts import SALT_BYTES
 from protocols.secagg.sets import contribution_digest, set_digest
 from protocols.secagg.suites import SUITES
 from protocols.secagg.tails import cut, tail_bytes
@@ -85,7 +86,10 @@ def share(config: RoundConfig, trainer: str, holder: str, salt: int = 0) -> list
     ends = np.cumsum(sizes)
     size = tail_bytes(config)
     tail = cut(config, (payload * (size // len(payload) + 1))[:size])
-    return [payload[end - size : end] for size, end in zip(sizes, ends, strict=True)] + tail
+    chunks = [payload[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+    if is_salted(config, len(chunks) - 1):
+        chunks[-1] += bytes([word]) * SALT_BYTES
+    return chunks + tail
 
 
 def header_of(config: RoundConfig, trainer: str, salt: int = 0) -> ContributionHeader:
@@ -132,7 +136,8 @@ def answer_of(
     config: RoundConfig, chosen: tuple[Contribution, ...], salt: int = 0
 ) -> list[AnswerChunk]:
     """Return the messages that carry one answer."""
-    payloads = share(config, "answer", str(salt))[: chunk_count(config)]
+    chunks = share(config, "answer", str(salt))[: chunk_count(config)]
+    payloads = [without_salt(config, index, chunk) for index, chunk in enumerate(chunks)]
     header = AnswerHeader(
         cid=config.cid(),
         set_digest=set_digest(config.cid(), chosen),

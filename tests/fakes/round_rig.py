@@ -35,12 +35,21 @@ from protocols.effects import (
 from protocols.errors import PeerViolation
 from protocols.messages import AnswerChunk, AnswerHeader, ContributionHeader, ShareChunk, received
 from protocols.round_config import Roster, RoundConfig, majority
-from protocols.secagg.chunks import answer_stream, chosen_streams, chunk_count, upload_stream
+from protocols.secagg.chunks import (
+    answer_stream,
+    chosen_streams,
+    chunk_count,
+    is_salted,
+    share_size,
+    upload_stream,
+    words_of,
+)
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.coordinating import Coordinating, JobStep, Plan
 from protocols.secagg.credit import Credit
 from protocols.secagg.holding import Holding
 from protocols.secagg.patience import Timing
+from protocols.secagg.salts import salted
 from protocols.secagg.sets import set_digest
 from protocols.secagg.suites import SUITES
 from protocols.secagg.terms import Terms
@@ -305,6 +314,8 @@ class Rig:
         for chunk in range(suite.chunks(config)):
             piece = values[chunk * step : (chunk + 1) * step]
             payloads = suite.protect(config, piece, seed, chunk)
+            if is_salted(config, chunk):
+                payloads = salted(config, seed, payloads)
             for holder, digest, payload in zip(self.roster.holders, digests, payloads, strict=True):
                 digest.update(payload)
                 stream = upload_stream(config.cid(), holder)
@@ -312,7 +323,7 @@ class Rig:
         return ContributionHeader(
             cid=config.cid(),
             trainer=name,
-            share_bytes=suite.share_bytes(config),
+            share_bytes=share_size(config),
             share_digests=tuple(digest.digest() for digest in digests),
         )
 
@@ -330,7 +341,8 @@ class Rig:
         for index in range(suite.chunks(config)):
             total = None
             for stream in chosen_streams(cid, effect.chosen):
-                total = suite.add(config, total, node.spool[stream][index])
+                share = words_of(config, index, node.spool[stream][index])
+                total = suite.add(config, total, share)
             assert total is not None
             answer = suite.answer(config, total)
             digest.update(answer)

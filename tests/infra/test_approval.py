@@ -7,7 +7,7 @@ from fakes.round_parts import config_of
 
 from actors.ports import WorkFailed
 from infra.approval import refusal
-from infra.casting import owners_terms, terms_of, work_spec
+from infra.casting import first_state, owners_terms, terms_of, work_spec
 from infra.config import ConfigError, Job, load_job
 from infra.workers import ProcessWorker
 
@@ -90,6 +90,21 @@ def test_who_has_no_list_allows_the_job_it_has_read(tmp_path: Path) -> None:
 
     assert work_spec(job_of(tmp_path), ann).refused
     assert not work_spec(job_of(tmp_path), bob).refused
+
+
+async def test_the_first_model_is_made_whatever_the_first_owner_allows(tmp_path: Path) -> None:
+    (tmp_path / "task.py").write_text(
+        "import torch\n\ndef model():\n    return torch.nn.Linear(2, 2)\n\n"
+        "def data(owner):\n    raise ValueError\n"
+    )
+    text = JOB.replace('"moments"', '"fedavg"').replace("[data]", "[model]")
+    text = text.replace('features = ["age"]', 'task = "task.py"')
+    (tmp_path / "data.csv").write_text("")
+    (tmp_path / "job.toml").write_text(text.format(ann='allow = ["moments"]'))
+
+    state = await first_state(load_job(tmp_path / "job.toml"))
+
+    assert len(state.arrays) == 2
 
 
 def test_a_pattern_that_no_algorithm_has_is_a_slip(tmp_path: Path) -> None:

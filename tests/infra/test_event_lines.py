@@ -21,6 +21,7 @@ _VALUES: dict[Any, Any] = {
     Step: Step.VOTING,
     tuple[str, ...]: ("one", "two"),
     tuple[int, ...]: (1, 2),
+    tuple[tuple[str, tuple[str, ...]], ...]: (("one", ("two", "three")),),
     dict[str, float]: {"loss": 0.25},
 }
 

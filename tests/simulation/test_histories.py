@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from actors.shareholder import _AT_ONCE
@@ -14,6 +16,7 @@ from infra.simulation.runner import History, run
 from infra.simulation.swarm import plan_of
 
 SMALL = Size(holders=4, trainers=5, threshold=3, minimum=3, training_s=1.0)
+MASKED = replace(SMALL, masked=True, values=9000)
 SEEDS = 200
 
 # What each class needs to strike at all, where the usual does not do.
@@ -104,7 +107,8 @@ def test_each_class_of_fault_strikes_and_is_survived(kind: Kind) -> None:
         )
         core = ("coordinator", "h2", "h3", "h4", "t02", "t03", "t04")
 
-        history = survived(Plan(size=SMALL, faults=faults, faulty_s=35, healed_s=120, core=core))
+        size = MASKED if kind is Kind.LIE_OTHER_MASK else SMALL
+        history = survived(Plan(size=size, faults=faults, faulty_s=35, healed_s=120, core=core))
 
         assert history.fired[kind.value] >= 1, target
         # Who speaks in the coordinator's name can bind holders to sets that exclude each other,
@@ -146,6 +150,53 @@ def test_a_crash_at_every_send_is_survived(target: str, what: str, point: Point)
 
     assert history.fired["crash at send"] >= 2
     assert history.fired[f"aimed {point.value}"] == history.fired["crash at send"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "aim"),
+    [
+        (Kind.CRASH_AT_SEND, Aim(point=Point.BEFORE_SEND, what="Grant")),
+        (Kind.CRASH_AT_SEND, Aim(point=Point.AFTER_SEND, what="Grant")),
+        (Kind.CRASH_AT_SEND, Aim(point=Point.BEFORE_SEND, what="Have")),
+        (Kind.CRASH_AT_SEND, Aim(point=Point.AFTER_SEND, what="Have")),
+        (Kind.CRASH_AT_COMMIT, Aim(point=Point.BEFORE_COMMIT, what="bulk")),
+        (Kind.CRASH_AT_COMMIT, Aim(point=Point.AFTER_COMMIT, what="bulk")),
+    ],
+    ids=lambda value: f"{value.point.value} {value.what}" if isinstance(value, Aim) else "",
+)
+def test_a_crash_of_the_coordinator_at_every_step_of_an_upload_to_it_is_survived(
+    kind: Kind, aim: Aim
+) -> None:
+    crashes = tuple(
+        Fault(
+            kind=kind,
+            at_s=4.0 * place,
+            target="coordinator",
+            duration_s=0.3,
+            aim=replace(aim, nth=place + 1),
+        )
+        for place in range(4)
+    )
+
+    history = survived(Plan(size=MASKED, faults=crashes, faulty_s=30.0, healed_s=100.0))
+
+    assert history.fired[kind.value] >= 2
+    assert history.completed >= 5
+    assert history.abandoned == 0
+
+
+def test_bulk_that_rots_on_the_coordinators_disk_costs_rounds_and_no_rule() -> None:
+    aim = Aim(point=Point.BEFORE_SEND, what="Propose")
+    rot = tuple(
+        Fault(kind=Kind.SPOOL_DAMAGED, at_s=at_s, target="coordinator", amount=0.5, aim=aim)
+        for at_s in (2.0, 12.0)
+    )
+
+    history = survived(Plan(size=MASKED, faults=rot, faulty_s=30.0, healed_s=100.0))
+
+    assert history.fired["spool damaged"] == 2
+    assert history.abandoned >= 1
+    assert history.completed >= 5
 
 
 RECORDS = [

@@ -15,8 +15,9 @@ from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import share_size
 from protocols.secagg.norm_bound import NormBound, signs_seed
 from protocols.secagg.prg import SEED_BYTES
+from protocols.secagg.salts import salts_of
 from protocols.secagg.suites import SUITES
-from protocols.secagg.tail_dealing import deal_tails, salt_of_tests, salts_of
+from protocols.secagg.tail_dealing import deal_tails, salt_of_tests
 from protocols.secagg.tails import cut
 
 from .forged_bits import best_bits

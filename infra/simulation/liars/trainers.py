@@ -25,8 +25,14 @@ from infra.simulation.faults import Fault, Kind
 from protocols.messages import ContributionHeader, ShareChunk
 from protocols.records import Contributed
 from protocols.round_config import RoundConfig
-from protocols.secagg.chunks import bulk_chunk_count, has_bulk, share_chunk_count
+from protocols.secagg.chunks import (
+    bulk_chunk_count,
+    has_bulk,
+    is_salted,
+    share_chunk_count,
+)
 from protocols.secagg.fixed_point import FixedPoint
+from protocols.secagg.salts import salted
 from protocols.secagg.sets import contribution_digest
 from protocols.secagg.suites import SUITES
 
@@ -231,6 +237,8 @@ class LyingTrainers(Lying):
         suite, seed = SUITES[config.suite], self.tongue.bytes(fault, number)
         fixed = FixedPoint.of(config).encode(vector)
         shares = suite.protect(config, fixed[suite.covers(config, 0)], seed, 0)
+        if is_salted(config, 0):
+            shares = salted(config, seed, shares)
         if suite.bulk is None:
             return Made(vector, fixed, shares)
         hiding, bulk = suite.bulk.hiding(config, seed), suite.bulk

@@ -114,6 +114,21 @@ def test_a_fit_that_loses_owners_in_each_round_is_exact_on_who_is_left(
     assert algorithm.result(state)["owners"] == cohort
 
 
+def test_who_leaves_while_columns_are_measured_is_in_nothing_that_follows() -> None:
+    algorithm, owners = FITS["binomial"], owners_of(COLUMNS, (0.6, 0.2, 0.1, 0.1))
+    fewer = {name: table for name, table in owners.items() if name != "owner-1"}
+
+    state = one_round(algorithm, one_round(algorithm, algorithm.start(), owners), fewer)
+
+    a, yes = (np.concatenate([t.column(name) for t in fewer.values()]) for name in ("a", "yes"))
+    assert state.text("phase") == "newton"
+    assert state.number("rows") == len(a)
+    assert state.floats("mean")[0] == pytest.approx(a.mean(), rel=1e-14)
+    assert state.floats("scale")[0] == pytest.approx(a.std(), rel=1e-13)
+    share = yes.mean()
+    assert state.floats("beta")[0] == pytest.approx(np.log(share / (1 - share)), rel=1e-12)
+
+
 @pytest.mark.parametrize("name", ["binomial", "softmax", "cox"])
 def test_a_fit_without_a_penalty_never_goes_back(name: str) -> None:
     algorithm = FITS[name]

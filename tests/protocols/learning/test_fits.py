@@ -47,6 +47,14 @@ def test_cells_never_touch_however_wide_their_numbers_are() -> None:
         assert len(line) <= 78
 
 
+def test_cells_that_are_wider_than_the_table_do_not_touch_either() -> None:
+    cells = ["-1.234e-05"] * 8
+
+    table = coefficients(("a name",), ["coef"] * 8, [cells]).splitlines()
+
+    assert table[2].removeprefix("a name").split() == cells
+
+
 def test_names_are_cut_only_where_there_is_no_room_for_them() -> None:
     names = ("fractal dimension of the worst cell", "x" * 90)
 

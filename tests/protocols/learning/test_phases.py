@@ -107,7 +107,11 @@ def test_after_three_new_beginnings_nobody_has_another_chance() -> None:
     assert (
         state.items("notes")[-1] == "round 8: dan left, nobody came; began again with who is left"
     )
-    assert play(algorithm, state, "ann", "cem").items("cohort") == ["ann", "cem"]
+    fewer = play(algorithm, state, "ann", "cem")
+    assert (fewer.items("cohort"), fewer.count("total")) == (["ann", "cem"], 2)
+    assert fewer.items("notes")[-2] == (
+        "round 9: bob left, nobody came; went on from here with who is left"
+    )
 
 
 def takes_part(state: State, owner: str) -> bool:

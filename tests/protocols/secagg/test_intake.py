@@ -10,12 +10,14 @@ from fakes.round_parts import (
     COORDINATOR,
     HOLDERS,
     ROSTER,
+    TIMING,
     Disk,
     config_of,
     messages_of,
     only,
     opened,
     opening,
+    said_open,
 )
 from fakes.signatures import ANYBODY
 from msgspec.structs import replace
@@ -34,6 +36,7 @@ from protocols.effects import (
 )
 from protocols.errors import PeerViolation
 from protocols.messages import (
+    Accepted,
     Announce,
     Contribution,
     ContributionHeader,
@@ -43,12 +46,15 @@ from protocols.messages import (
     ShareChunk,
     Welcome,
 )
-from protocols.reports import TookPart
+from protocols.reports import Step, TookPart
 from protocols.secagg.chunks import bulk_chunk_count, bulk_stream, share_size
 from protocols.secagg.collected import Collected
 from protocols.secagg.contributing import Contributing
+from protocols.secagg.gathering import Gathering
 from protocols.secagg.holding import Holding
 from protocols.secagg.intake import Intake, bulk_prefix
+from protocols.secagg.means import Means
+from protocols.secagg.patience import Patience
 from protocols.secagg.sets import contribution_digest
 from protocols.secagg.suites import SUITES
 
@@ -183,7 +189,7 @@ def test_another_contribution_of_the_same_trainer_is_evidence_against_it() -> No
         ({"payload": b"short"}, "5 bytes long"),
         ({"header": replace(header_of("ann"), bulk_digest=None)}, "no digest for the coordinator"),
         ({"header": replace(header_of("ann"), share_digests=())}, "0 digests for 5 holders"),
-        ({"header": replace(header_of("ann"), share_bytes=4)}, "4 bytes where 16384 belong"),
+        ({"header": replace(header_of("ann"), share_bytes=4)}, "4 bytes where 16416 belong"),
         ({"header": header_of("bob")}, "in the name of bob"),
     ],
 )
@@ -259,6 +265,111 @@ def test_who_is_out_is_out_whatever_arrives() -> None:
     assert (what.survivors(), what.choose()) == (0, ())
 
 
+# --- the round --------------------------------------------------------------------------
+
+
+class Table:
+    """A masked round in which all holders have the contributions of three trainers."""
+
+    def __init__(self) -> None:
+        patience = Patience(TIMING, 0.0)
+        means = Means(bytes, ANYBODY)
+        names = (*HOLDERS, *NAMES)
+        self.round = Gathering(opening(CONFIG), ROSTER, patience, expected=names, means=means)
+        for holder in HOLDERS:
+            self.hear(holder, said_open(CONFIG, holder))
+        for trainer in NAMES:
+            self.hear(trainer, Accepted(cid=CID))
+        for holder in HOLDERS:
+            held = tuple(contribution_of(n, contribution_digest(header_of(n))) for n in NAMES)
+            self.hear(holder, Have(cid=CID, contributions=held))
+
+    def hear(self, sender: str, message: Any, now_s: float = 0.0) -> list[Effect]:
+        return self.round.receive(now_s, sender, message)
+
+    def upload(self, trainer: str, *, ok: bool = True) -> list[Effect]:
+        for index in range(CHUNKS):
+            self.hear(trainer, chunk_of(trainer, index))
+        return self.round.bulk_checked(0.0, trainer, ok=ok)
+
+    def deadline_s(self, now_s: float) -> float:
+        return now_s + self.round.progress(now_s).deadline_s
+
+
+NAMES = ("ann", "bob", "cat")
+
+
+def test_a_round_goes_on_when_the_last_bulk_is_there() -> None:
+    table = Table()
+    assert table.round.waiting_for() == NAMES
+    assert table.round.progress(0.0).expected == 3 * 6
+
+    table.upload("ann")
+    table.upload("bob")
+    assert (table.round.step, table.round.waiting_for()) == (Step.COLLECTING, ("cat",))
+    table.upload("cat")
+
+    assert table.round.step is Step.VOTING
+    assert [c.trainer for c in table.round.chosen] == list(NAMES)
+
+
+def test_bulk_that_is_not_what_was_announced_leaves_its_trainer_out() -> None:
+    table = Table()
+    table.upload("ann")
+    table.upload("bob")
+
+    effects = table.upload("cat", ok=False)
+
+    assert [refused.reason for refused in messages_of(effects, Refused)] == [
+        "the bulk does not have the announced digest"
+    ]
+    assert table.round.left_out()["cat"] == "the bulk does not have the announced digest"
+    again = table.hear("cat", chunk_of("cat", 0))
+    assert [refused.reason for refused in messages_of(again, Refused)] == [
+        "excluded from the round"
+    ]
+
+
+def test_a_second_contribution_at_the_coordinator_is_evidence_and_leaves_nothing() -> None:
+    table = Table()
+    table.hear("ann", chunk_of("ann", 0))
+
+    effects = table.hear("ann", chunk_of("ann", 1, salt=1))
+
+    assert only(effects, Erase) == [Erase(bulk_stream(CID, "ann"))]
+    assert [e.offender for e in table.round.contradictions.evidence()] == ["ann"]
+    assert table.round.left_out()["ann"] == "sent two different contributions"
+
+
+def test_new_chunks_are_progress_and_repeated_or_late_ones_are_not() -> None:
+    table = Table()
+    table.upload("ann")
+    began = table.deadline_s(0.0)
+
+    table.hear("bob", chunk_of("bob", 0), now_s=5.0)
+    assert table.deadline_s(5.0) == began + 5.0
+    table.hear("bob", chunk_of("bob", 0), now_s=9.0)
+    table.hear("ann", chunk_of("ann", 0), now_s=9.0)
+    assert table.deadline_s(9.0) == began + 5.0
+
+    table.upload("bob")
+    table.upload("cat")
+    fixed = table.deadline_s(0.0)
+    effects = table.hear("dan", chunk_of("dan", 0), now_s=7.0)
+    assert [r.reason for r in messages_of(effects, Refused)] == ["the set of the round is fixed"]
+    assert table.deadline_s(7.0) == fixed
+
+
+def test_no_trainer_sends_bulk_in_a_round_that_has_none() -> None:
+    plain = config_of()
+    patience, means = Patience(TIMING, 0.0), Means(bytes, ANYBODY)
+    table = Gathering(opening(plain), ROSTER, patience, expected=HOLDERS, means=means)
+    header = replace(header_of("ann"), cid=plain.cid())
+
+    with pytest.raises(PeerViolation, match="a round that has none"):
+        table.receive(0.0, "ann", replace(chunk_of("ann", 0), header=header))
+
+
 # --- the others -------------------------------------------------------------------------
 
 
@@ -266,7 +377,7 @@ def test_a_holder_takes_no_header_without_the_digest_that_the_coordinator_needs(
     holder = Holding("holder-1", ROSTER, ANYBODY, entropy=bytes)
     holder.receive(COORDINATOR, opening(CONFIG))
     header = replace(header_of("ann"), bulk_digest=None)
-    chunk = ShareChunk(header=header, index=0, payload=bytes(16_384))
+    chunk = ShareChunk(header=header, index=0, payload=bytes(16_384 + 32))
 
     with pytest.raises(PeerViolation, match="no digest for the coordinator"):
         holder.receive("ann", chunk)

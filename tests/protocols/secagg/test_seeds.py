@@ -81,7 +81,8 @@ def test_as_many_holders_as_learn_nothing_get_a_seed_in_every_chunk(round_of, su
         assert len(set(row)) == len(row)
     sent = sum(len(piece) for row in pieces for piece in row)
     others = config.holders - config.privacy()
-    assert sent == others * share_size(config) + config.privacy() * SEED_BYTES * len(pieces)
+    words = chosen.share_bytes(config)
+    assert sent == others * words + config.privacy() * SEED_BYTES * len(pieces)
 
 
 @each_suite

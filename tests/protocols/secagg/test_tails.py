@@ -17,10 +17,11 @@ from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import chunk_count, share_chunk_count, share_fault, share_size
 from protocols.secagg.field import P61
 from protocols.secagg.norm_bound import NormBound
+from protocols.secagg.salts import salts_of
 from protocols.secagg.sets import contribution_digest
 from protocols.secagg.shamir import reconstruct
 from protocols.secagg.suites import SUITES
-from protocols.secagg.tail_dealing import deal_tails, salt_of_tests, salts_of
+from protocols.secagg.tail_dealing import deal_tails, salt_of_tests
 from protocols.secagg.tails import (
     cut,
     hashed,

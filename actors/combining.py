@@ -11,7 +11,7 @@ from protocols.secagg.chunks import (
     chosen_streams,
     chunk_count,
     share_chunk_count,
-    without_salt,
+    words_of,
 )
 from protocols.secagg.coin import Values
 from protocols.secagg.combinations import Combination, relations_of
@@ -55,7 +55,7 @@ def _add(
     if not payloads:
         raise Misuse("combined no shares")
     config = effect.config
-    shares = [without_salt(config, index, payload) for payload in payloads]
+    shares = [words_of(config, index, payload) for payload in payloads]
     values = SUITES[config.suite].combine(config, effect.coin, index, shares)
-    for one, value, payload in zip(combined, values, shares, strict=True):
-        one.add(index, value, payload)
+    for one, value, share in zip(combined, values, shares, strict=True):
+        one.add(index, value, share)

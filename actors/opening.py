@@ -46,7 +46,9 @@ class Opening:
         """
         shared = await self._shared(effect)
         bulk = SUITES[effect.config.suite].bulk
-        return Integers(shared) if bulk is None else await self._unhidden(effect, bulk, shared)
+        if bulk is None:
+            return Integers(shared[: effect.config.dimension])
+        return await self._unhidden(effect, bulk, shared)
 
     async def _shared(self, effect: OpenSum) -> NDArray[np.int64]:
         """Open what holders have shares of: the sum of vectors, or of what hides them."""

@@ -13,12 +13,7 @@ from protocols.effects import Answer, CombineShares, Effect, SumShares
 from protocols.errors import Misuse
 from protocols.messages import AnswerChunk, AnswerHeader, ShareChunk, Wire
 from protocols.round_config import Roster, RoundConfig
-from protocols.secagg.chunks import (
-    answer_stream,
-    chosen_streams,
-    chunk_count,
-    without_salt,
-)
+from protocols.secagg.chunks import answer_stream, chosen_streams, chunk_count, words_of
 from protocols.secagg.coin import Values
 from protocols.secagg.holding import Holding
 from protocols.secagg.sets import set_digest
@@ -144,7 +139,7 @@ class ShareHolder(Actor):
         for first in range(0, len(streams), _AT_ONCE):
             some = streams[first : first + _AT_ONCE]
             chunks = await asyncio.gather(*(spool.get(stream, index) for stream in some))
-            shares = [without_salt(config, index, chunk) for chunk in chunks]
+            shares = await offload.run(_words, config, index, chunks)
             total = await offload.run(_add_all, config, total, shares)
         if total is None:
             raise Misuse("summed an empty set")
@@ -163,6 +158,10 @@ class ShareHolder(Actor):
         except StorageFailed:
             log.exception("%s: can't answer in round %d", self.name, effect.config.number)
         return list
+
+
+def _words(config: RoundConfig, index: int, chunks: list[bytes]) -> list[bytes]:
+    return [words_of(config, index, chunk) for chunk in chunks]
 
 
 def _add_all(

@@ -185,6 +185,8 @@ def plan_of(job: Job) -> Plan:
     return Plan(
         job=job.name,
         suite=secure_sum.suite,
+        packing=secure_sum.packing,
+        seeds=secure_sum.seeds,
         field=secure_sum.field if layout is None else "p31",
         parameters=_mask_set(layout),
         slots=0 if layout is None else layout.slots,
@@ -221,6 +223,7 @@ def terms_of(job: Job) -> Terms:
     return Terms(
         minimum=federation.minimum,
         threshold=federation.threshold,
+        privacy=job.privacy,
         quorum=quorum,
         suite=job.secure_sum.suite,
     )
@@ -266,7 +269,13 @@ def fingerprint(job: Job) -> str:
 
 def _not_of_the_sum(job: Job) -> set[str]:
     # Runs from before there was a choice of suites go on.
-    return {"sealing", "suite"} if job.secure_sum.suite == "shamir" else {"sealing", "field"}
+    secure_sum = job.secure_sum
+    without = {"sealing", "field" if secure_sum.suite == "masked" else "suite"}
+    if secure_sum.suite == "packed":
+        without.remove("suite")
+    else:
+        without.add("packing")
+    return without if secure_sum.seeds else without | {"seeds"}
 
 
 def _options(job: Job) -> dict[str, Option]:

@@ -12,7 +12,7 @@ from protocols.learning.federated.federated import Federated
 from protocols.learning.state import State
 from protocols.round_config import majority
 
-from .config import Job
+from .config import Job, SecureSum
 
 _MOST = 200  # rows of a table
 
@@ -111,12 +111,12 @@ def _privacy(job: Job, state: State) -> Iterator[str]:
     )
     yield ""
     yield (
-        f"* suite: Shamir's scheme over {secure_sum.field}, {secure_sum.fraction_bits} fraction "
+        f"* suite: {_hidden_by(secure_sum)}, {secure_sum.fraction_bits} fraction "
         f"bits; shares sealed to their holder ({secure_sum.sealing})"
     )
     yield (
-        f"* threshold: {t} of {n} share-holders open a sum; {t - 1} learn nothing but the sum, "
-        f"even together with the coordinator"
+        f"* threshold: {t} of {n} share-holders open a sum; {job.privacy} learn nothing but the "
+        f"sum, even together with the coordinator"
     )
     if federation.vote:
         quorum = majority(n, federation.faults)
@@ -127,6 +127,14 @@ def _privacy(job: Job, state: State) -> Iterator[str]:
         "* no noise was added: the model is a function of the owners' rows, and may reveal "
         "something about them"
     )
+
+
+def _hidden_by(secure_sum: SecureSum) -> str:
+    if secure_sum.suite == "masked":
+        return "a mask, and Shamir's scheme for its secret"
+    if secure_sum.suite == "packed":
+        return f"packed shares over {secure_sum.field}, {secure_sum.packing} numbers in each word"
+    return f"Shamir's scheme over {secure_sum.field}"
 
 
 def _has_notes(state: State) -> bool:

@@ -19,9 +19,14 @@ MAX_NORM_BOUND = 2**54 // 76  # docs/norm-bound.md: above, the tests do not fit 
 
 Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
 Name = Annotated[str, msgspec.Meta(pattern=NAME_PATTERN)]
-SumSuite = Literal["shamir", "masked"]
+SumSuite = Literal["shamir", "packed", "masked"]
 FieldName = Literal["p31", "p61"]
 MaskSet = Literal["", "A", "B"]
+
+NO_SEEDS = (
+    "the suite masked sends no seeds, as its shares are short; leave seeds out, or use suite = "
+    '"shamir" or "packed"'
+)
 
 
 class Roster(
@@ -65,7 +70,7 @@ class RoundConfig(
     Attributes:
         dimension: length of the summed vector.
         fraction_bits: a real x travels as the integer round(x · 2^fraction_bits).
-        threshold: t, shares that open a sum; fewer tell nothing.
+        threshold: t, shares that open a sum; fewer tell nothing, or with packed ones a part.
         faults: f, the most holders that may break any rule, lie or stay silent.
         vote: True for the two-phase release (vote, then answer).
         quorum: votes that make a certificate; with `vote` False it is not used.
@@ -79,6 +84,10 @@ class RoundConfig(
             out of the bytes, where there is no bound.
         parameters: the parameter set of the suite `masked`; left out of the bytes in others.
         slots: how many values share a coefficient there.
+        packing: k, secrets in one polynomial; only of the suite "packed", and else 0 and left out
+            of the bytes.
+        seeds: whether `privacy()` shares of each trainer travel as seeds; left out of the bytes
+            where they do not.
     """
 
     job: Name
@@ -103,6 +112,8 @@ class RoundConfig(
     norm_bound: Annotated[int, msgspec.Meta(ge=0, le=MAX_NORM_BOUND)] = 0
     parameters: MaskSet = ""
     slots: Annotated[int, msgspec.Meta(ge=0, le=MOST_SLOTS)] = 0
+    packing: Annotated[int, msgspec.Meta(ge=0, le=62)] = 0
+    seeds: bool = False
 
     def __post_init__(self) -> None:
         wrong = threshold_faults(
@@ -112,6 +123,7 @@ class RoundConfig(
             quorum=self.quorum,
             vote=self.vote,
         )
+        wrong += self._packing_faults()
         if self.checks:
             wrong += checks_faults(
                 holders=self.holders,
@@ -130,11 +142,24 @@ class RoundConfig(
         if wrong:
             raise ValueError("; ".join(wrong))
 
+    def _packing_faults(self) -> list[str]:
+        if self.suite == "packed":
+            return packing_faults(
+                holders=self.holders,
+                faults=self.faults,
+                threshold=self.threshold,
+                packing=self.packing,
+                vote=self.vote,
+            )
+        return [f"packing {self.packing} is only for the suite packed"] if self.packing else []
+
     def _mask_faults(self) -> list[str]:
         if self.suite != "masked":
             masked = self.parameters or self.slots
             return [f"the suite {self.suite} has no parameter set and no slots"] if masked else []
         wrong = []
+        if self.seeds:
+            wrong.append(NO_SEEDS)
         if self.field != "p31":
             wrong.append("the suite masked shares its secrets over p31")
         try:
@@ -174,6 +199,10 @@ class RoundConfig(
         if self.norm_bound:
             return max(needed, norm_holders(self.threshold, self.faults))
         return max(needed, self.threshold + 1) if self.checks else needed
+
+    def privacy(self) -> int:
+        """Return T: so many holders learn nothing of a vector from their shares."""
+        return self.threshold - max(self.packing, 1)
 
     def answers_needed(self) -> int:
         """Return how many answers open a sum: among fewer, f false ones could pass for true."""
@@ -248,6 +277,46 @@ def threshold_faults(
     return wrong
 
 
+def packing_faults(
+    *, holders: int, faults: int, threshold: int, packing: int, vote: bool
+) -> list[str]:
+    """Name every reason why k secrets can't share a polynomial; empty when they can.
+
+    With n holders, f faults, threshold t and packing k, T = t - k holders learn nothing: k >= 1;
+    T >= 1; T >= f; and without the vote 2 · (T + 1) > n + f, as of two sets of one round two
+    groups that learn a part must not both exist. With k = 1 these are the rules of any threshold.
+    """
+    privacy = threshold - packing
+    if packing < 1:
+        return [f'packing {packing} packs nothing; use 1 or more, or suite = "shamir"']
+    if privacy < 1:
+        least = f"threshold {packing + 1}"
+        way = f"packing {threshold - 1} or less, or {least}" if threshold > 1 else least
+        return [
+            f"packing {packing} with threshold {threshold} lets every single holder learn a part "
+            f"of each vector: of {threshold} shares that open {packing} numbers at once, only "
+            f"{threshold} - {packing} may be known without telling anything; use {way} or more"
+        ]
+    ramp = (
+        f"with packing {packing} and threshold {threshold} only {privacy} holders learn nothing: "
+        f"each further one learns one combination more of every {packing} numbers, until "
+        f"{threshold} know all"
+    )
+    wrong = []
+    if privacy < faults:
+        wrong.append(
+            f"{ramp}; {faults} that lie would learn a part; use packing {threshold - faults} or "
+            f"less, or threshold {faults + packing} or more"
+        )
+    if not vote and 2 * (privacy + 1) <= holders + faults:
+        wrong.append(
+            f"{ramp}; without the vote step two different sums of one round can both be learnt in "
+            f"part; use threshold {majority(holders, faults) - 1 + packing} or more, or "
+            f"vote = true"
+        )
+    return wrong
+
+
 def checks_faults(*, holders: int, faults: int, threshold: int, vote: bool) -> list[str]:
     """Name every reason why a round can't check its trainers' shares; empty when it can.
 
@@ -290,7 +359,9 @@ def norm_means(*, checks: bool, field: str, suite: str) -> list[str]:
     if field != "p61":
         wrong.append(f'a norm bound needs field = "p61", as squares do not fit {field}')
     if suite != "shamir":
-        wrong.append(f'a norm bound needs suite = "shamir", as shares of {suite} have no squares')
+        wrong.append(
+            f'a norm bound needs suite = "shamir", as no length can be checked in shares of {suite}'
+        )
     return wrong
 
 

@@ -101,6 +101,10 @@ class Reproduction:
             return [*found, f"plan.size: {size.holders} holders and {size.trainers} trainers"]
         if not 1 <= size.threshold <= size.holders:
             found.append(f"plan.size: threshold {size.threshold} of {size.holders} holders")
+        if not 0 <= size.packing <= max(size.most_packing, 0):
+            found.append(f"plan.size: packing {size.packing} with threshold {size.threshold}")
+        if size.packing and (size.masked or size.norms):
+            found.append(f"plan.size: packing {size.packing} where vectors are masked or bound")
         if (crowd := crowd_fault(size.holders, size.faults)) is not None:
             found.append(f"plan.size: {crowd}")
         if not 1 <= size.minimum <= size.trainers:

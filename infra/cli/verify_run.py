@@ -136,10 +136,12 @@ def _policy(options: VerifyOptions) -> Policy:
         file = options.home / JOB
     if file is None:
         return Policy(minimum=options.minimum or MINIMUM_FLOOR, faults=options.faults)
-    federation = load_job(file, files=False).federation
+    job = load_job(file, files=False)
+    federation = job.federation
     return Policy(
         minimum=max(options.minimum or MINIMUM_FLOOR, federation.minimum),
         threshold=federation.threshold,
+        privacy=job.privacy,
         quorum=majority(federation.holders, federation.faults),
         vote=federation.vote,
         faults=max(options.faults, federation.faults),

@@ -16,12 +16,14 @@ from protocols.learning.probe import LARGEST
 from protocols.round_config import (
     MAX_NORM_BOUND,
     MINIMUM_FLOOR,
+    NO_SEEDS,
     checks_faults,
     crowd_fault,
     least_chunk_bytes,
     majority,
     norm_faults,
     norm_means,
+    packing_faults,
     squared_bound,
     threshold_faults,
 )
@@ -74,10 +76,17 @@ def _norm_holders(holders: int, faults: int, threshold: int, bound: float | None
     return [f"secure_sum.norm_bound: {text}" for text in found]
 
 
-def _norm_means(checks: bool, field: str, bound: float | None) -> list[str]:
+def _norm_means(checks: bool, suite: str, bound: float | None) -> list[str]:
     if bound is None:
         return []
-    found = norm_means(checks=checks, field=field, suite="shamir")
+    found = norm_means(checks=checks, field="p61", suite=suite)
+    return [f"secure_sum.norm_bound: {text}" for text in found]
+
+
+def _norm_field(field: str, bound: float | None) -> list[str]:
+    if bound is None:
+        return []
+    found = norm_means(checks=True, field=field, suite="shamir")
     return [f"secure_sum.norm_bound: {text}" for text in found]
 
 
@@ -95,6 +104,33 @@ def _norm_fits(bound: float | None, fraction_bits: int) -> list[str]:
         f"{place} is above {most} / 2^fraction_bits, more than can be checked in the field p61; "
         f"{fewer}a bound of {smaller:g} or less"
     ]
+
+
+def _suite(suite: str, packing: int) -> list[str]:
+    if suite == "packed" and packing < 1:
+        return [
+            "secure_sum.packing: missing; how many numbers share a polynomial, which is how much "
+            "shorter a share is; 1 or more, below federation.threshold"
+        ]
+    if suite != "packed" and packing:
+        return [
+            f'secure_sum.packing: {packing} is for suite = "packed", and secure_sum.suite is '
+            f'"{suite}"; leave it out or change the suite'
+        ]
+    return []
+
+
+def _packing(holders: int, faults: int, threshold: int, vote: bool, packing: int) -> list[str]:
+    if packing < 1:
+        return []
+    found = packing_faults(
+        holders=holders, faults=faults, threshold=threshold, packing=packing, vote=vote
+    )
+    return [f"secure_sum.packing: {text}" for text in found]
+
+
+def _seeds(suite: str, seeds: bool) -> list[str]:
+    return [f"secure_sum.seeds: {NO_SEEDS}"] if seeds and suite == "masked" else []
 
 
 def with_cure(fault: str, holders: int) -> str:
@@ -239,6 +275,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
         ),
         _checks,
     ),
+    (("secure_sum.suite", "secure_sum.packing"), _suite),
     (
         (
             "federation.holders",
@@ -248,8 +285,20 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
         ),
         _norm_holders,
     ),
-    (("secure_sum.checks", "secure_sum.field", "secure_sum.norm_bound"), _norm_means),
+    (("secure_sum.checks", "secure_sum.suite", "secure_sum.norm_bound"), _norm_means),
+    (("secure_sum.field", "secure_sum.norm_bound"), _norm_field),
     (("secure_sum.norm_bound", "secure_sum.fraction_bits"), _norm_fits),
+    (
+        (
+            "federation.holders",
+            "federation.faults",
+            "federation.threshold",
+            "federation.vote",
+            "secure_sum.packing",
+        ),
+        _packing,
+    ),
+    (("secure_sum.suite", "secure_sum.seeds"), _seeds),
     (("federation.broker", "federation.insecure"), _encrypted),
     (("federation.minimum", "owner.count"), _enough_owners),
     (("owner.names",), _unique_names),

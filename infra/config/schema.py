@@ -291,14 +291,23 @@ class Federation(Section):
 class SecureSum(Section):
     """`[secure_sum]`: how real numbers travel as integers, and what hides them.
 
-    The `field` is that of the suite "shamir"; "masked" shares its secrets over p31 always.
+    The `field` is that of the suites "shamir" and "packed"; "masked" shares its secrets over p31
+    always.
     """
 
-    suite: Literal["shamir", "masked"] = Field(
+    suite: Literal["shamir", "packed", "masked"] = Field(
         "shamir",
         examples=['"masked"'],
-        description="what hides a vector: shares of it, as long as it is itself, one for each "
-        "holder; or a mask, and short shares of its secret",
+        description="what hides a vector: a share of it for each holder, as long as it is itself; "
+        "shorter ones, of which fewer holders learn nothing; or a mask, and short shares of its "
+        "secret",
+    )
+    packing: int = Field(0, ge=0, le=62, examples=[2])  # its rule needs the threshold
+    seeds: bool = Field(
+        False,
+        examples=["true"],
+        description="send some shares of each owner as seeds of 32 bytes, to other holders each "
+        "time: shorter uploads, the same sums",
     )
     field: Literal["p31", "p61"] = Field("p61", examples=['"p61"'])
     fraction_bits: int = Field(30, ge=0, le=60, examples=[30])
@@ -422,6 +431,11 @@ class Job(General):
     limits: Limits
     owners: tuple[Owner, ...]
     columns: tuple[AgreedColumn, ...] = ()
+
+    @property
+    def privacy(self) -> int:
+        """So many share-holders learn nothing together, T."""
+        return self.federation.threshold - max(self.secure_sum.packing, 1)
 
     def roster(self) -> Roster:
         """Return who takes part: the coordinator, `holder-1` and on, and the owners."""

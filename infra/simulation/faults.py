@@ -174,6 +174,7 @@ class Size:
     checks: bool = False
     norms: bool = False
     masked: bool = False
+    packing: int = 0  # of the suite "packed", 0 for "shamir"
 
     @property
     def needed(self) -> int:
@@ -187,6 +188,13 @@ class Size:
         if self.norms:
             return max(needed, norm_holders(self.threshold, self.faults))
         return max(needed, self.threshold + 1) if self.checks else needed
+
+    @property
+    def most_packing(self) -> int:
+        """How many secrets a polynomial may have, 0 if none: see `packing_faults`."""
+        most = self.threshold - max(self.faults, 1)
+        alike = self.threshold + 1 - majority(self.holders, self.faults)
+        return most if self.vote else min(most, alike)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

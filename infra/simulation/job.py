@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from actors.coordinator import Assignment
 from protocols.learning.probe import Probe
-from protocols.round_config import MAX_NORM_BOUND, Roster, majority
+from protocols.round_config import MAX_NORM_BOUND, Roster, SumSuite, majority
 from protocols.secagg.coordinating import Plan as Rounds
 from protocols.secagg.patience import Timing
 from protocols.trust.sealing import CLASSICAL
@@ -37,7 +37,8 @@ def assignment_of(size: Size, probe: Probe) -> Assignment:
     """Return what the coordinator is to do: rounds without end."""
     rounds = Rounds(
         job="known",
-        suite="masked" if size.masked else "shamir",
+        suite=_suite(size),
+        packing=size.packing,
         field="p31" if size.masked else "p61",
         parameters="A" if size.masked else "",
         slots=_SLOTS if size.masked else 0,
@@ -56,6 +57,12 @@ def assignment_of(size: Size, probe: Probe) -> Assignment:
         timing=TIMING,
     )
     return Assignment(plan=rounds, algorithm=probe, initial=probe.start())
+
+
+def _suite(size: Size) -> SumSuite:
+    if size.masked:
+        return "masked"
+    return "packed" if size.packing else "shamir"
 
 
 def _chunk_bytes(size: Size) -> int:

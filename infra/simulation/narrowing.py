@@ -138,12 +138,13 @@ def _smaller(size: Size, name: str) -> Size | None:
 
 
 def _with_holders(size: Size, holders: int) -> Size:
-    """Keep what can be kept of threshold and faults."""
+    """Keep what can be kept of threshold, faults and packing."""
     most_faults = (holders - 1) // (3 if size.vote else 5)
     faults = min(size.faults, most_faults)
     most = majority(holders, faults)
     threshold = min(size.threshold, most, holders - 2 * faults) if size.vote else most
-    return replace(size, holders=holders, faults=faults, threshold=threshold)
+    fewer = replace(size, holders=holders, faults=faults, threshold=threshold)
+    return replace(fewer, packing=min(size.packing, fewer.most_packing))
 
 
 def _renamed(before: tuple[str, ...], after: tuple[str, ...], gone: str) -> dict[str, str]:

@@ -263,8 +263,7 @@ def warm_up() -> None:
     """Compile the kernels and read what is read once: both need the real world."""
     if _warm:
         return
-    for masked in (False, True):
-        size = Size(masked=masked)
+    for size in (Size(), Size(packing=2), Size(masked=True)):
         roster = roster_of(size)
         assignment = assignment_of(size, probe_of(roster, size))
         _warm_suite(_config(assignment.plan, size, roster))
@@ -275,7 +274,7 @@ def warm_up() -> None:
 def _config(plan: Rounds, size: Size, roster: Roster) -> RoundConfig:
     return RoundConfig(
         **{name: getattr(plan, name) for name in ("job", "fraction_bits", "threshold")},
-        **{name: getattr(plan, name) for name in ("vote", "quorum", "minimum", "slots")},
+        **{name: getattr(plan, name) for name in ("vote", "quorum", "minimum", "slots", "packing")},
         **{name: getattr(plan, name) for name in ("suite", "field", "parameters", "chunk_bytes")},
         faults=plan.faults,
         number=1,

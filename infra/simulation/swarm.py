@@ -98,6 +98,7 @@ _ALLOWING_SEEDS = 1 / 3
 _CHECKING_SEEDS = 1 / 2  # of those in which trainers' shares can be checked
 _BINDING_SEEDS = 1 / 2  # of those in which norms can be bound
 _MASKED_SEEDS = 1 / 6
+_PACKING_SEEDS = 1 / 4  # of those that neither mask nor bind norms
 _MASKED_VALUES = (4, 3000, 9000)  # in one, two and four chunks
 _AT_BULK = {
     "Welcome": ("Grant", "Have"),
@@ -161,7 +162,7 @@ def _drawn(seed: int) -> Size:
     )
     drawn = stream(seed, "checks").random() < _CHECKING_SEEDS
     size = _with_norms(replace(size, checks=True), seed) if checkable and drawn else size
-    return _masked(size, seed)
+    return _packed(_masked(size, seed), seed)
 
 
 def _with_norms(size: Size, seed: int) -> Size:
@@ -178,6 +179,14 @@ def _masked(size: Size, seed: int) -> Size:
     if size.norms or draw.random() >= _MASKED_SEEDS:
         return size
     return replace(size, masked=True, values=draw.choice(_MASKED_VALUES))
+
+
+def _packed(size: Size, seed: int) -> Size:
+    """Let numbers share polynomials in a quarter of the seeds that neither mask nor bind norms."""
+    draw = stream(seed, "packing")
+    if size.masked or size.norms or draw.random() >= _PACKING_SEEDS or size.most_packing < 1:
+        return size
+    return replace(size, packing=draw.randint(1, size.most_packing))
 
 
 def _size(draw: Random) -> Size:

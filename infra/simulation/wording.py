@@ -184,6 +184,7 @@ def cast(plan: Plan) -> list[str]:
     lying = f", {size.faults} of the holders may lie" if size.faults else ""
     lying += ", shares are checked" if size.checks else ""
     lying += ", norms are bound" if size.norms else ""
+    lying += f", {size.packing} numbers share a polynomial" if size.packing else ""
     lines = [
         f"coordinator, holders h1 to h{size.holders}, trainers t01 to t{size.trainers:02}",
         f"threshold {size.threshold}, minimum {size.minimum}, {votes}{lying}; training takes "

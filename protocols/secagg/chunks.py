@@ -5,7 +5,10 @@ from __future__ import annotations
 from protocols.messages import Contribution, ContributionHeader
 from protocols.round_config import RoundConfig
 
+from .field import FIELDS
+from .prg import SEED_BYTES
 from .salts import SALT_BYTES
+from .seeds import expanded, is_seed
 from .suites import SUITES
 from .tails import tail_bytes, tail_chunk_bytes, tail_chunks
 
@@ -23,7 +26,7 @@ def share_chunk_count(config: RoundConfig) -> int:
 
 
 def share_size(config: RoundConfig) -> int:
-    """Return the bytes of one holder's share, its salt and its tail among them."""
+    """Return the bytes of one holder's share as words, its salt and its tail among them."""
     salt = 0 if config.norm_bound else SALT_BYTES
     return SUITES[config.suite].share_bytes(config) + salt + tail_bytes(config)
 
@@ -51,6 +54,28 @@ def bulk_chunk_count(config: RoundConfig) -> int:
     """Return the number of chunks that the coordinator gets of a contribution, often none."""
     bulk = SUITES[config.suite].bulk
     return 0 if bulk is None else bulk.chunks(config)
+
+
+def words_of(config: RoundConfig, index: int, stored: bytes) -> bytes:
+    """Return the words of a stored chunk of a share; see `written_out`."""
+    return written_out(config, index, without_salt(config, index, stored))
+
+
+def written_out(config: RoundConfig, index: int, payload: bytes) -> bytes:
+    """Return a chunk of a share as words, whether it travelled as words or as a seed.
+
+    Args:
+        config: of the round.
+        index: number of the chunk; none of the tail, which always travels as words.
+        payload: as `Suite.protect` made it, without a salt.
+
+    Raises `Misuse` for a chunk that the round does not have. Memory O(chunk).
+    """
+    size = SUITES[config.suite].payload_bytes(config, index)
+    if not is_seed(config, payload, size):
+        return payload
+    field = FIELDS[config.field]
+    return field.to_bytes(expanded(config, payload, index, size // field.word_bytes))
 
 
 def upload_stream(cid: bytes, recipient: str) -> str:
@@ -118,6 +143,8 @@ def answer_fault(config: RoundConfig, total_bytes: int, index: int, payload: byt
 def share_fault(config: RoundConfig, total_bytes: int, index: int, payload: bytes) -> str | None:
     """Say what is wrong with a chunk of a share, None if it fits the round."""
     chunks, size = _sizes(config, index, share_chunk_count(config))
+    if index < chunk_count(config) and is_seed(config, without_salt(config, index, payload), size):
+        size = SEED_BYTES
     size += SALT_BYTES * is_salted(config, index)
     return _fault((total_bytes, share_size(config)), index, payload, (chunks, size))
 

@@ -72,6 +72,8 @@ class Plan:
     norm_bound: int = 0
     parameters: MaskSet = ""
     slots: int = 0
+    packing: int = 0  # only of the suite "packed"
+    seeds: bool = False
     epoch: int = 0  # of the signed roster, 0 where there is none
 
 
@@ -270,6 +272,8 @@ class Coordinating:
             norm_bound=plan.norm_bound,
             parameters=plan.parameters,
             slots=plan.slots,
+            packing=plan.packing,
+            seeds=plan.seeds,
         )
 
     def _began(self) -> Report:

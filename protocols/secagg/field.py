@@ -127,15 +127,31 @@ class PrimeField:
 
         Time O(t²) on Python integers.
         """
+        if 0 in [point % self.modulus for point in points]:
+            raise Misuse("the points must be different from each other and from zero")
+        return self.lagrange_at(0, points)
+
+    def lagrange_at(self, where: int, points: Sequence[int]) -> tuple[int, ...]:
+        """Return the weights w with f(where) = Σ w_i · f(x_i) for deg f < len(points).
+
+        Args:
+            where: any number; at one of the points the weights only pick its value.
+            points: x_i, different from each other modulo p.
+
+        Raises:
+            Misuse: two points are equal.
+
+        Time O(t²) on Python integers.
+        """
         p = self.modulus
         reduced = [point % p for point in points]
-        if len(set(reduced)) != len(reduced) or 0 in reduced:
-            raise Misuse("the points must be different from each other and from zero")
+        if len(set(reduced)) != len(reduced):
+            raise Misuse("the points must be different from each other")
         weights = []
         for i, own in enumerate(reduced):
             above, below = 1, 1
             for other in reduced[:i] + reduced[i + 1 :]:
-                above = above * other % p
+                above = above * (other - where) % p
                 below = below * (other - own) % p
             weights.append(above * self.inverse(below) % p)
         return tuple(weights)

@@ -10,7 +10,7 @@ from protocols.errors import Misuse
 
 from .coin import REPETITIONS, Values
 from .field import PrimeField
-from .reed_solomon import Garbled, ReedSolomon, Unverified, radius
+from .reed_solomon import Garbled, ReedSolomon, Unverified, evaluated, radius
 
 
 class Status(enum.Enum):
@@ -36,11 +36,13 @@ class Committee:
         field: of the shares.
         threshold: t; honest values lie on a polynomial with t coefficients.
         faults: f, the most holders that may lie. All that is claimed rests on it.
+        secrets_at: the points at which the polynomial has what is opened.
     """
 
     field: PrimeField
     threshold: int
     faults: int
+    secrets_at: tuple[int, ...] = (0,)
 
     def __post_init__(self) -> None:
         if self.threshold < 1 or self.faults < 0:
@@ -60,7 +62,8 @@ class Judgement:
         fitting: places whose values lie on the polynomials, ascending. With DETECTED none,
             with UNVERIFIED all, of which nothing is known.
         wrong: places whose values do not, in one repetition or more; only with CORRECTED.
-        at_zero: the polynomials' values at zero; empty with DETECTED.
+        at_zero: the polynomials' values where the committee's secrets are, which is at zero but
+            for packed ones: point by point, a value for each repetition; empty with DETECTED.
     """
 
     status: Status
@@ -94,23 +97,25 @@ def judge(
     if any(len(values) != repetitions for values in words.values()):
         raise Misuse(f"not every place has {repetitions} values")
     code = code or committee.code(places)
-    wrong, at_zero, unverified = dict[int, None](), [], False
+    wrong, polynomials, unverified = dict[int, None](), list[Values](), False
     for k in range(repetitions):
         decoded = code.decode([words[place][k] for place in places], faults=committee.faults)
         if isinstance(decoded, Garbled):
             return Judgement(status=Status.DETECTED, fitting=())
-        at_zero.append(decoded.coefficients[0])
+        polynomials.append(decoded.coefficients)
         if isinstance(decoded, Unverified):
             unverified = True
         else:
             wrong.update(dict.fromkeys(places[position] for position in decoded.wrong))
+    p = committee.field.modulus
+    at_zero = tuple(evaluated(f, x, p) for x in committee.secrets_at for f in polynomials)
     if unverified:
-        return Judgement(status=Status.UNVERIFIED, fitting=places, at_zero=tuple(at_zero))
+        return Judgement(status=Status.UNVERIFIED, fitting=places, at_zero=at_zero)
     if len(wrong) > radius(len(places), committee.threshold, committee.faults):
         return Judgement(status=Status.DETECTED, fitting=())
     return Judgement(
         status=Status.CORRECTED if wrong else Status.VERIFIED,
         fitting=tuple(place for place in places if place not in wrong),
         wrong=tuple(sorted(wrong)),
-        at_zero=tuple(at_zero),
+        at_zero=at_zero,
     )

@@ -26,6 +26,7 @@ _M61, _S61 = np.uint64(P61.modulus), np.uint64(61)
 _LOW32, _S32 = np.uint64(2**32 - 1), np.uint64(32)
 _LOW29, _S29 = np.uint64(2**29 - 1), np.uint64(29)
 _S3 = np.uint64(3)
+_LOW31, _LOW30, _S30, _S1 = np.uint64(2**31 - 1), np.uint64(2**30 - 1), np.uint64(30), np.uint64(1)
 
 Loop = TypeVar("Loop", bound=Callable[..., object])
 
@@ -92,9 +93,11 @@ def _reduce31(accumulator: NDArray[np.uint64], out: Residues) -> None:
         out[j] = _reduced31(_fold31(accumulator[j]))
 
 
-def _padded31(weights: Sequence[Sequence[int]]) -> Residues:
+def _padded(
+    weights: Sequence[Sequence[int]], step: int, word: type[np.unsignedinteger]
+) -> Residues:
     terms = len(weights[0])
-    padded = np.zeros((len(weights), -(-terms // 3) * 3), dtype=np.uint32)
+    padded = np.zeros((len(weights), -(-terms // step) * step), dtype=word)
     padded[:, :terms] = weights
     return padded
 
@@ -103,19 +106,23 @@ def _split31(rows: Residues, holders: int) -> Residues:
     t, d = rows.shape
     powers = [[pow(point, k, P31.modulus) for k in range(t)] for point in range(1, holders + 1)]
     shares = np.empty((holders, d), dtype=np.uint32)
-    _combine31(_padded31(powers), rows, shares)
+    _combine31(_padded(powers, 3, _U32), rows, shares)
     return shares
 
 
 def _sum31(weights: Sequence[int], rows: Residues) -> Residues:
-    total = np.empty((1, rows.shape[1]), dtype=np.uint32)
-    _combine31(_padded31([weights]), rows, total)
-    row: Residues = total[0]
+    row: Residues = _times31([weights], rows)[0]
     return row
 
 
+def _times31(matrix: Sequence[Sequence[int]], rows: Residues) -> Residues:
+    product = np.empty((len(matrix), rows.shape[1]), dtype=np.uint32)
+    _combine31(_padded(matrix, 3, _U32), rows, product)
+    return product
+
+
 # --- p61 ------------------------------------------------------------------------------
-# Halves of 32 and 29 bits: 2^32 · m = (m >> 29) + ((m mod 2^29) << 32) modulo p.
+# For small points, halves of 32 and 29 bits: 2^32 · m = (m >> 29) + ((m mod 2^29) << 32) modulo p.
 
 
 @_compiled
@@ -155,22 +162,34 @@ def _horner61(rows: Residues, out: Residues) -> None:
 
 @_compiled
 def _combine61(weights: Residues, rows: Residues, out: Residues) -> None:
-    # weights (t,), rows (t, d), out (d,): five terms of at most 2^61 or so fit in 64 bits.
-    t, d = rows.shape
-    out[:] = 0
+    # weights (m, T), T a multiple of four, zero from the t-th column; rows (t, d); out (m, d).
+    # Halves of 31 and 30 bits: of four terms `low` and `middle` stay below 2^64, `high` below
+    # 2^62, and 2^31 · m = (m >> 30) + ((m mod 2^30) << 31), 2^62 = 2 modulo p.
+    last, d = rows.shape[0] - 1, rows.shape[1]
     for start in range(0, d, BLOCK):
         stop = min(start + BLOCK, d)
-        total = out[start:stop]
-        for k in range(t):
-            row = rows[k, start:stop]
-            w0, w1 = weights[k] & _LOW32, weights[k] >> _S32
+        for i in range(weights.shape[0]):
+            total = out[i, start:stop]
             for j in range(stop - start):
-                r0, r1 = row[j] & _LOW32, row[j] >> _S32
-                middle = r1 * w0 + r0 * w1
-                high = ((r1 * w1) << _S3) + (middle >> _S29) + ((middle & _LOW29) << _S32)
-                total[j] = _fold61(total[j] + high + _fold61(r0 * w0))
-        for j in range(stop - start):
-            total[j] = _reduced61(total[j])
+                total[j] = 0
+            for k in range(0, weights.shape[1], 4):
+                a0, a1 = weights[i, k] & _LOW31, weights[i, k] >> _S31
+                b0, b1 = weights[i, k + 1] & _LOW31, weights[i, k + 1] >> _S31
+                c0, c1 = weights[i, k + 2] & _LOW31, weights[i, k + 2] >> _S31
+                d0, d1 = weights[i, k + 3] & _LOW31, weights[i, k + 3] >> _S31
+                x, y = rows[k, start:stop], rows[min(k + 1, last), start:stop]
+                z, w = rows[min(k + 2, last), start:stop], rows[min(k + 3, last), start:stop]
+                for j in range(stop - start):
+                    x0, x1, y0, y1 = x[j] & _LOW31, x[j] >> _S31, y[j] & _LOW31, y[j] >> _S31
+                    z0, z1, w0, w1 = z[j] & _LOW31, z[j] >> _S31, w[j] & _LOW31, w[j] >> _S31
+                    low = x0 * a0 + y0 * b0 + z0 * c0 + w0 * d0
+                    middle = x0 * a1 + x1 * a0 + y0 * b1 + y1 * b0
+                    middle += z0 * c1 + z1 * c0 + w0 * d1 + w1 * d0
+                    high = x1 * a1 + y1 * b1 + z1 * c1 + w1 * d1
+                    carried = (middle >> _S30) + ((middle & _LOW30) << _S31) + (high << _S1)
+                    total[j] = _fold61(total[j] + _fold61(low) + carried)
+            for j in range(stop - start):
+                total[j] = _reduced61(total[j])
 
 
 @_compiled
@@ -202,9 +221,14 @@ def _split61(rows: Residues, holders: int) -> Residues:
 
 
 def _sum61(weights: Sequence[int], rows: Residues) -> Residues:
-    total = np.empty(rows.shape[1], dtype=np.uint64)
-    _combine61(np.array(weights, dtype=np.uint64), rows, total)
-    return total
+    row: Residues = _times61([weights], rows)[0]
+    return row
+
+
+def _times61(matrix: Sequence[Sequence[int]], rows: Residues) -> Residues:
+    product = np.empty((len(matrix), rows.shape[1]), dtype=np.uint64)
+    _combine61(_padded(matrix, 4, _U64), rows, product)
+    return product
 
 
 def _reduced_copy31(accumulator: NDArray[np.uint64]) -> Residues:
@@ -225,6 +249,8 @@ class Kernels:
         split: (rows residues[t, d], n <= 64) -> residues[n, d]; row i is the polynomial with
             the coefficients `rows` (constant first) at i + 1. Time O(n·t·d).
         combine: (weights < p [t <= 64], rows residues[t, d]) -> residues[d], the weighted sum.
+        times: (matrix < p [m, t <= 64], rows residues[t, d]) -> residues[m, d], m weighted sums
+            for which the rows are read from memory once. Time O(m·t·d).
         add: (accumulator uint64[d], row residues[d]), in place. For p31 it is not reduced and
             takes 2^33 rows, far above any round; for p61 it stays reduced.
         reduce: accumulator uint64[d] -> residues[d].
@@ -232,14 +258,15 @@ class Kernels:
 
     split: Callable[[Residues, int], Residues]
     combine: Callable[[Sequence[int], Residues], Residues]
+    times: Callable[[Sequence[Sequence[int]], Residues], Residues]
     add: Callable[[NDArray[np.uint64], Residues], None]
     reduce: Callable[[NDArray[np.uint64]], Residues]
 
 
 KERNELS: Mapping[str, Kernels] = MappingProxyType(
     {
-        P31.name: Kernels(_split31, _sum31, _add31, _reduced_copy31),
-        P61.name: Kernels(_split61, _sum61, _add61, _reduced_copy61),
+        P31.name: Kernels(_split31, _sum31, _times31, _add31, _reduced_copy31),
+        P61.name: Kernels(_split61, _sum61, _times61, _add61, _reduced_copy61),
     }
 )
 """By the name of the field."""

@@ -16,17 +16,24 @@ from .coin import REPETITIONS, Coin, Values
 from .field import FIELDS, PrimeField, Residues
 from .judging import Committee
 from .kernels import KERNELS
+from .packed import interpolated
 from .prg import residues, stream_info
-from .shamir import reconstruct, split
+from .shamir import split
 
 
 class ShareLane(ABC):
-    """Shamir shares of residues, in full chunks and a last one that may be shorter.
+    """Shares of residues, in full chunks and a last one that may be shorter.
 
-    Fewer than `threshold` holders learn nothing: their shares are uniform up to the PRG.
+    A share is the value of a polynomial with `threshold` coefficients, whose values elsewhere
+    are the secrets. So many holders as `config.privacy()` says learn nothing: their shares are
+    uniform up to the PRG.
     """
 
     name: str
+
+    def secrets_at(self, config: RoundConfig) -> tuple[int, ...]:
+        """Return the points at which a polynomial has its secrets."""
+        return (0,)
 
     @abstractmethod
     def length(self, config: RoundConfig) -> int:
@@ -41,7 +48,7 @@ class ShareLane(ABC):
         return -(-self.length(config) // self.chunk_values(config))
 
     def chunk_length(self, config: RoundConfig, chunk: int) -> int:
-        """Return how many elements a chunk has."""
+        """Return how many residues a chunk has."""
         if not 0 <= chunk < self.chunks(config):
             raise Misuse(f"chunk {chunk} of {self.chunks(config)}")
         full = self.chunk_values(config)
@@ -97,7 +104,7 @@ class ShareLane(ABC):
         return field.to_bytes(KERNELS[field.name].reduce(accumulator))
 
     def open(self, config: RoundConfig, answers: Mapping[int, bytes]) -> NDArray[np.int64]:
-        """Interpolate at zero and take the signed value of smallest magnitude."""
+        """Interpolate where the secrets are and take the signed values of smallest magnitude."""
         if not set(answers) <= set(range(config.holders)):
             raise Misuse(f"a place is not one of {config.holders} holders")
         if len(answers) < config.threshold:
@@ -108,11 +115,18 @@ class ShareLane(ABC):
             raise Undecodable(f"the answers of places {places} have different lengths")
         field = field_of(config)
         points = [place + 1 for place in places]
-        return field.decode(reconstruct(field, points, np.stack(rows)))
+        opened = interpolated(field, points, np.stack(rows), self.secrets_at(config))
+        # With the filling: an owner may choose one, and answers are judged with it.
+        return field.decode(opened.reshape(-1))
 
     def committee(self, config: RoundConfig) -> Committee:
-        """Return the round's threshold and how many of its holders may lie."""
-        return Committee(field=field_of(config), threshold=config.threshold, faults=config.faults)
+        """Return the round's threshold, where secrets are, and how many of its holders may lie."""
+        return Committee(
+            field=field_of(config),
+            threshold=config.threshold,
+            faults=config.faults,
+            secrets_at=self.secrets_at(config),
+        )
 
     def vouch(
         self, config: RoundConfig, coin: Coin, chunk: int, answers: Mapping[int, bytes]
@@ -124,9 +138,24 @@ class ShareLane(ABC):
     def vouch_opened(
         self, config: RoundConfig, coin: Coin, chunk: int, opened: NDArray[np.int64]
     ) -> Values:
-        """Return <rho, sum>: the value at zero of the polynomial through those of the answers."""
-        (values,) = coin.combine(chunk, [field_of(config).encode(opened)])
-        return values
+        """Return <rho, row> of each row of the sum: values of the polynomials of the answers."""
+        combined = coin.combine(chunk, list(self.rows(config, opened)))
+        return tuple(value for values in combined for value in values)
+
+    def rows(self, config: RoundConfig, values: NDArray[np.int64]) -> Residues:
+        """Return what one chunk shares, a row for each secret of a polynomial.
+
+        Args:
+            config: of the round.
+            values: shape (m,).
+
+        Returns:
+            Residues, shape (k, m / k), of which the last ones are zero where k does not divide m.
+        """
+        residues_, count = field_of(config).encode(values), len(self.secrets_at(config))
+        if filling := -values.size % count:
+            residues_ = np.concatenate((residues_, np.zeros(filling, dtype=residues_.dtype)))
+        return residues_.reshape(count, -1)
 
     def _answer_of(self, config: RoundConfig, place: int, answer: bytes) -> Residues:
         try:

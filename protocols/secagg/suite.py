@@ -147,7 +147,7 @@ class Suite(Protocol):
         ...
 
     def chunk_length(self, config: RoundConfig, chunk: int) -> int:
-        """Return how many elements chunk number `chunk` has; `Misuse` if there is none."""
+        """Return how many residues chunk number `chunk` has; `Misuse` if there is none."""
         ...
 
     def payload_bytes(self, config: RoundConfig, chunk: int) -> int:
@@ -171,8 +171,9 @@ class Suite(Protocol):
             chunk: number of the chunk, from 0.
 
         Returns:
-            One payload for each holder, in the order of their places. Equal arguments give
-            equal bytes, so a retry sends what was sent.
+            One payload for each holder, in the order of their places; in rounds with `seeds`
+            some are seeds, which `chunks.words_of` makes words of for all that follows.
+            Equal arguments give equal bytes, so a retry sends what was sent.
 
         Raises:
             Misuse: values of a wrong length, type or size, or a seed of a wrong length.
@@ -245,7 +246,9 @@ class Suite(Protocol):
             answers: by the holder's place, from 0; the `threshold` lowest places are used.
 
         Returns:
-            The signed sum, shape (chunk_length,): of vectors, or of what hides them in `bulk`.
+            The signed sum of what the chunk shares: of vectors, or of what hides them in `bulk`.
+            Of the last chunk it may be longer; what comes then means nothing, and belongs to
+            what `vouch_opened` combines.
 
         Raises:
             Misuse: fewer answers than the threshold, or a place that no holder has.
@@ -276,5 +279,5 @@ class Suite(Protocol):
     def vouch_opened(
         self, config: RoundConfig, coin: Coin, chunk: int, opened: NDArray[np.int64]
     ) -> Values:
-        """Combine the same chunk of an opened sum, to be compared with the judgement."""
+        """Combine the same chunk of an opened sum, to be held against `Judgement.at_zero`."""
         ...

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from .masked_suite import MaskedSuite
+from .packed_suite import PackedSuite
 from .shamir_suite import ShamirSuite
 from .suite import Suite
 
 SUITES: Mapping[str, Suite] = MappingProxyType(
-    {each.name: each for each in (ShamirSuite(), MaskedSuite())}
+    {each.name: each for each in (ShamirSuite(), PackedSuite(), MaskedSuite())}
 )
 """By the name in the round config."""

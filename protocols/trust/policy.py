@@ -14,6 +14,7 @@ class Policy:
     Attributes:
         minimum: trainers in a sum.
         threshold: answers that it takes to open one.
+        privacy: holders that learn nothing together, T.
         quorum: votes of a certificate, and countersignatures; only with `vote`.
         vote: demand the two-phase release.
         faults: holders that may be malicious, f.
@@ -21,6 +22,7 @@ class Policy:
 
     minimum: int = MINIMUM_FLOOR
     threshold: int = 2
+    privacy: int = 1
     quorum: int = 1
     vote: bool = False
     faults: int = 0
@@ -28,7 +30,7 @@ class Policy:
     def fault(self, config: RoundConfig) -> str | None:
         """Name the first rule of the round that is weaker than this, None where none is."""
         n, t, q, f = config.holders, config.threshold, config.quorum, self.faults
-        meeting = (n + f) // 2 + 1
+        meeting, part = (n + f) // 2 + 1, config.privacy() + 1
         for weaker, text in (
             (
                 config.minimum < self.minimum,
@@ -38,6 +40,12 @@ class Policy:
             (t < self.threshold, f"its threshold of {t} is below the {self.threshold} demanded"),
             (t <= f, f"its threshold of {t} lets {f} malicious holders open everything"),
             (
+                config.privacy() < self.privacy,
+                f"its packing of {config.packing} leaves {config.privacy()} holders that learn "
+                f"nothing together, and {self.privacy} are demanded",
+            ),
+            (part <= f, f"its packing of {config.packing} lets {f} malicious holders learn a part"),
+            (
                 config.vote and q < self.quorum,
                 f"its quorum of {q} is below the {self.quorum} demanded",
             ),
@@ -45,6 +53,11 @@ class Policy:
                 config.vote and q < meeting,
                 f"its quorum of {q} of {n} holders lets two sets be voted for where {f} holders "
                 f"are malicious; {meeting} are needed",
+            ),
+            (
+                not config.vote and 2 * part <= n + f < 2 * t,
+                f"its packing of {config.packing} without a vote lets two sums be learnt in part "
+                f"where {f} of {n} holders are malicious",
             ),
             (
                 not config.vote and 2 * t <= n + f,

@@ -172,7 +172,7 @@ def test_those_who_join_say_which_software_they_run() -> None:
     joined = stage.events_of(PeerJoined)
     assert sorted(event.actor for event in joined) == sorted(stage.names[:-1])
     assert all(event.software.startswith("quorate ") for event in joined)
-    assert {event.suites for event in joined} == {("shamir", "masked")}
+    assert {event.suites for event in joined} == {("shamir", "packed", "masked")}
 
 
 def test_a_holder_that_the_round_did_not_wait_for_ends_cleanly_while_it_still_answers() -> None:

@@ -246,6 +246,8 @@ class Committee:
     checks: bool = False
     norm_bound: int = 0
     masked: bool = False
+    packing: int = 0  # of the suite "packed", 0 for "shamir"
+    seeds: bool = False
 
 
 USUAL = Committee()
@@ -265,7 +267,9 @@ def plan_of(committee: Committee, *, vote: bool) -> Plan:
     """Return what all rounds of a stage share."""
     plan = Plan(
         job="sum",
-        suite="shamir",
+        suite="packed" if committee.packing else "shamir",
+        packing=committee.packing,
+        seeds=committee.seeds,
         field="p61",
         fraction_bits=8,
         threshold=committee.threshold,

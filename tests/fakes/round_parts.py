@@ -151,7 +151,7 @@ def hello(role: Literal["trainer", "holder"], **changes: Any) -> Hello:
     """Return the greeting of an actor that can do what the rounds here need."""
     usual: dict[str, Any] = {
         "software": "",
-        "suites": ("shamir", "masked"),
+        "suites": ("shamir", "packed", "masked"),
         "fields": ("p31", "p61"),
         "sealing": suites(),
     }

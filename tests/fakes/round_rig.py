@@ -42,7 +42,7 @@ from protocols.secagg.chunks import (
     is_salted,
     share_size,
     upload_stream,
-    without_salt,
+    words_of,
 )
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.coordinating import Coordinating, JobStep, Plan
@@ -341,7 +341,7 @@ class Rig:
         for index in range(suite.chunks(config)):
             total = None
             for stream in chosen_streams(cid, effect.chosen):
-                share = without_salt(config, index, node.spool[stream][index])
+                share = words_of(config, index, node.spool[stream][index])
                 total = suite.add(config, total, share)
             assert total is not None
             answer = suite.answer(config, total)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from infra import casting
-from infra.casting import plan_of
+from infra.casting import fingerprint, plan_of, terms_of
 from infra.config import ConfigError, TableSettings, TorchSettings, load_job
 from protocols.trust.sealing import CLASSICAL, HYBRID, suites
 
@@ -386,11 +386,97 @@ def test_norm_bounds_that_this_federation_cannot_have_are_explained(
     assert any(what in problem and cure in problem for problem in problems), problems
 
 
+@pytest.mark.parametrize(
+    ("suite", "key", "text"),
+    [
+        (
+            'suite = "packed"\npacking = 1',
+            "norm_bound",
+            'a norm bound needs suite = "shamir", as no length can be checked in shares of packed',
+        ),
+        (
+            'suite = "masked"',
+            "norm_bound",
+            'a norm bound needs suite = "shamir", as no length can be checked in shares of masked',
+        ),
+        ('suite = "masked"\nseeds = true', "seeds", "the suite masked sends no seeds, as its "),
+        (
+            'suite = "masked"\npacking = 1',
+            "packing",
+            '1 is for suite = "packed", and secure_sum.suite is "masked"; leave it out or change',
+        ),
+    ],
+)
+def test_what_a_suite_can_not_do_is_explained_in_one_sentence(
+    folder: Path, suite: str, key: str, text: str
+) -> None:
+    bound = NORMS if key == "norm_bound" else "minimum = 3\n[secure_sum]\nfraction_bits = 20"
+    sums = f"{bound}\n{suite}"
+
+    job = FEDAVG.replace("threshold = 3", "threshold = 2").replace("minimum = 3", sums)
+    (problem,) = problems_of(folder, job)
+
+    assert problem.startswith(f"secure_sum.{key}: {text}")
+
+
 def test_a_norm_bound_reaches_every_round_as_an_integer(folder: Path) -> None:
     text = FEDAVG.replace("minimum = 3", NORMS).replace("threshold = 3", "threshold = 2")
 
     assert plan_of(load_job(written(folder, text))).norm_bound == (5 * 2**19) ** 2
     assert plan_of(load_job(written(folder, FEDAVG))).norm_bound == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "what", "cure"),
+    [
+        ("minimum = 3", 'minimum = 3\n[secure_sum]\nsuite = "packed"', "missing", "1 or more"),
+        ("minimum = 3", "minimum = 3\n[secure_sum]\npacking = 2", "is for suite", "leave it out"),
+        (
+            "minimum = 3",
+            'minimum = 3\n[secure_sum]\nsuite = "packed"\npacking = 3',
+            "lets every single holder learn a part",
+            "packing 2 or less, or threshold 4 or more",
+        ),
+        (
+            "minimum = 3",
+            'minimum = 3\nvote = false\n[secure_sum]\nsuite = "packed"\npacking = 2',
+            "each further one learns one combination more of every 2 numbers",
+            "threshold 4 or more, or vote = true",
+        ),
+    ],
+)
+def test_packing_that_this_federation_cannot_have_is_explained(
+    folder: Path, old: str, new: str, what: str, cure: str
+) -> None:
+    problem = only_problem(folder, FEDAVG, old, new)
+
+    assert problem.startswith("secure_sum.packing: ")
+    assert what in problem
+    assert cure in problem
+
+
+def test_packing_reaches_every_round_and_what_the_actors_demand_of_it(folder: Path) -> None:
+    text = FEDAVG.replace("minimum = 3", 'minimum = 3\n[secure_sum]\nsuite = "packed"\npacking = 2')
+    packed, usual = load_job(written(folder, text)), load_job(written(folder, FEDAVG))
+
+    assert (plan_of(packed).suite, plan_of(packed).packing) == ("packed", 2)
+    assert (plan_of(usual).suite, plan_of(usual).packing) == ("shamir", 0)
+    assert (terms_of(packed).privacy, terms_of(usual).privacy) == (1, 2)
+
+
+def test_a_run_is_not_resumed_with_other_packing_or_seeds(folder: Path) -> None:
+    packed = '[secure_sum]\nsuite = "packed"\npacking = '
+    kinds = ["", f"{packed}1", f"{packed}2", "[secure_sum]\nseeds = true"]
+    texts = [FEDAVG.replace("minimum = 3", f"minimum = 3\n{kind}") for kind in kinds]
+
+    assert len({fingerprint(load_job(written(folder, text))) for text in texts}) == len(kinds)
+
+
+def test_seeds_reach_every_round(folder: Path) -> None:
+    text = FEDAVG.replace("minimum = 3", "minimum = 3\n[secure_sum]\nseeds = true")
+
+    assert plan_of(load_job(written(folder, text))).seeds
+    assert not plan_of(load_job(written(folder, FEDAVG))).seeds
 
 
 def test_faults_reach_every_round_with_the_quorum_that_they_need(folder: Path) -> None:

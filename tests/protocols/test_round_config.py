@@ -12,7 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from protocols.codec import Undecodable, canonical, parse
-from protocols.round_config import Roster, RoundConfig, majority, threshold_faults
+from protocols.round_config import (
+    Roster,
+    RoundConfig,
+    majority,
+    packing_faults,
+    threshold_faults,
+)
 
 USUAL: dict[str, Any] = {
     "job": "sum",
@@ -35,6 +41,8 @@ USUAL: dict[str, Any] = {
     "roster": bytes(32),
     "checks": False,
     "norm_bound": 0,
+    "packing": 0,
+    "seeds": False,
     "parameters": "",
     "slots": 0,
 }
@@ -65,6 +73,7 @@ OTHER: dict[str, Any] = {
     "state": b"\x01" + bytes(31),
     "roster": bytes(31) + b"\x01",
     "checks": True,
+    "seeds": True,
 }
 
 
@@ -123,6 +132,8 @@ def roster(**changes: Any) -> Roster:
         ({"checks": True, "vote": False}, "checks need vote = true"),
         ({"parameters": "A"}, "the suite shamir has no parameter set"),
         ({"slots": 1}, "the suite shamir has no parameter set and no slots"),
+        (MASKED | {"seeds": True}, "the suite masked sends no seeds, as its shares are short"),
+        (MASKED | {"packing": 2}, "packing 2 is only for the suite packed"),
         (MASKED | {"field": "p61"}, "the suite masked shares its secrets over p31"),
         (MASKED | {"parameters": "", "slots": 0}, "needs a parameter set"),
         (MASKED | {"slots": 0}, "0 slots are not between 1 and 16"),
@@ -152,12 +163,57 @@ def test_numbers_that_make_no_sense_are_named(changes: dict[str, Any], text: str
         ),
         ({"norm_bound": -1, "checks": True, "threshold": 2}, "norm_bound -1 is not between"),
         (
+            {"norm_bound": 9, "checks": True, "threshold": 2, "suite": "packed", "packing": 1},
+            'a norm bound needs suite = "shamir", as no length can be checked in shares of packed',
+        ),
+        (
             {"norm_bound": 2**54 // 76 + 1, "checks": True, "threshold": 2},
             "is not between 0 and 237",
         ),
     ],
 )
 def test_norm_bounds_that_make_no_sense_are_named(changes: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        config(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"packing": 1}, "packing 1 is only for the suite packed"),
+        ({"suite": "packed"}, 'packing 0 packs nothing; use 1 or more, or suite = "shamir"'),
+        (
+            {"suite": "packed", "packing": 3},
+            "packing 3 with threshold 3 lets every single holder learn a part of each vector: of 3 "
+            "shares that open 3 numbers at once, only 3 - 3 may be known without telling anything; "
+            "use packing 2 or less, or threshold 4 or more",
+        ),
+        (
+            {
+                "suite": "packed",
+                "packing": 4,
+                "holders": 10,
+                "threshold": 5,
+                "faults": 2,
+                "quorum": 7,
+            },
+            "with packing 4 and threshold 5 only 1 holders learn nothing: each further one learns "
+            "one combination more of every 4 numbers, until 5 know all; 2 that lie would learn a "
+            "part; use packing 3 or less, or threshold 6 or more",
+        ),
+        (
+            {"suite": "packed", "packing": 2, "vote": False},
+            "two different sums of one round can both be learnt in part; use threshold 4 or more",
+        ),
+        (
+            {"suite": "packed", "packing": 1, "faults": 1, "threshold": 4},
+            "threshold 4 with faults = 1 needs 6 holders",
+        ),
+    ],
+)
+def test_packing_that_makes_no_sense_is_named_with_the_ramp(
+    changes: dict[str, Any], text: str
+) -> None:
     with pytest.raises(ValueError, match=text):
         config(**changes)
 
@@ -245,6 +301,30 @@ def test_whatever_keeps_the_inequalities_is_taken() -> None:
         assert bool(threshold_faults(**size)) != fine, size
 
 
+def test_no_group_that_may_lie_or_voted_otherwise_learns_a_part_of_packed_shares() -> None:
+    for size in sizes(9):
+        if threshold_faults(**size):
+            continue
+        n, f, t = size["holders"], size["faults"], size["threshold"]
+        rest = {"holders": n, "faults": f, "threshold": t, "vote": size["vote"]}
+        for packing in range(t + 2):
+            nothing = t - packing
+            # Of two groups that each learn a part, without votes, one honest holder is in both.
+            meet = size["vote"] or 2 * (nothing + 1) - n > f
+            fine = packing >= 1 and nothing >= 1 and nothing >= f and meet
+
+            assert bool(packing_faults(**rest, packing=packing)) != fine, (size, packing)
+            if fine:
+                packed = config(suite="packed", packing=packing, **size)
+                assert packed.privacy() == nothing
+        # With one secret in a polynomial the rules are those of any threshold.
+        assert not packing_faults(**rest, packing=1)
+
+
+def test_of_shamirs_shares_all_but_one_of_the_threshold_tell_nothing() -> None:
+    assert config(threshold=3).privacy() == 2
+
+
 @given(holders=st.integers(1, 64), faults=st.integers(0, 21))
 def test_a_majority_is_the_smallest_quorum_that_meets_every_other(
     holders: int, faults: int
@@ -273,9 +353,7 @@ def test_a_round_with_checks_needs_more_than_its_threshold() -> None:
 # --- the id ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "name", sorted(USUAL.keys() - {"norm_bound"} - (MASKED.keys() - {"field", "chunk_bytes"}))
-)
+@pytest.mark.parametrize("name", sorted(OTHER.keys() - {"suite"}))
 def test_every_field_changes_the_id_of_the_round(name: str) -> None:
     assert set(USUAL) == set(RoundConfig.__struct_fields__)
     changed = config(**{name: OTHER[name]})
@@ -323,6 +401,20 @@ def test_a_round_with_a_norm_bound_needs_holders_for_its_squares() -> None:
     assert config(holders=7, faults=1, quorum=5, **bound).holders_needed() == 6
     assert config(holders=8, faults=2, quorum=6, **bound).holders_needed() == 7
     assert config(threshold=2, **bound).holders_needed() == 4
+
+
+def test_packing_is_in_the_bytes_of_packed_rounds_only() -> None:
+    packed = config(suite="packed", packing=1)
+
+    assert b"packing" not in canonical(config())
+    assert b"packing" in canonical(packed)
+    assert packed.cid() != config(suite="packed", packing=2).cid()
+    assert parse(canonical(packed), RoundConfig) == packed
+
+
+def test_seeds_are_in_the_bytes_of_rounds_with_seeds_only() -> None:
+    assert b"seeds" not in canonical(config())
+    assert b"seeds" in canonical(config(seeds=True))
 
 
 def test_equal_rounds_have_equal_ids() -> None:

@@ -167,6 +167,8 @@ def test_a_smaller_cast_is_one_that_a_seed_could_have(seed: int, data: st.DataOb
             quorum=majority(n, f),
             vote=size.vote,
         )
+        assert 0 <= size.packing <= max(size.most_packing, 0)
+        assert not (size.packing and (size.masked or size.norms))
         assert all(fault.target in ("", *everybody) for fault in plan.faults)
         assert set(plan.core) <= set(everybody)
         assert len([name for name in plan.core if name in roster.holders]) >= plan.size.needed

@@ -198,6 +198,7 @@ def edited(path: Path, place: str, value: Any) -> Path:
         ("plan.size.trainers", 10**9, "trainers"),
         ("plan.size.threshold", 99, "threshold 99"),
         ("plan.size.minimum", 99, "minimum 99"),
+        ("plan.size.packing", 9, "packing 9 with threshold"),
         ("plan.core", ["h99"], "h99"),
         ("plan.faults", [{"kind": "crash", "at_s": 1.0, "target": "eve"}], "eve"),
         (

@@ -30,7 +30,7 @@ from protocols.messages import (
     Wire,
 )
 from protocols.records import RoundRecord
-from protocols.secagg.chunks import chosen_streams, without_salt
+from protocols.secagg.chunks import chosen_streams, words_of
 from protocols.secagg.field import FIELDS
 from protocols.secagg.sets import set_digest
 from protocols.secagg.suites import SUITES
@@ -126,7 +126,7 @@ class LyingHolders(Lying):
             share = chunks.get(held, {}).get(0)
             if share is None:
                 return None
-            total = suite.add(config, total, without_salt(config, 0, share))
+            total = suite.add(config, total, words_of(config, 0, share))
         return None if total is None else suite.answer(config, total)
 
     def _two_answers(self, fault: Fault) -> bool:

@@ -328,13 +328,17 @@ def test_a_round_without_enough_holders_of_the_roster_is_a_violation(
     [
         (config_of(minimum=3), "minimum below ours of 4"),
         (config_of(minimum=4, threshold=2), "threshold below ours of 3"),
+        (
+            config_of(minimum=4, threshold=3, suite="packed", packing=2),
+            "only 1 holders learn nothing, and we want 2",
+        ),
         (config_of(minimum=4, threshold=3, quorum=3), "quorum below ours of 4"),
         (config_of(minimum=4, threshold=3, vote=False), "no vote, and we want one"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_a_round_below_the_owners_own_terms_is_declined(config: RoundConfig, kind: str) -> None:
-    owner = Owner(terms=Terms(minimum=4, threshold=3, quorum=4))
+    owner = Owner(terms=Terms(minimum=4, threshold=3, privacy=2, quorum=4))
 
     effects = owner.announce(config)
 

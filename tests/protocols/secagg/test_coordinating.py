@@ -552,7 +552,7 @@ def test_who_joined_is_told_once_and_again_when_it_changed() -> None:
     ]
 
     joined = PeerJoined(
-        actor="ann", role="trainer", software="quorate 1", suites=("shamir", "masked")
+        actor="ann", role="trainer", software="quorate 1", suites=("shamir", "packed", "masked")
     )
     assert told[:2] == [[joined], []]
     assert [event.software for event in told[2]] == ["quorate 2"]

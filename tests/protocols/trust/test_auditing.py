@@ -332,6 +332,17 @@ def test_a_round_by_weaker_rules_than_are_demanded_is_refused(policy: Policy, te
     assert text in why
 
 
+def test_packed_shares_are_held_to_what_they_tell_beyond_their_privacy() -> None:
+    voted = config_of(suite="packed", packing=2, threshold=3, quorum=4)
+    unvoted = config_of(suite="packed", packing=2, threshold=4, vote=False)
+
+    assert LEAST.fault(voted) is LEAST.fault(unvoted) is None
+    assert "leaves 1 holders that learn nothing" in str(Policy(privacy=2).fault(voted))
+    assert "lets 2 malicious holders learn a part" in str(Policy(faults=2).fault(voted))
+    assert FAULTY.fault(voted) is None
+    assert "lets two sums be learnt in part" in str(FAULTY.fault(unvoted))
+
+
 def test_without_a_vote_the_threshold_keeps_two_sums_apart() -> None:
     assert audit([signed(UNVOTED)])
     assert "without a vote" in refused(UNVOTED, policy=FAULTY)[1]

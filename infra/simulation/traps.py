@@ -14,7 +14,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
+
+# A kernel that was never called before is compiled and kept on the disk: no history can tell.
+_COMPILER, _NEAR = "numba.", 4
 
 # The logging module stamps its records with the real time; the simulation shows nobody the stamp.
 _STAMPS = ("time", "time_ns")
@@ -81,6 +85,19 @@ def _trap(name: str, real: Callable[..., Any], inside: int) -> Callable[..., Any
             return real(*args, **kwargs)
         if may_be_stamped and sys._getframe(1).f_globals.get("__name__") == logging.__name__:
             return real(*args, **kwargs)
+        if _for_the_compiler():
+            return real(*args, **kwargs)
         raise Escaped(name)
 
     return trap
+
+
+def _for_the_compiler() -> bool:
+    frame: FrameType | None = sys._getframe(2)
+    for _ in range(_NEAR):
+        if frame is None:
+            return False
+        if str(frame.f_globals.get("__name__")).startswith(_COMPILER):
+            return True
+        frame = frame.f_back
+    return False

@@ -12,6 +12,7 @@ import time
 import uuid
 from collections.abc import Coroutine
 from contextvars import copy_context
+from types import FunctionType
 from typing import Any
 
 import pytest
@@ -202,6 +203,21 @@ def test_traps_catch_what_reaches_for_the_real_world(name: str) -> None:
 
     assert time.time() > 0
     assert 0 <= random.random() < 1
+
+
+@pytest.mark.parametrize(("module", "caught"), [("numba.core.caching", False), ("numbas", True)])
+def test_who_compiles_a_kernel_may_have_a_name_for_its_file(module: str, *, caught: bool) -> None:
+    def name_of_a_file() -> str:
+        return uuid.uuid4().hex
+
+    called_there = FunctionType(name_of_a_file.__code__, {"__name__": module, "uuid": uuid})
+
+    with trapped():
+        if not caught:
+            assert len(called_there()) == 32
+            return
+        with pytest.raises(Escaped, match="uuid4"):
+            called_there()
 
 
 def test_seeded_generators_are_no_escape() -> None:

@@ -95,6 +95,7 @@ _RULES = {
     Rule.GENUINE: "What is in a set must have been contributed.",
     Rule.ONE_COIN: "Two coins under the same masks show a combination of single vectors.",
     Rule.CONSISTENT: "A trainer with shares of no vector is left out before the vote.",
+    Rule.SHORT: "A trainer whose vector is longer than the bound is left out before the vote.",
     Rule.ONE_SUM: "The difference of two sums may be one owner's vector.",
     Rule.APART: "The difference of two sums over one state tells of the few who are in one only.",
     Rule.ONE_CONTRIBUTION: "A trainer sends one contribution a round, always the same.",

@@ -53,7 +53,7 @@ def test_a_plan_for_people_shows_rights_and_bounds(job: Path) -> None:
     shown = run("plan", job).stdout
 
     assert "virtual host  study" in shown
-    assert r"^north\.(coordinator\.control|(holder-1|holder-2|holder-3)\.(control|bulk))$" in shown
+    assert r"^north\.(coordinator|(holder-1|holder-2|holder-3))\.(control|bulk)$" in shown
     assert "1024 MiB" in shown
 
 

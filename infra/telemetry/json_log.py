@@ -123,7 +123,7 @@ def log_event(event: Event) -> None:
         return
     fields = {name: _brief(value) for name, value in as_json(event).items()}
     told = {name: value for name, value in fields.items() if name not in ("kind", "job")}
-    text = " ".join(f"{name}={plain(value)}" for name, value in told.items())
+    text = " ".join(f"{name}={plain(value)}" for name, value in told.items() if value != "")
     kind = str(fields["kind"]).replace("_", " ")
     _events.log(level, "%s %s", kind, text, extra={"event": plain(fields)})
 

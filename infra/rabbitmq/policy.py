@@ -36,7 +36,7 @@ class LinkPolicy:
     pulse_s: float = 30.0
     pulse_limit_s: float = 20.0
     answer_s: float = 60.0
-    confirm_s: float = 60.0
+    confirm_s: float = 20.0
     close_s: float = 3.0
     control: WindowSize = _CONTROL
     bulk: WindowSize = _BULK

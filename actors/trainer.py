@@ -16,10 +16,10 @@ from protocols.errors import Misuse, Unfit
 from protocols.messages import Announce, ContributionHeader, ShareChunk, Wire
 from protocols.reports import OwnerTrouble
 from protocols.round_config import Roster, RoundConfig
-from protocols.secagg.chunks import chunk_count, is_salted, share_size, upload_stream
+from protocols.secagg.chunks import chunk_count, share_size, upload_stream, with_salts
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.field import Residues
-from protocols.secagg.salts import salted, salts_of
+from protocols.secagg.salts import salts_of
 from protocols.secagg.suites import SUITES
 from protocols.secagg.tail_dealing import deal_tails
 from protocols.secagg.tails import cut
@@ -121,9 +121,8 @@ class Trainer(Actor):
         digests = [hashlib.sha256() for _ in self.roster.holders]
         for chunk in range(chunk_count(config)):
             values = await offload.run(encoded, chunk)
-            payloads = await self._shares(config, values, seed, chunk)
-            if is_salted(config, chunk):
-                payloads = salted(config, seed, payloads)
+            shares = await self._shares(config, values, seed, chunk)
+            payloads = with_salts(config, chunk, seed, shares)
             await offload.run(_update, digests, payloads)
             await self._spool(announce, chunk, payloads)
         tails = None

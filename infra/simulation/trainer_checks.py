@@ -11,10 +11,10 @@ from protocols.messages import ContributionHeader, ShareChunk, Wire
 from protocols.records import Contributed
 from protocols.reports import TookPart
 from protocols.round_config import RoundConfig
-from protocols.secagg.chunks import has_bulk, is_salted
+from protocols.secagg.chunks import has_bulk, with_salts
 from protocols.secagg.fixed_point import FixedPoint
 from protocols.secagg.prg import SEED_BYTES
-from protocols.secagg.salts import SALT_BYTES, salted, salts_of
+from protocols.secagg.salts import SALT_BYTES, salts_of
 from protocols.secagg.sets import contribution_digest
 from protocols.secagg.suites import SUITES
 
@@ -129,9 +129,8 @@ class TrainerChecks:
         if index == suite.chunks(config):
             shares = _tails(config, seed)
         else:
-            shares = suite.protect(config, values[suite.covers(config, index)], seed, index)
-            if is_salted(config, index):
-                shares = salted(config, seed, shares)
+            plain = suite.protect(config, values[suite.covers(config, index)], seed, index)
+            shares = with_salts(config, index, seed, plain)
         return shares[roster.holders.index(to)]
 
     def _job(self, host: str) -> str:

@@ -7,7 +7,7 @@ from protocols.round_config import RoundConfig
 
 from .field import FIELDS
 from .prg import SEED_BYTES
-from .salts import SALT_BYTES
+from .salts import SALT_BYTES, salted
 from .seeds import expanded, is_seed
 from .suites import SUITES
 from .tails import tail_bytes, tail_chunk_bytes, tail_chunks
@@ -38,6 +38,16 @@ def is_salted(config: RoundConfig, index: int) -> bool:
     see by the digests in the header whether the guess is right. Tails have a salt of their own.
     """
     return not config.norm_bound and index == chunk_count(config) - 1
+
+
+def with_salts(
+    config: RoundConfig, index: int, seed: bytes, shares: tuple[bytes, ...]
+) -> tuple[bytes, ...]:
+    """Return a chunk of each holder's share, with its salt where this one ends with it.
+
+    The `seed` is that of `Suite.protect`, for the same contribution.
+    """
+    return salted(config, seed, shares) if is_salted(config, index) else shares
 
 
 def without_salt(config: RoundConfig, index: int, payload: bytes) -> bytes:

@@ -7,10 +7,10 @@ the holders lies, and two that the trainer sent two contributions.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from protocols.codec import parse
-from protocols.messages import Contribution
+from protocols.messages import Contribution, ShareChunk
 from protocols.trust.errors import Untrusted
 from protocols.trust.evidence import Evidence, Said, contradiction
 from protocols.trust.signing import Statement, Verifier
@@ -31,6 +31,26 @@ class Dispute:
 
     liars: tuple[str, ...] = ()
     evidence: Evidence | None = None
+
+
+def two_contributions(
+    federation: str, known: bytes, signature: bytes, message: ShareChunk
+) -> Evidence | None:
+    """Return what shows to all that a trainer sent a contribution and then another.
+
+    Args:
+        federation: in which both were signed.
+        known: the digest of its first contribution.
+        signature: the trainer's of that one's header; b"" where it gave none.
+        message: a chunk of the second, whose header's signature was checked.
+
+    None where it signed but one.
+    """
+    if not (signature and message.header_signature):
+        return None
+    second = Statement.of_header(federation, message.header.trainer, message.header)
+    first = replace(second, body_digest=known)
+    return contradiction(Said(first, signature), Said(second, message.header_signature))
 
 
 class Claims:

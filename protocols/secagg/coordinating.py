@@ -194,13 +194,14 @@ class Coordinating:
     def _inconsistent(self) -> tuple[str, ...]:
         """Name the trainers whose shares belonged to no vector, in this round or before."""
         now = () if self._round is None else self._round.checking.inconsistent
-        before = () if self._run is None else self._run.inconsistent
-        return tuple(name for name in self._roster.trainers if name in (*before, *now))
+        return self._in_order(now, () if self._run is None else self._run.inconsistent)
 
     def _too_long(self) -> tuple[str, ...]:
         """Name the trainers whose vector was longer than the bound, in this round or before."""
         now = () if self._round is None else self._round.checking.too_long
-        before = () if self._run is None else self._run.too_long
+        return self._in_order(now, () if self._run is None else self._run.too_long)
+
+    def _in_order(self, now: tuple[str, ...], before: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(name for name in self._roster.trainers if name in (*before, *now))
 
     def _liars(self) -> tuple[str, ...]:

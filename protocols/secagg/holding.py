@@ -8,7 +8,6 @@ before anything of the same decision leaves.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 
 from protocols.codec import canonical, parse
 from protocols.effects import (
@@ -60,11 +59,11 @@ from protocols.records import (
 from protocols.reports import Refusal, TookPart
 from protocols.round_config import Roster, RoundConfig
 from protocols.trust.errors import Untrusted
-from protocols.trust.evidence import Said, contradiction
 from protocols.trust.sealing import ENTROPY_BYTES, BoxKey, BoxSeed, suites
-from protocols.trust.signing import Statement, Verifier, require_said
+from protocols.trust.signing import Verifier, require_said
 
 from .chunks import answer_stream, header_fault, share_chunk_count, share_fault, share_stream
+from .claims import two_contributions
 from .coin import Values
 from .credit import fair_share
 from .freezing import WHAT, Check, Freezing
@@ -350,13 +349,8 @@ class Holding:
 
     def _evidence(self, held: HeldRound, message: ShareChunk, known: bytes) -> bytes:
         """Return what shows to all that a trainer sent another contribution before this one."""
-        header, signature = message.header, message.header_signature
-        second = Statement.of_header(self._roster.federation, header.trainer, header)
-        first = replace(second, body_digest=known)
-        told = held.signatures.get(header.trainer, b"")
-        if not (told and signature):
-            return b""
-        evidence = contradiction(Said(first, told), Said(second, signature))
+        told = held.signatures.get(message.header.trainer, b"")
+        evidence = two_contributions(self._roster.federation, known, told, message)
         return b"" if evidence is None else canonical(evidence)
 
     def _exclude(

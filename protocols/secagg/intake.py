@@ -8,7 +8,6 @@ added up once a set is voted for, and erased with the round.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 from protocols.codec import canonical, parse
 from protocols.effects import CancelWork, CheckStream, Effect, Erase, Record, Send, StoreChunk
@@ -16,10 +15,10 @@ from protocols.errors import PeerViolation
 from protocols.messages import Contribution, Grant, Have, ShareChunk
 from protocols.records import HeldShare
 from protocols.round_config import RoundConfig
-from protocols.trust.evidence import Evidence, Said, contradiction
-from protocols.trust.signing import Statement
+from protocols.trust.evidence import Evidence
 
 from .chunks import bulk_chunk_count, bulk_fault, bulk_stream, header_fault
+from .claims import two_contributions
 from .credit import Credit, fair_share
 from .held_round import Partial
 from .sets import contribution_digest
@@ -84,13 +83,12 @@ class Intake:
 
     def evidence(self, message: ShareChunk) -> Evidence | None:
         """Return what shows to all that a trainer sent two, None where it signed but one."""
-        header, trainer = message.header, message.header.trainer
-        known, signature = self._digest_of(trainer), self.signatures.get(trainer)
-        if not (known and signature and message.header_signature):
+        trainer = message.header.trainer
+        known = self._digest_of(trainer)
+        if known is None:
             return None
-        second = Statement.of_header(self._federation, trainer, header)
-        first = replace(second, body_digest=known)
-        return contradiction(Said(first, signature), Said(second, message.header_signature))
+        signature = self.signatures.get(trainer, b"")
+        return two_contributions(self._federation, known, signature, message)
 
     def _digest_of(self, trainer: str) -> bytes | None:
         partial = self._partial.get(trainer)

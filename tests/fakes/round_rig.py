@@ -39,9 +39,9 @@ from protocols.secagg.chunks import (
     answer_stream,
     chosen_streams,
     chunk_count,
-    is_salted,
     share_size,
     upload_stream,
+    with_salts,
     words_of,
 )
 from protocols.secagg.contributing import Contributing
@@ -49,7 +49,6 @@ from protocols.secagg.coordinating import Coordinating, JobStep, Plan
 from protocols.secagg.credit import Credit
 from protocols.secagg.holding import Holding
 from protocols.secagg.patience import Timing
-from protocols.secagg.salts import salted
 from protocols.secagg.sets import set_digest
 from protocols.secagg.suites import SUITES
 from protocols.secagg.terms import Terms
@@ -313,9 +312,7 @@ class Rig:
         step = suite.chunk_values(config)
         for chunk in range(suite.chunks(config)):
             piece = values[chunk * step : (chunk + 1) * step]
-            payloads = suite.protect(config, piece, seed, chunk)
-            if is_salted(config, chunk):
-                payloads = salted(config, seed, payloads)
+            payloads = with_salts(config, chunk, seed, suite.protect(config, piece, seed, chunk))
             for holder, digest, payload in zip(self.roster.holders, digests, payloads, strict=True):
                 digest.update(payload)
                 stream = upload_stream(config.cid(), holder)

@@ -82,6 +82,16 @@ def problems_of(folder: Path, text: str) -> list[str]:
     return caught.value.problems
 
 
+def require_explained(
+    folder: Path, change: tuple[str, str], place: str, what: str, cure: str
+) -> None:
+    """Require one sentence on a changed job file, that says where, what and what to do."""
+    problem = only_problem(folder, FEDAVG, *change)
+    assert problem.startswith(f"{place}: ")
+    assert what in problem
+    assert cure in problem
+
+
 def only_problem(folder: Path, base: str, old: str, new: str) -> str:
     assert old in base
     problems = problems_of(folder, base.replace(old, new, 1))
@@ -243,11 +253,7 @@ def test_a_job_cannot_be_changed_later(folder: Path) -> None:
 def test_one_mistake_is_named_with_its_place_and_its_cure(
     folder: Path, old: str, new: str, place: str, what: str, cure: str
 ) -> None:
-    problem = only_problem(folder, FEDAVG, old, new)
-
-    assert problem.startswith(f"{place}: ")
-    assert what in problem
-    assert cure in problem
+    require_explained(folder, (old, new), place, what, cure)
 
 
 @pytest.mark.parametrize(
@@ -325,11 +331,7 @@ def test_every_number_has_bounds(folder: Path, section: str, place: str) -> None
 def test_checks_that_this_federation_cannot_have_are_explained(
     folder: Path, old: str, new: str, place: str, what: str, cure: str
 ) -> None:
-    problem = only_problem(folder, FEDAVG, old, new)
-
-    assert problem.startswith(f"{place}: ")
-    assert what in problem
-    assert cure in problem
+    require_explained(folder, (old, new), place, what, cure)
 
 
 def test_checks_reach_every_round(folder: Path) -> None:
@@ -448,11 +450,7 @@ def test_a_norm_bound_reaches_every_round_as_an_integer(folder: Path) -> None:
 def test_packing_that_this_federation_cannot_have_is_explained(
     folder: Path, old: str, new: str, what: str, cure: str
 ) -> None:
-    problem = only_problem(folder, FEDAVG, old, new)
-
-    assert problem.startswith("secure_sum.packing: ")
-    assert what in problem
-    assert cure in problem
+    require_explained(folder, (old, new), "secure_sum.packing", what, cure)
 
 
 def test_packing_reaches_every_round_and_what_the_actors_demand_of_it(folder: Path) -> None:

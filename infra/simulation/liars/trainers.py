@@ -28,11 +28,10 @@ from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import (
     bulk_chunk_count,
     has_bulk,
-    is_salted,
     share_chunk_count,
+    with_salts,
 )
 from protocols.secagg.fixed_point import FixedPoint
-from protocols.secagg.salts import salted
 from protocols.secagg.sets import contribution_digest
 from protocols.secagg.suites import SUITES
 
@@ -236,9 +235,8 @@ class LyingTrainers(Lying):
     ) -> Made:
         suite, seed = SUITES[config.suite], self.tongue.bytes(fault, number)
         fixed = FixedPoint.of(config).encode(vector)
-        shares = suite.protect(config, fixed[suite.covers(config, 0)], seed, 0)
-        if is_salted(config, 0):
-            shares = salted(config, seed, shares)
+        plain = suite.protect(config, fixed[suite.covers(config, 0)], seed, 0)
+        shares = with_salts(config, 0, seed, plain)
         if suite.bulk is None:
             return Made(vector, fixed, shares)
         hiding, bulk = suite.bulk.hiding(config, seed), suite.bulk

@@ -14,7 +14,7 @@ from infra.rabbitmq.definitions import definitions
 from infra.rabbitmq.management import Management
 from infra.rabbitmq.passwords import PasswordFolder
 from infra.rabbitmq.provisioning import Difference, Provisioning, State
-from infra.rabbitmq.topology import Queue, Topology
+from infra.rabbitmq.topology import EXCHANGES, Queue, Topology
 
 from .broker_commands import ApplyOptions, PlanOptions
 from .broker_place import DONE, FAILED, JobPlace, Refused, guarded
@@ -152,7 +152,7 @@ def _show_topology(topology: Topology, vhost: str, *, json: bool) -> None:
         print_json({"kind": "vhost", "name": vhost})
         for account in topology.accounts():
             print_json({"kind": "account", **asdict(account)})
-        for exchange in topology.exchanges():
+        for exchange in EXCHANGES:
             print_json({"kind": "exchange", **asdict(exchange), "type": exchange.kind})
         for queue in topology.queues():
             facts = {"name": queue.name, "type": queue.kind, "arguments": queue.arguments}

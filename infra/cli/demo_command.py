@@ -16,7 +16,7 @@ from infra.casting import cast
 from infra.config import ConfigError, Job, load_job
 from infra.demo.comparison import accuracy, without_federation
 from infra.demo.mishaps import Fate, Mishaps
-from infra.demo.tap import tap
+from infra.demo.tap import tapped
 from infra.federation import Casting, Federation
 from infra.memory_queue import Sent
 from infra.processes import ProcessFederation, Stage, require_free
@@ -116,22 +116,20 @@ def _in_memory(federation: Federation) -> None:
 
 async def _on_broker(stage: Stage, home: Path, display: Display) -> Result:
     await require_free(stage)
-    taps: list[asyncio.Task[None]] = []
+    fates: list[Fate] = []
 
     def prepare(federation: ProcessFederation) -> None:
         # A look at the broker is slower than one in memory: strike at the first sight.
-        fate = Fate(replace(MISHAPS, killed_after=1), federation)
-        federation.listen(fate)
-        keys = f"{MISHAPS.trainer}.*.{Lane.BULK.value}"
-        watching = tap(stage.address, keys, fate.uploading)
-        taps.append(asyncio.create_task(watching, name="tap"))
+        fates.append(Fate(replace(MISHAPS, killed_after=1), federation))
+        federation.listen(fates[0])
 
-    try:
+    def uploading() -> None:
+        for fate in fates:
+            fate.uploading()
+
+    keys = f"{MISHAPS.trainer}.*.{Lane.BULK.value}"
+    async with tapped(stage.address, keys, uploading):
         return await run_processes(stage, home, display, prepare=prepare)
-    finally:
-        for task in taps:
-            task.cancel()
-        await asyncio.gather(*taps, return_exceptions=True)
 
 
 async def _accuracies(job: Job, casting: Casting, result: Result, display: Display) -> Accuracies:

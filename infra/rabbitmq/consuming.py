@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiormq.abc import AbstractChannel, DeliveredMessage
+from aiormq.exceptions import ChannelPreconditionFailed
 from pamqp.commands import Basic
 
-from .errors import APPLY, GONE, guarded, reason_of
+from .errors import APPLY, GONE, NoReplica, guarded, lacks_replica, reason_of
 from .wire import Wire
 
 Lose = Callable[[str], None]
@@ -67,24 +69,26 @@ class Intake:
         self._tag = ""
 
     async def open(self, wire: Wire) -> None:
-        """Begin to consume. Raises the library's errors."""
+        """Begin to consume. Raises the library's errors and `NoReplica`."""
         asked = self._subscription
         channel = await wire.channel()
         self._channel, self._wire = channel, wire
-        channel.closing.add_done_callback(
-            lambda closing: self._stopped(
-                "the lost connection" if closing.cancelled() else reason_of(closing.exception())
-            )
-        )
+        channel.closing.add_done_callback(self._closed)
         channel.on_consumer_cancel_callbacks.add(self._cancelled)
         await guarded(channel.basic_qos(prefetch_count=asked.prefetch))
-        consuming = await guarded(
-            channel.basic_consume(
-                asked.queue,
-                self._take,
-                arguments=asked.arguments() if asked.arguments else None,
+        try:
+            consuming = await guarded(
+                channel.basic_consume(
+                    asked.queue,
+                    self._take,
+                    arguments=asked.arguments() if asked.arguments else None,
+                )
             )
-        )
+        except ChannelPreconditionFailed as error:
+            if lacks_replica(error):
+                self.end()
+                raise NoReplica(asked.queue) from error
+            raise
         self._tag = consuming.consumer_tag or ""
 
     async def ack(self, tag: int) -> None:
@@ -146,6 +150,11 @@ class Intake:
                 intake=self,
             )
         )
+
+    def _closed(self, closing: asyncio.Future[Any]) -> None:
+        error = None if closing.cancelled() else closing.exception()
+        if not lacks_replica(error):  # of that `open` tells
+            self._stopped("the lost connection" if closing.cancelled() else reason_of(error))
 
     def _cancelled(self, frame: Basic.Cancel) -> None:
         self._stopped(f"the broker ended the subscription, as when the queue is deleted: {APPLY}")

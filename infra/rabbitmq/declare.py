@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import aio_pika
-from aio_pika.abc import AbstractConnection
+from aio_pika.abc import AbstractChannel, AbstractConnection
 from aiormq.exceptions import (
     AMQPError,
     ChannelAccessRefused,
@@ -21,7 +21,7 @@ from aiormq.exceptions import (
 
 from .address import BrokerAddress
 from .errors import reason_of
-from .topology import Queue, Topology
+from .topology import EXCHANGES, Queue, Topology
 
 _CONNECT_S = 15.0
 _CALL_S = 60.0  # a stream or quorum queue may wait for an election
@@ -45,14 +45,7 @@ async def declare(address: BrokerAddress, topology: Topology) -> None:
     """
     async with connected(address) as connection:
         async with connection.channel() as channel:
-            for exchange in topology.exchanges():
-                await channel.declare_exchange(
-                    exchange.name,
-                    aio_pika.ExchangeType(exchange.kind),
-                    durable=True,
-                    internal=exchange.internal,
-                    timeout=_CALL_S,
-                )
+            await declare_exchanges(channel)
         problems = [
             problem
             for queue in topology.queues()
@@ -62,12 +55,24 @@ async def declare(address: BrokerAddress, topology: Topology) -> None:
         raise DeclareError(problems)
 
 
+async def declare_exchanges(channel: AbstractChannel) -> None:
+    """Make the exchanges that every federation has. Raises the library's errors."""
+    for exchange in EXCHANGES:
+        await channel.declare_exchange(
+            exchange.name,
+            aio_pika.ExchangeType(exchange.kind),
+            durable=True,
+            internal=exchange.internal,
+            timeout=_CALL_S,
+        )
+
+
 async def remove(address: BrokerAddress, topology: Topology) -> None:
     """Delete the exchanges and queues of a topology with all they hold; missing ones are fine."""
     async with connected(address) as connection, connection.channel() as channel:
         for queue in topology.queues():
             await channel.queue_delete(queue.name, timeout=_CALL_S)
-        for exchange in topology.exchanges():
+        for exchange in EXCHANGES:
             await channel.exchange_delete(exchange.name, timeout=_CALL_S)
 
 

@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from .topology import EXCHANGE, Account, Exchange, Queue, Topology
+from .topology import EXCHANGE, EXCHANGES, Account, Exchange, Queue, Topology
 
 HASHING = "rabbit_password_hashing_sha256"
 _SALT_BYTES = 4  # RabbitMQ knows no other length
@@ -37,7 +37,7 @@ def definitions(topology: Topology, vhost: str, passwords: Mapping[str, str]) ->
         ],
         "permissions": [_rights(account, vhost) for account in accounts],
         "topic_permissions": [row for account in accounts for row in _topics(account, vhost)],
-        "exchanges": [_exchange(exchange, vhost) for exchange in topology.exchanges()],
+        "exchanges": [_exchange(exchange, vhost) for exchange in EXCHANGES],
         "queues": [_queue(queue, vhost) for queue in topology.queues()],
         "bindings": [_binding(queue, vhost) for queue in topology.queues()],
     }

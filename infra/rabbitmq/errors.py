@@ -12,6 +12,7 @@ from aiormq.exceptions import (
     AuthenticationError,
     ChannelAccessRefused,
     ChannelNotFoundEntity,
+    ChannelPreconditionFailed,
     ConnectionClosed,
     InvalidFrameError,
     ProbableAuthenticationError,
@@ -22,6 +23,8 @@ from actors.ports import LinkLost, PortError
 R = TypeVar("R")
 
 APPLY = "`quorate broker apply` makes what is missing"
+
+_NO_REPLICA = "does not have a replica on the local node"
 
 # What the library raises for a connection or a channel that is gone, or about to be.
 GONE = (AMQPError, OSError, RuntimeError, EOFError, LinkLost)
@@ -64,6 +67,18 @@ class Unconfirmed(Exception):
 
     def __init__(self, name: str, limit_s: float) -> None:
         super().__init__(f"a message to {name!r} was not confirmed in {limit_s:g} s")
+
+
+class NoReplica(Exception):
+    """A stream has no running copy on the node that we are connected to, or not yet."""
+
+    def __init__(self, queue: str) -> None:
+        super().__init__(f"{queue} has no copy on this node of the broker")
+
+
+def lacks_replica(error: BaseException | None) -> bool:
+    """Return whether the broker says so; after a node is lost it does until there is a leader."""
+    return isinstance(error, ChannelPreconditionFailed) and _NO_REPLICA in str(error)
 
 
 async def guarded(wait: Awaitable[R]) -> R:

@@ -89,8 +89,8 @@ class RabbitLink:
         self._opened_before = False
         self._open = asyncio.Event()
         self._outlets = {
-            Lane.CONTROL: Outlet(name, policy.control, policy.confirm_s),
-            Lane.BULK: Outlet(name, policy.bulk, policy.confirm_s),
+            Lane.CONTROL: Outlet(name, policy.control, policy),
+            Lane.BULK: Outlet(name, policy.bulk, policy),
         }
         self._subscriptions: dict[str, Subscription] = {}
         self._session: Session | None = None

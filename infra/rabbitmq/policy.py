@@ -24,6 +24,10 @@ class LinkPolicy:
     `answer_s`: for one step on an open connection, such as the begin or end of a subscription.
     `confirm_s`: for the broker to confirm a message while it reads others; twice that at the next
     attempt with the same message, and so on, up to ten times.
+    `refused_s`: for the broker to take a message that it refuses on one channel, before another is
+    tried; every `renewal_s` at most, as the queue may simply be full.
+    `replica_s`: how long a stream may have no copy on the node that we are connected to, before we
+    try another node; an election takes seconds.
     `close_s`: for an orderly end.
     """
 
@@ -37,6 +41,9 @@ class LinkPolicy:
     pulse_limit_s: float = 20.0
     answer_s: float = 60.0
     confirm_s: float = 20.0
+    refused_s: float = 2.0
+    renewal_s: float = 10.0
+    replica_s: float = 30.0
     close_s: float = 3.0
     control: WindowSize = _CONTROL
     bulk: WindowSize = _BULK

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
@@ -25,6 +26,7 @@ from actors.ports import LinkLost
 from .backoff import Backoff
 from .errors import GONE, MessageTooLarge, NotPermitted, Unconfirmed, UnknownRecipient
 from .patience import Patience
+from .policy import LinkPolicy
 from .topology import exchange_of, largest_message_bytes
 from .window import Window, WindowSize
 from .wire import publish
@@ -69,6 +71,17 @@ class Letter:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """Since when a channel refuses a message."""
+
+    channel: AbstractChannel
+    since_s: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+
+    def lasts_s(self) -> float:
+        return asyncio.get_running_loop().time() - self.since_s
+
+
 class _Outcome(Enum):
     CONFIRMED = "confirmed"
     NO_ROOM = "no room"
@@ -78,16 +91,22 @@ class _Outcome(Enum):
 class Outlet:
     """One lane's way out. It outlives connections: each session lends it a channel.
 
-    `name` is the actor's, for messages. A message that is not confirmed within `confirm_s` costs
-    the session: a queue that lost its leader may have forgotten it for good, with the link open.
+    `name` is the actor's, for messages. A message that is not confirmed within the policy's
+    `confirm_s` costs the session: a queue that lost its leader may have forgotten it for good,
+    with the link open. One that is refused for `refused_s` costs the channel: RabbitMQ goes on to
+    refuse what a channel sends to a queue that had no leader at first, for as long as the node of
+    the old leader is away.
     """
 
-    def __init__(self, name: str, size: WindowSize, confirm_s: float) -> None:
+    def __init__(self, name: str, size: WindowSize, policy: LinkPolicy) -> None:
         self.window = Window(size)
         self._name = name
-        self._confirm_s = confirm_s
+        self._policy = policy
         self._channel: AbstractChannel | None = None
         self._failed: Failed = _nobody
+        self._renew: Callable[[], None] = _nobody
+        self._riding: Counter[AbstractChannel] = Counter()
+        self._left = asyncio.Event()
         self._blocked = False
         self._ended = asyncio.Event()
         self._ready = asyncio.Event()
@@ -100,30 +119,43 @@ class Outlet:
         limit_bytes = largest_message_bytes(letter.key)
         if len(letter.body) > limit_bytes:
             raise MessageTooLarge(letter.recipient, len(letter.body), limit_bytes)
-        room, confirm_s = Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S), self._confirm_s
+        room, confirm_s = Backoff(_FIRST_WAIT_S, _LONGEST_WAIT_S), self._policy.confirm_s
+        refusal: _Refusal | None = None
         while True:
             async with self.window.room(len(letter.body)):
                 channel = await self._next_channel()
-                with self._insisting(channel, letter, confirm_s):
+                with self._riding_on(channel), self._insisting(channel, letter, confirm_s):
                     outcome = await self._attempt(channel, letter)
-            confirm_s = min(2 * confirm_s, _LONGEST_CONFIRM * self._confirm_s)
+            confirm_s = min(2 * confirm_s, _LONGEST_CONFIRM * self._policy.confirm_s)
             if outcome is _Outcome.CONFIRMED:
                 return
             if outcome is _Outcome.NO_ROOM:
+                if refusal is None or refusal.channel is not channel:
+                    refusal = _Refusal(channel)
+                self._doubt(refusal)
                 # Without room in the window, so that messages to others pass meanwhile.
                 await self._pause(room.next_s())
 
     # --- what the session tells -------------------------------------------------------
 
-    def lend(self, channel: AbstractChannel, failed: Failed) -> None:
-        """Let messages go out by this channel; `failed` is told when one found it broken."""
-        self._channel, self._failed = channel, failed
+    def lend(self, channel: AbstractChannel, failed: Failed, renew: Callable[[], None]) -> None:
+        """Let messages go out by this channel.
+
+        `failed` is told when one found it broken, `renew` when it refuses messages for long.
+        """
+        self._channel, self._failed, self._renew = channel, failed, renew
         self._look()
 
     def withdraw(self) -> None:
         """Take the channel away: messages wait for another."""
-        self._channel, self._failed = None, _nobody
+        self._channel, self._failed, self._renew = None, _nobody, _nobody
         self._look()
+
+    async def left(self, channel: AbstractChannel) -> None:
+        """Wait until no message is under way on a channel that is lent no more."""
+        while self._riding[channel]:
+            self._left.clear()
+            await self._left.wait()
 
     def block(self, blocked: bool) -> None:
         """Hold new messages back, or no longer; what is under way keeps waiting for its reply."""
@@ -140,6 +172,21 @@ class Outlet:
     def _insisting(self, channel: AbstractChannel, letter: Letter, limit_s: float) -> Patience:
         late = Unconfirmed(letter.recipient, limit_s)
         return Patience(limit_s, lambda: self._give_up(channel, late), lambda: self._blocked)
+
+    @contextlib.contextmanager
+    def _riding_on(self, channel: AbstractChannel) -> Iterator[None]:
+        self._riding[channel] += 1
+        try:
+            yield
+        finally:
+            self._riding -= Counter({channel: 1})
+            self._left.set()
+
+    def _doubt(self, refusal: _Refusal) -> None:
+        """Ask for another channel where one refuses a message for long."""
+        if refusal.lasts_s() > self._policy.refused_s and refusal.channel is self._channel:
+            renew, self._renew = self._renew, _nobody
+            renew()
 
     async def _attempt(self, channel: AbstractChannel, letter: Letter) -> _Outcome:
         try:
@@ -206,5 +253,5 @@ def _raise_for_the_guilty(error: Exception, letter: Letter) -> None:
         raise NotPermitted(letter.key, said) from error
 
 
-def _nobody(error: BaseException) -> None:
+def _nobody(*_: object) -> None:
     pass

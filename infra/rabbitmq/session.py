@@ -13,7 +13,7 @@ from actors.ports import Lane
 
 from .address import BrokerAddress
 from .consuming import Intake, Subscription
-from .errors import GONE, Unconfirmed, reason_of
+from .errors import GONE, NoReplica, Unconfirmed, guarded, reason_of
 from .patience import Patience
 from .policy import LinkPolicy
 from .publishing import UNWELCOME, Outlet
@@ -21,6 +21,7 @@ from .pulse import Pulse
 from .wire import Wire
 
 _CLOSING_S = 5.0
+_REPLICA_AGAIN_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Session:
         self._wires: list[Wire] = []
         self._channels: dict[Lane, AbstractChannel] = {}
         self._intakes: dict[Subscription, Intake] = {}
+        self._renewing: set[Lane] = set()
+        self._put_off_s: dict[Subscription, float] = {}  # since when
         self._tasks: set[asyncio.Task[None]] = set()
         self._attaching = asyncio.Lock()
         self._opened = False
@@ -167,7 +170,11 @@ class Session:
         """Let messages out, but not before all of the session stands: it may come to nothing."""
         channel = self._channels.get(lane)
         if self._opened and channel is not None and not self.lost.done():
-            self._outlets[lane].lend(channel, lambda error: self._suspect(channel, error))
+            self._outlets[lane].lend(
+                channel,
+                lambda error: self._suspect(channel, error),
+                lambda: self._renew(lane, channel),
+            )
 
     def _suspect(self, channel: AbstractChannel, error: BaseException) -> None:
         """Take it that a channel is about to close, and lose the session if it does not."""
@@ -182,6 +189,27 @@ class Session:
 
         if not self.lost.done():
             self._begin(closes())
+
+    def _renew(self, lane: Lane, channel: AbstractChannel) -> None:
+        if self._channels.get(lane) is channel and lane not in self._renewing:
+            self._begin(self._renew_lane(lane, channel))
+
+    async def _renew_lane(self, lane: Lane, old: AbstractChannel) -> None:
+        """Send by a new channel, and close the old one when nothing is under way on it."""
+        policy = self._asked.policy
+        self._renewing.add(lane)
+        await self._open_lane(self._wires[0], lane)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(policy.confirm_s):
+                await self._outlets[lane].left(old)
+        with (
+            contextlib.suppress(*GONE),
+            self._insisting(f"closing a channel for {lane.value}", lambda: self.blocked),
+        ):
+            await guarded(old.close())
+        await asyncio.sleep(policy.renewal_s)
+        self._renewing.discard(lane)
+        self._lend(lane)
 
     def _lane_failed(
         self, lane: Lane, channel: AbstractChannel, error: BaseException | None
@@ -201,8 +229,27 @@ class Session:
             while (subscription := self._missing()) is not None:
                 self.doing = f"subscribing to queue {subscription.queue}"
                 intake = self._intakes[subscription] = Intake(subscription, self.lose)
-                with self._insisting(self.doing):
-                    await intake.open(self._wires[1])
+                try:
+                    with self._insisting(self.doing):
+                        await intake.open(self._wires[1])
+                except NoReplica as error:
+                    self._put_off(subscription, error)
+                else:
+                    self._put_off_s.pop(subscription, None)
+
+    def _put_off(self, subscription: Subscription, error: NoReplica) -> None:
+        """Leave a stream for later: all else of the session works."""
+        now_s = asyncio.get_running_loop().time()
+        since_s = self._put_off_s.setdefault(subscription, now_s)
+        if now_s - since_s > self._asked.policy.replica_s:
+            self.lose(reason_of(error))
+        else:
+            self._begin(self._attach_later(subscription))
+
+    async def _attach_later(self, subscription: Subscription) -> None:
+        await asyncio.sleep(_REPLICA_AGAIN_S)
+        self._intakes.pop(subscription, None)
+        await self._attach()
 
     async def _detach(self, subscription: Subscription) -> None:
         async with self._attaching:

@@ -69,6 +69,14 @@ class Exchange:
     internal: bool = False
 
 
+# For messages, for model states and for dead letters, in every federation.
+EXCHANGES = (
+    Exchange(EXCHANGE, "topic"),
+    Exchange(MODEL_EXCHANGE, "topic"),
+    Exchange(DEAD_EXCHANGE, "fanout", internal=True),
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Account:
     """What one actor may do, as regular expressions.
@@ -117,14 +125,6 @@ class Topology:
             # A dot would make two words of a key, and rights rest on the first.
             if not re.match(NAME_PATTERN, name):
                 raise ValueError(f"{name!r} is no name: use a-z, 0-9, _ and -")
-
-    def exchanges(self) -> tuple[Exchange, ...]:
-        """Return the exchanges for messages, for model states and for dead letters."""
-        return (
-            Exchange(EXCHANGE, "topic"),
-            Exchange(MODEL_EXCHANGE, "topic"),
-            Exchange(DEAD_EXCHANGE, "fanout", internal=True),
-        )
 
     def queues(self) -> tuple[Queue, ...]:
         """Return every queue and stream, each with its binding."""

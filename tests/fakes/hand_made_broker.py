@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -15,6 +16,7 @@ from infra.rabbitmq.address import BrokerAddress
 
 TIMEOUT_S = 10.0
 
+_HOMELESS = "in vhost 'test' does not have a replica on the local node"
 _CAN = {"publisher_confirms": True, "basic.nack": True, "consumer_cancel_notify": True}
 _ANSWERS: dict[str, Callable[[Any], Any]] = {
     "ProtocolHeader": lambda _: Connection.Start(server_properties={"capabilities": _CAN}),
@@ -36,18 +38,24 @@ class _Line:
 
     writer: asyncio.StreamWriter
     consumed: dict[tuple[int, str], str] = field(default_factory=dict)
+    published: Counter[int] = field(default_factory=Counter)  # by channel
 
 
 class HandMadeBroker:
     """Speaks AMQP on loopback to links of one test; knows no queue, so every queue is there.
 
     `asked` counts what it was asked by name of the method. What is in `held` gets its answer
-    with `release`, or its channel closed with `refuse`.
+    with `release`, or its channel closed with `refuse`. Whoever consumes one of `homeless` hears
+    that the stream has no copy here. Messages are confirmed where `confirms` is set, and refused
+    on channels for which `refuses` is true.
     """
 
     def __init__(self) -> None:
         self.asked: dict[str, int] = {}
         self.held: set[str] = set()
+        self.homeless: set[str] = set()
+        self.confirms = False
+        self.refuses: Callable[[int], bool] = lambda channel: False
         self._waiting: list[tuple[_Line, int, Any]] = []
         self._lines: set[_Line] = set()
         self._news = asyncio.Event()
@@ -128,11 +136,24 @@ class HandMadeBroker:
             self._news.set()
             writer.close()
 
+    def confirm_held(self) -> None:
+        """Confirm what was held back, each as the first message of its channel."""
+        waiting, self._waiting = self._waiting, []
+        for line, channel, _ in waiting:
+            line.writer.write(frame.marshal(Basic.Ack(1), channel))
+
     def _hear(self, line: _Line, channel: int, asked: Any) -> None:
         name = asked.name
         self.asked[name] = self.asked.get(name, 0) + 1
+        line.published[channel] += name == "Basic.Publish"
         if name in self.held:
             self._waiting.append((line, channel, asked))
+        elif name == "Basic.Consume" and asked.queue in self.homeless:
+            said = f"PRECONDITION_FAILED - queue '{asked.queue}' {_HOMELESS}"
+            line.writer.write(frame.marshal(Channel.Close(406, said, 60, 20), channel))
+        elif name == "Basic.Publish" and self.confirms:
+            reply = Basic.Nack if self.refuses(channel) else Basic.Ack
+            line.writer.write(frame.marshal(reply(line.published[channel]), channel))
         elif name in _ANSWERS:
             self._answer(line, channel, asked)
         self._news.set()

@@ -13,7 +13,7 @@ from actors.ports import Lane
 from infra.rabbitmq.address import BrokerAddress
 from infra.rabbitmq.cuttable import CuttableLink
 from infra.rabbitmq.link import LinkChange, LinkPolicy, LinkState, RabbitLink
-from infra.rabbitmq.topology import Queue, Sizes, Topology
+from infra.rabbitmq.topology import EXCHANGES, Queue, Sizes, Topology
 from infra.rabbitmq.transport import RabbitTransport
 from protocols.round_config import Roster
 
@@ -64,8 +64,7 @@ async def declare_lanes(url: str, names: Iterable[str], sizes: Sizes | None = No
     """Make the exchanges and both lanes of each name."""
     async with aiormq.connect(url) as connection:
         channel = await connection.channel()
-        roster = Roster(federation="test", coordinator="nobody", holders=(), trainers=())
-        for exchange in Topology(roster).exchanges():
+        for exchange in EXCHANGES:
             await channel.exchange_declare(
                 exchange.name,
                 exchange_type=exchange.kind,

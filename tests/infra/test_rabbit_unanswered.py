@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 from fakes.hand_made_broker import TIMEOUT_S, HandMadeBroker
@@ -97,6 +98,58 @@ async def test_end_of_a_subscription_that_is_not_answered_loses_the_session(
     peer.release()
     hasty.link.subscribe("next", ignore, prefetch=1)
     await peer.until(lambda: peer.consumed == ["next"])
+
+
+# --- streams that have no copy on this node -------------------------------------------------
+
+
+async def test_stream_without_a_copy_here_is_read_once_it_has_one_and_costs_nothing_else(
+    peer: HandMadeBroker,
+) -> None:
+    rig = Rig(peer, PATIENT)
+    peer.homeless.add("stream")
+    rig.link.subscribe("stream", ignore, prefetch=1)
+    rig.link.subscribe("queue", ignore, prefetch=1)
+
+    await rig.opened()
+
+    assert peer.consumed == ["queue"]
+    asked = peer.asked["Basic.Consume"]
+    await peer.until(lambda: peer.asked["Basic.Consume"] > asked)
+    peer.homeless.clear()
+    await peer.until(lambda: peer.consumed == ["queue", "stream"])
+    assert rig.log.states() == [LinkState.CONNECTING, LinkState.OPEN]
+    await rig.link.close()
+
+
+async def test_stream_that_gets_no_copy_here_is_looked_for_on_another_node(
+    peer: HandMadeBroker,
+) -> None:
+    rig = Rig(peer, replace(HASTY, replica_s=0.1))
+    peer.homeless.add("stream")
+    rig.link.subscribe("stream", ignore, prefetch=1)
+
+    await rig.opened()
+
+    lost = await rig.log.becomes(LinkState.LOST)
+    assert lost.reason.endswith("stream has no copy on this node of the broker")
+    peer.homeless.clear()
+    await peer.until(lambda: peer.consumed == ["stream"])
+    await rig.link.close()
+
+
+async def test_stream_without_a_copy_here_need_not_be_waited_for(peer: HandMadeBroker) -> None:
+    rig = Rig(peer, PATIENT)
+    peer.homeless.add("stream")
+    subscription = rig.link.subscribe("stream", ignore, prefetch=1)
+    await rig.opened()
+
+    await ended(asyncio.create_task(rig.link.unsubscribe(subscription)))
+    rig.link.subscribe("queue", ignore, prefetch=1)
+
+    await peer.until(lambda: peer.consumed == ["queue"])
+    assert rig.log.states() == [LinkState.CONNECTING, LinkState.OPEN]
+    await rig.link.close()
 
 
 async def refuse_one(peer: HandMadeBroker, link: RabbitLink, *, first: object = None) -> None:
@@ -215,6 +268,82 @@ async def test_message_may_wait_for_its_confirmation_while_the_broker_reads_noth
     peer.tell(Connection.Unblocked())
     await rig.log.becomes(LinkState.LOST)
     sending.cancel()
+    await rig.link.close()
+
+
+# --- channels that refuse -------------------------------------------------------------------
+
+
+async def test_message_that_a_channel_goes_on_to_refuse_is_sent_by_another(
+    peer: HandMadeBroker,
+) -> None:
+    rig = Rig(peer, replace(PATIENT, refused_s=0.1))
+    await rig.opened()
+    peer.confirms, refused = True, set[int]()
+
+    def refuses(channel: int) -> bool:
+        refused.add(channel)
+        return len(refused) == 1
+
+    peer.refuses = refuses
+
+    async with asyncio.timeout(TIMEOUT_S):
+        await rig.link.publish("ann.bob.bulk", b"", lane=Lane.BULK)
+
+    await peer.until(lambda: "Channel.Close" in peer.asked)
+    assert len(refused) == 2
+    assert rig.log.states() == [LinkState.CONNECTING, LinkState.OPEN]
+    await rig.link.close()
+
+
+async def test_queue_that_stays_full_costs_a_channel_now_and_then_only(
+    peer: HandMadeBroker,
+) -> None:
+    rig = Rig(peer, replace(PATIENT, refused_s=0.05, renewal_s=0.3))
+    await rig.opened()
+    peer.confirms, peer.refuses = True, lambda channel: True
+    opened, began_s = peer.asked["Channel.Open"], asyncio.get_running_loop().time()
+    sending = [
+        asyncio.create_task(rig.link.publish(f"ann.bob-{number}.bulk", b"", lane=Lane.BULK))
+        for number in range(20)
+    ]
+
+    await peer.until(lambda: peer.asked["Channel.Open"] == opened + 4)
+
+    assert asyncio.get_running_loop().time() - began_s > 3 * 0.3
+    peer.refuses = lambda channel: False
+    async with asyncio.timeout(TIMEOUT_S):
+        await asyncio.gather(*sending)
+    assert rig.log.states() == [LinkState.CONNECTING, LinkState.OPEN]
+    await rig.link.close()
+
+
+async def test_channel_that_is_replaced_is_not_closed_before_its_messages_are_confirmed(
+    peer: HandMadeBroker,
+) -> None:
+    rig = Rig(peer, replace(PATIENT, refused_s=0.05))
+    await rig.opened()
+    peer.held.add("Basic.Publish")
+    slow = asyncio.create_task(rig.link.publish("ann.bob.bulk", b"", lane=Lane.BULK))
+    await peer.until(lambda: "Basic.Publish" in peer.asked)
+    peer.held.clear()
+    first, opened = set[int](), peer.asked["Channel.Open"]
+
+    def refuses(channel: int) -> bool:
+        first.add(channel)
+        return len(first) == 1
+
+    peer.confirms, peer.refuses = True, refuses
+    async with asyncio.timeout(TIMEOUT_S):
+        await rig.link.publish("ann.cas.bulk", b"", lane=Lane.BULK)
+
+    assert peer.asked["Channel.Open"] == opened + 1
+    assert "Channel.Close" not in peer.asked
+    assert not slow.done()
+    peer.confirm_held()
+    async with asyncio.timeout(TIMEOUT_S):
+        await slow
+    await peer.until(lambda: "Channel.Close" in peer.asked)
     await rig.link.close()
 
 

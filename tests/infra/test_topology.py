@@ -13,6 +13,7 @@ from actors.ports import Lane
 from infra.rabbitmq.topology import (
     DEAD_QUEUE,
     EXCHANGE,
+    EXCHANGES,
     MODEL_EXCHANGE,
     MODEL_INDEX,
     MODEL_STREAM,
@@ -120,7 +121,7 @@ def test_an_account_makes_nothing_and_only_the_coordinator_writes_models(roster:
     topology = Topology(roster)
     names = [queue.name for queue in topology.queues()]
     names += ["amq.topic", "amq.default", "", f"{EXCHANGE}x", f"x{EXCHANGE}", "quorate-messages"]
-    names += [exchange.name for exchange in topology.exchanges()]
+    names += [exchange.name for exchange in EXCHANGES]
 
     for account in topology.accounts():
         assert not any(re.search(account.configure, name) for name in names if name)

@@ -24,7 +24,8 @@ def test_the_demo_on_a_broker_loses_the_same_actors_and_learns_as_much(vhost: Vh
     summary = json.loads(done.stdout.splitlines()[-1])
     (trainer,), (holder,) = summary["dropped_trainers"], summary["lost_holders"]
     assert summary["rounds"] == 40
-    assert (trainer["name"], trainer["left"]) == ("site-3", 3)
+    # A kill that comes when all of the upload is out costs the next round only.
+    assert (trainer["name"], trainer["left"] in (3, 4)) == ("site-3", True)
     assert trainer["returned"] >= 8  # a process takes a moment to start
     assert (holder["name"], holder["left"], holder["returned"]) == ("holder-4", 5, None)
     assert summary["accuracy"]["federated"] >= 0.96

@@ -7,6 +7,8 @@ INSTALLED := $(VENV)/.installed
 BROKER_ROOT ?= $(QUORATE_TEST_BROKER_ROOT)
 # How many processes share the tests: 0 is this one alone, which --pdb needs
 WORKERS ?= auto
+# Tests, drills and the demo start hundreds of processes: without this each would compile all of it
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

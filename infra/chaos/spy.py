@@ -91,8 +91,8 @@ class Spy:
     async def _see(self, incoming: AbstractIncomingMessage) -> None:
         sender, _, rest = (incoming.routing_key or "").partition(".")
         recipient, _, lane = rest.rpartition(".")
-        if lane not in ("control", "bulk"):
-            return
+        if lane not in ("control", "bulk") or sender == recipient:
+            return  # no message of one actor to another: a drill's own beat, for one
         try:
             _, message = read(incoming.body)
         except Undecodable:

@@ -50,7 +50,7 @@ class BoxChecks:
 
     def sending(self, host: str, to: str, message: Wire, body: bytes) -> None:
         """Look at a message before it leaves."""
-        if any(needle in body for needle in self._shares.get(host, ())):
+        if any(map(body.__contains__, self._shares.get(host, ()))):
             self._ghost.violated(Rule.SECRET, host, "a message holds a share that is not sealed")
         told = None
         if isinstance(message, CoinOpening) and self._over(host, message.cid):

@@ -14,7 +14,7 @@ from pamqp.exceptions import UnmarshalingException
 
 from infra.rabbitmq.address import BrokerAddress
 
-TIMEOUT_S = 10.0
+TIMEOUT_S = 30.0
 
 _HOMELESS = "in vhost 'test' does not have a replica on the local node"
 _CAN = {"publisher_confirms": True, "basic.nack": True, "consumer_cancel_notify": True}

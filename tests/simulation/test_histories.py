@@ -17,7 +17,7 @@ from infra.simulation.swarm import plan_of
 
 SMALL = Size(holders=4, trainers=5, threshold=3, minimum=3, training_s=1.0)
 MASKED = replace(SMALL, masked=True, values=9000)
-SEEDS = 200
+SEEDS = 100  # enough for every class to strike; `make chaos` runs four times as many
 
 # What each class needs to strike at all, where the usual does not do.
 AMOUNTS = {
@@ -273,7 +273,7 @@ def test_a_sum_of_more_shares_than_are_added_at_a_time_is_exact() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)  # a minute's work, which a busy machine stretches; it waits for nothing
+@pytest.mark.timeout(1800)  # work that a busy machine stretches; it waits for nothing
 def test_the_swarm_breaks_no_rule_and_every_class_of_fault_strikes() -> None:
     tally = tally_of([Case(seed) for seed in range(SEEDS)])
 

@@ -46,7 +46,7 @@ async def test_waiting_messages_are_left_alone(fed: Federation) -> None:
 
         arrived: asyncio.Queue[aio_pika.abc.AbstractIncomingMessage] = asyncio.Queue()
         await (await channel.get_queue(queue, ensure=False)).consume(arrived.put)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             waiting = await arrived.get()
     assert (waiting.body, waiting.redelivered) == (b"due", False)
     assert waiting.headers.get("x-delivery-count", 0) == 0
@@ -74,7 +74,7 @@ async def test_a_consumer_stays_the_one_that_is_served(fed: Federation) -> None:
                 "payload": "due", "payload_encoding": "string"}  # fmt: skip
         await fed.admit_guest()
         await fed.broker.node.api("POST", f"/exchanges/{fed.name}/quorate.messages/publish", body)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert await served.get() == b"due"
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from brokers import Vhost
 from system.actor_processes import actors_of, kill, linked, lost, processes_below, provisioned
-from system.commands import alive_after, began, quorate, running, updated
+from system.commands import began, left_behind, quorate, running, updated
 from system.jobs import BREAST_CANCER, Text, logistic, tables
 
 from infra.casting import cast
@@ -131,7 +131,7 @@ def test_a_killed_run_leaves_no_process_and_resumes_to_the_same_result(
 
     assert len(actors) == 8
     assert len(family) == 8 + 4
-    assert alive_after(set(family), within_s=10.0) == set()
+    assert left_behind(set(family)) == set()
 
     again = quorate(*words, "--resume", "--json")
 
@@ -157,7 +157,7 @@ def test_a_stopped_run_finishes_its_round_and_keeps_its_queues_for_a_resumption(
     assert ended.summary["outcome"] == "stopped"
     assert ended.summary["rounds"] >= 3
     assert "guest:guest" not in ended.summary["resume"]
-    assert alive_after(set(family), within_s=1.0) == set()
+    assert left_behind(set(family)) == set()
 
     again = quorate(*words, "--resume", "--json")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from system.commands import alive_after, began, pause, quorate, running, updated
+from system.commands import began, left_behind, pause, quorate, running, updated
 from system.jobs import BREAST_CANCER, logistic, tables
 
 
@@ -49,7 +49,7 @@ def test_a_signal_ends_the_run_after_its_round_and_resume_finishes_it(
     assert "--resume" in ended.summary["resume"]
     assert "a second signal ends at once" in ended.err
     assert len(children) == 3
-    assert alive_after(children, within_s=1.0) == set()
+    assert left_behind(children) == set()
 
     numbers, summary = resumed(tmp_path / "home")
 
@@ -71,9 +71,9 @@ def test_a_second_signal_ends_at_once_and_the_home_stays_whole(
         ended = run.ended()
 
     assert ended.code == 130
-    assert time.monotonic() - asked_s < 10.0  # the round that can't end would have 30 s
+    assert time.monotonic() - asked_s < 25.0  # the round that can't end would have 30 s
     assert ended.summary["outcome"] == "stopped"
-    assert alive_after(children, within_s=1.0) == set()
+    assert left_behind(children) == set()
 
     _, summary = resumed(tmp_path / "home")
 
@@ -108,7 +108,7 @@ def test_a_killed_process_goes_on_in_the_same_round_to_the_same_result(
             children = run.children()
             run.signal(signal.SIGKILL)
             run.ended()
-        assert alive_after(children, within_s=5.0) == set()
+        assert left_behind(children) == set()
 
     numbers, summary = resumed(home)
 
@@ -133,14 +133,14 @@ def test_a_stop_in_a_round_that_waits_too_long_drains_within_its_bound(tmp_path:
         ended = run.ended()
 
     assert ended.code == 130
-    assert time.monotonic() - asked_s < 10.0  # a second of draining, and the end of the actors
+    assert time.monotonic() - asked_s < 15.0  # a second of draining; the round would have 20 s
     assert "in the middle of a round" in ended.summary["reason"]
     assert ended.summary["rounds"] >= 2
-    assert alive_after(children, within_s=1.0) == set()
+    assert left_behind(children) == set()
 
 
 def test_a_stop_in_a_round_that_is_abandoned_is_still_a_stop(tmp_path: Path) -> None:
-    limits: dict[str, object] = {"compute_s": 2.0}
+    limits: dict[str, object] = {"compute_s": 4.0}
     with running("run", logistic(tmp_path, tables(3), limits=limits)) as run:
         run.until(updated(2))
         pause(min(run.children()))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from protocols.codec import VERSION, Envelope, Undecodable, seal
+from protocols.codec import VERSION, Envelope, Undecodable, digest_of, seal
 from protocols.effects import (
     CancelWork,
     CheckStream,
@@ -245,7 +245,8 @@ class Actor(ABC):
         if not self._is_peer(sender):
             raise PeerViolation(sender, "is no member of the federation")
         try:
-            statement = Statement.of(federation, sender, message, envelope.body)
+            # Not of the bytes that came: whoever is shown this signature has the message only.
+            statement = Statement.about(federation, sender, message, digest_of(message))
             statement.require(self.ports.signatures, envelope.signature)
         except Untrusted as error:
             kind = type(message).__name__

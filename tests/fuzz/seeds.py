@@ -264,6 +264,7 @@ def _records() -> list[Message]:
         records.HeldFreeze(chosen=(ONE,), opening=DIGEST),
         records.HeldCommitments(committed=COMMITTED),
         records.HeldCoin(shares=SHARES),
+        records.HeldProposal(body_digest=DIGEST, signature=bytes(64)),
         records.HeldVote(chosen=(ONE,)),
         records.HeldAnswer(chosen=(ONE,), header=ANSWER),
         records.TrainerSets(roster=DIGEST, apart=3, sets=(b"\x07", b"\x0b")),
@@ -313,6 +314,7 @@ def _snapshot() -> snapshot.Snapshot:
         outcome="", restarts=0, inbox=0, inbox_oldest_s=0.0,
         peers=(snapshot.Peer(name="bob", role="trainer", heard_s=None),),
         troubles=(snapshot.Trouble(age_s=1.0, text="odd"),), metrics_url=None,
+        evidence=("bob lied",),
     )  # fmt: skip
 
 

@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from protocols.codec import VERSION, Envelope, Undecodable, seal
+from protocols.codec import VERSION, Envelope, Undecodable, digest_of, seal
 from protocols.effects import (
     CancelWork,
     CheckStream,
     Effect,
     Erase,
     Forget,
+    KeepEvidence,
     KeepTranscript,
     Record,
     Report,
@@ -25,10 +26,11 @@ from protocols.effects import (
 )
 from protocols.errors import Misuse, OtherVersion, PeerViolation
 from protocols.messages import Message, Unsupported, Wire, received
-from protocols.reports import Incompatible, PeerFault
+from protocols.reports import EvidenceKept, Incompatible, PeerFault
 from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.chunks import chunk_count
 from protocols.trust.errors import Untrusted
+from protocols.trust.evidence import Evidence
 from protocols.trust.signing import Statement
 from protocols.trust.transcript import Transcript
 from protocols.versions import Versions, advice
@@ -130,6 +132,10 @@ class Actor(ABC):
         """Return once the transcript of a round is signed and durable, if this actor keeps any."""
         raise Misuse(f"{self.name} keeps no transcripts: round {transcript.config.number}")
 
+    async def keep_evidence(self, evidence: Evidence) -> None:
+        """Return once evidence is durable outside of the journal, if this actor keeps any."""
+        raise Misuse(f"{self.name} keeps no evidence: {evidence}")
+
     def asked_to_stop(self) -> list[Effect]:
         """Let the machine know that a clean end is wanted."""
         return []
@@ -211,7 +217,6 @@ class Actor(ABC):
         except Undecodable as error:
             peer = delivery.sender or "unknown"
             fault = PeerFault(actor=self.name, peer=peer, reason=str(error))
-        log.warning("%s: dropped a message of %s: %s", self.name, fault.peer, fault.reason)
         return [Report(fault)]
 
     def _opened(self, delivery: Delivery) -> list[Effect]:
@@ -245,7 +250,8 @@ class Actor(ABC):
         if not self._is_peer(sender):
             raise PeerViolation(sender, "is no member of the federation")
         try:
-            statement = Statement.of(federation, sender, message, envelope.body)
+            # Not of the bytes that came: whoever is shown this signature has the message only.
+            statement = Statement.about(federation, sender, message, digest_of(message))
             statement.require(self.ports.signatures, envelope.signature)
         except Untrusted as error:
             kind = type(message).__name__
@@ -301,6 +307,8 @@ class Actor(ABC):
                 self._cancel(effect.prefix)
             case KeepTranscript():
                 await self.keep_transcript(effect.transcript)
+            case KeepEvidence():
+                await self.keep_evidence(effect.evidence)
             case _:
                 self.perform(effect)
 
@@ -323,8 +331,17 @@ class Actor(ABC):
         return seal(self.name, message, version=version, sign=sign)
 
     def _report(self, event: object) -> None:
-        if isinstance(event, Incompatible):
-            log.warning("%s: %s", self.name, advice(event))
+        match event:
+            case Incompatible():
+                log.warning("%s: %s", self.name, advice(event))
+            case PeerFault():
+                text = "%s: dropped a message of %s: %s"
+                log.warning(text, self.name, event.peer, event.reason)
+            case EvidenceKept():
+                text = "%s: has evidence that %s %s in round %s"
+                log.warning(text, self.name, event.offender, event.what, event.cid[:16])
+            case _:
+                pass  # whoever it is for looks for it
         self.ports.monitor.emit(event)
 
     async def _check(self, effect: CheckStream) -> Decide:

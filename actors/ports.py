@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from protocols.trust.evidence import Evidence
 from protocols.trust.sealing import BoxKey, SealingKey
 from protocols.trust.transcript import Transcript
 
@@ -269,6 +270,17 @@ class Transcripts(Protocol):
 
         Raises `StorageFailed` where it can't be, and where another transcript of the same round
         was kept: of one round there are never two.
+        """
+        ...
+
+
+class EvidenceKeeper(Protocol):
+    """What shows to everybody with the roster that a member broke a rule."""
+
+    async def keep(self, evidence: Evidence) -> None:
+        """Return once it is durable; the same one again changes nothing.
+
+        Raises `StorageFailed` where it can't be.
         """
         ...
 

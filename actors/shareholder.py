@@ -18,10 +18,11 @@ from protocols.secagg.coin import Values
 from protocols.secagg.holding import Holding
 from protocols.secagg.sets import set_digest
 from protocols.secagg.suites import SUITES
+from protocols.trust.evidence import Evidence
 
 from .actor import Actor, Decide, Ports
 from .combining import combinations_of
-from .ports import StorageFailed
+from .ports import EvidenceKeeper, StorageFailed
 from .seals import Seals
 from .software import Setup
 
@@ -31,7 +32,7 @@ _AT_ONCE = 16  # shares that are read and added together
 
 
 class ShareHolder(Actor):
-    """Runs `Holding`."""
+    """Runs `Holding`; what that finds against others is kept as `evidence`, too, where it can."""
 
     def __init__(
         self,
@@ -39,8 +40,10 @@ class ShareHolder(Actor):
         roster: Roster,
         ports: Ports,
         setup: Setup = Setup(),  # noqa: B008 - it is frozen
+        evidence: EvidenceKeeper | None = None,
     ) -> None:
         super().__init__(name, roster, ports)
+        self._evidence = evidence
         self._software = setup.software
         self._machine = Holding(
             name, roster, ports.signatures, terms=setup.terms, entropy=ports.entropy.bytes
@@ -62,6 +65,11 @@ class ShareHolder(Actor):
             if key is not None and self.roster.role(sender) == "trainer":
                 message = self._seals.opened(sender, message, key)
         return self._machine.receive(sender, message, signature)
+
+    async def keep_evidence(self, evidence: Evidence) -> None:
+        """Make a file of what is in the journal, if there is a place for files."""
+        if self._evidence is not None:
+            await self._evidence.keep(evidence)
 
     def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
         """Tell the machine whether a share is what its trainer announced."""

@@ -24,6 +24,7 @@ from protocols.reports import Event, JobEnded, OwnerTrouble
 from protocols.round_config import Roster
 
 from .checkpoints import FileCheckpoints
+from .evidence_files import FileEvidence
 from .identity.credentials import Credentials
 from .identity.trial import trial_credentials
 from .memory_bus import MemoryBus
@@ -251,7 +252,8 @@ class Federation:
     async def _holder(self, name: str) -> AsyncIterator[Actor]:
         async with AsyncExitStack() as stack:
             ports = self._watched(name, await self._ports(name, stack))
-            yield ShareHolder(name, self._roster(name), ports)
+            evidence = FileEvidence(self._home / name / "evidence", self._offload)
+            yield ShareHolder(name, self._roster(name), ports, evidence=evidence)
 
     @asynccontextmanager
     async def _trainer(self, name: str) -> AsyncIterator[Actor]:

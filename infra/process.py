@@ -18,6 +18,7 @@ from actors.trainer import Trainer, TrainerPorts
 from protocols.learning.state import State
 from protocols.reports import (
     Event,
+    EvidenceKept,
     JobEnded,
     OwnerTrouble,
     RoundAbandoned,
@@ -28,6 +29,7 @@ from protocols.reports import (
 
 from .casting import assignment_of, owners_terms, terms_of, work_spec
 from .checkpoints import FileCheckpoints
+from .evidence_files import FileEvidence
 from .heap import settle_heap
 from .homes import ActorHome
 from .http_blobs import BlobTraffic
@@ -72,6 +74,7 @@ class ActorProcess:
     Attributes:
         ended: how the coordinator's job ended, None while it has not.
         rounds: how many rounds were completed (coordinator) or over (others).
+        accused: those whom it has evidence against, of any round.
     """
 
     def __init__(
@@ -81,6 +84,7 @@ class ActorProcess:
         self.ended: JobEnded | None = None
         self.rounds = 0
         self.abandoned = 0
+        self.accused: dict[str, None] = {}
         self._once = once
         self._linked = False
         self._cut_off = False
@@ -146,6 +150,8 @@ class ActorProcess:
                 self.rounds += 1
                 if self._once:
                     self._supervisor.stop()
+            case EvidenceKept():
+                self.accused[event.offender] = None
             case JobEnded():
                 self.ended = event
             case _:
@@ -219,7 +225,9 @@ class ActorProcess:
     async def _holder(self) -> AsyncIterator[Actor]:
         async with AsyncExitStack() as stack:
             ports, _ = await self._opened(stack)
-            yield ShareHolder(self.home.name, self._credentials.roster, ports, self._setup)
+            evidence = FileEvidence(self.home.evidence, self._offload)
+            roster = self._credentials.roster
+            yield ShareHolder(self.home.name, roster, ports, self._setup, evidence)
 
     @asynccontextmanager
     async def _trainer(self) -> AsyncIterator[Actor]:

@@ -72,6 +72,11 @@ def canonical(value: Any) -> bytes:
     return b"".join(_pieces(value))
 
 
+def digest_of(value: Any) -> bytes:
+    """Return the SHA-256 of `canonical`, without a copy of large fields."""
+    return _digest(_pieces(value))
+
+
 def _pieces(value: Any) -> list[bytes]:
     """Return what `canonical` joins; a large field is a piece of its own, uncopied."""
     kind: Any = type(value)  # a class does not pass for something hashable

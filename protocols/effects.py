@@ -18,6 +18,7 @@ from .messages import (
 )
 from .round_config import RoundConfig
 from .secagg.coin import Coin
+from .trust.evidence import Evidence
 from .trust.sealing import SealingKey
 from .trust.transcript import Transcript
 
@@ -172,6 +173,13 @@ class KeepTranscript:
 
 
 @dataclass(frozen=True, slots=True)
+class KeepEvidence:
+    """Holder: make a file of evidence durable, which is in the journal by then."""
+
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """Tell the monitor."""
 
@@ -194,5 +202,6 @@ Effect = (
     | JudgeAnswers
     | OpenSum
     | KeepTranscript
+    | KeepEvidence
     | Report
 )

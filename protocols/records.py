@@ -13,6 +13,7 @@ from .messages import (
 )
 from .messages import Message as Value
 from .round_config import Digest, Name, RoundConfig
+from .trust.keys import SignatureBytes
 from .trust.sealing import BoxSeed, SealingKey
 
 SENT_KEPT = 4096  # rounds of a job whose contributions a trainer can still account for
@@ -73,6 +74,17 @@ class HeldCoin(Value, frozen=True):
     """Holder, key `round/<cid>/coin`: what makes the one coin of the round."""
 
     shares: tuple[CoinShare, ...]
+
+
+class HeldProposal(Value, frozen=True):
+    """Holder, key `round/<cid>/proposed`: the first proposal that it was sent, signed.
+
+    `body_digest` is the SHA-256 of its canonical bytes. Besides, key `evidence/<cid>`, outlives
+    the round: an `Evidence` of this one and another.
+    """
+
+    body_digest: Digest
+    signature: SignatureBytes
 
 
 class HeldVote(Value, frozen=True):

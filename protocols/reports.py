@@ -180,12 +180,14 @@ class TookPart:
     A trainer `contributed` (enough holders have its share to open a sum with it), `declined`,
     was `refused` by too many holders, was `late` (the round went on without it), or the round
     was `closed` without a sum. A holder `answered`, or the round was `closed` before it did.
+    `accused` are those against whom it has evidence of this round.
     """
 
     actor: str
     job: str
     number: int
     outcome: Outcome
+    accused: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,6 +229,16 @@ class PeerFault:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceKept:
+    """`actor` has what shows to all that `offender` did `what` in a round; told at each start."""
+
+    actor: str
+    offender: str
+    what: str
+    cid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActorRestarted:
     """`actor` crashed and was built again from its journal."""
 
@@ -261,6 +273,7 @@ Event = (
     | PeerJoined
     | Incompatible
     | PeerFault
+    | EvidenceKept
     | ActorRestarted
     | OwnerTrouble
 )

@@ -86,7 +86,8 @@ class _Shown:
     def emit(self, event: Event) -> None:
         self._monitor.emit(event)
         if isinstance(event, TookPart):
-            self._display.note(f"round {event.number}: {event.outcome}")
+            accused = "".join(f", with evidence against {name}" for name in event.accused)
+            self._display.note(f"round {event.number}: {event.outcome}{accused}")
 
     def models(self, _traffic: BlobTraffic) -> None:
         """Show nothing of it: the status does."""
@@ -182,7 +183,7 @@ async def _summary(
         "converged": ended.outcome == "converged",
     }
     if home.role != "coordinator":
-        return {**common, "rounds": process.rounds}
+        return {**common, "rounds": process.rounds, "evidence_against": list(process.accused)}
     return {**common, **display.log.facts(), **_result(home, await standing(home.path), ended)}
 
 

@@ -211,6 +211,8 @@ def _facts(reading: Reading, state: Snapshot) -> Iterator[tuple[str, str]]:
         yield "last", state.last_round
     if state.outcome:
         yield "job", state.outcome
+    for text in state.evidence:
+        yield "evidence", f"{text}, and signed both"
     if state.restarts:
         yield "restarts", str(state.restarts)
     if state.inbox:

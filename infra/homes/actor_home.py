@@ -99,6 +99,11 @@ class ActorHome:
         return self.path / "transcripts"
 
     @property
+    def evidence(self) -> Path:
+        """The folder of what a share-holder found against others."""
+        return self.path / "evidence"
+
+    @property
     def log(self) -> Path:
         """The file of the actor's log."""
         return self.path / "actor.log"

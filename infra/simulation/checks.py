@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from actors.ports import Lane
-from protocols.codec import Undecodable
+from protocols.codec import Undecodable, opened
 from protocols.errors import OtherVersion, PeerViolation
 from protocols.learning.job import Opened
 from protocols.learning.probe import Probe
 from protocols.learning.state import State
 from protocols.messages import Wire, read
-from protocols.reports import ActorRestarted, Event, PeerFault, TookPart
+from protocols.reports import ActorRestarted, Event, EvidenceKept, PeerFault, TookPart
 
 from .box_checks import BoxChecks
 from .coordinator_checks import CoordinatorChecks
@@ -23,6 +23,7 @@ from .ghost import Ghost, Rule
 from .holder_checks import BINDING, HolderChecks
 from .hosts import Life
 from .share_checks import ShareChecks
+from .signatures import signature_of
 from .trainer_checks import TrainerChecks
 from .watch import Writes
 
@@ -79,8 +80,14 @@ class Checks:
         """Look at a message that a host acknowledges."""
         if kind in BINDING and self._roles.get(host) == "holder" and host not in self.ghost.odd:
             sender, message = _read(body)
-            if sender == self.ghost.roster.coordinator:
+            if sender == self.ghost.roster.coordinator and self._is_signed(body, message):
                 self.holders.acked(host, message)
+
+    def _is_signed(self, body: bytes, message: Wire) -> bool:
+        """Return whether the coordinator said this, and not somebody under its name."""
+        roster = self.ghost.roster
+        signature = opened(body).signature
+        return signature == signature_of(roster.federation, roster.coordinator, message)
 
     def committed(self, host: str, writes: Writes) -> None:
         """Look at what has just become durable."""
@@ -103,6 +110,9 @@ class Checks:
             if not strange and not self.ghost.lies.between(event.peer, host):
                 text = f"accuses {event.peer}: {event.reason}"
                 self.ghost.violated(Rule.HONEST, host, text)
+        if isinstance(event, EvidenceKept) and (event.offender, host) not in self.ghost.lies.told:
+            text = f"has evidence that {event.offender} {event.what}"
+            self.ghost.violated(Rule.HONEST, host, text)
         if isinstance(event, ActorRestarted) and not event.reason.startswith(_OF_THE_WORLD):
             self.ghost.violated(Rule.QUIET, host, f"crashed by itself: {event.reason}")
         if isinstance(event, TookPart) and self._roles.get(host) == "trainer":

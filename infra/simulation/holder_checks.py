@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from protocols.codec import digest_of
 from protocols.messages import (
     AnswerChunk,
     AnswerHeader,
@@ -13,22 +14,31 @@ from protocols.messages import (
     Frozen,
     Have,
     OpenRound,
+    Propose,
     RoundOpened,
     Tossed,
     Vote,
     Wire,
 )
-from protocols.records import HeldAnswer, HeldExclusion, HeldShare, HeldVote, LastRound
+from protocols.records import (
+    HeldAnswer,
+    HeldExclusion,
+    HeldProposal,
+    HeldShare,
+    HeldVote,
+    LastRound,
+)
 from protocols.round_config import RoundConfig
 from protocols.secagg.sets import contribution_digest, set_digest
+from protocols.trust.evidence import Evidence
 
 from .apart_checks import ApartChecks
 from .ghost import Ghost, Rule
 from .share_checks import ShareChecks
 from .watch import Writes
 
-# Once these are acknowledged, a holder is bound by their round's number.
-BINDING = ("OpenRound", "CloseRound")
+# Once these are acknowledged, a holder is bound by their round's number, or knows of a set.
+BINDING = ("OpenRound", "CloseRound", "Propose")
 
 _ROUNDS = 64
 _RECEIPTS = 5000
@@ -245,11 +255,28 @@ class HolderChecks:
                     return  # of another federation
             case CloseRound():
                 job, number = message.job, message.number
+            case Propose():
+                self._check_evidence(host, message)
+                return
             case _:
                 return
         last = self._ghost.durable(host, f"last/{job}", LastRound)
         if last is None or last.number < number:
             text = f"acknowledged {type(message).__name__} of round {number}"
+            self._ghost.violated(Rule.DURABLE, host, text)
+
+    def _check_evidence(self, host: str, message: Propose) -> None:
+        """See that a holder can show two proposals of a round, whatever it thinks of each."""
+        if self._config(host, message.cid) is None:
+            return
+        cid = message.cid.hex()
+        first = self._ghost.durable(host, f"round/{cid}/proposed", HeldProposal)
+        evidence = self._ghost.durable(host, f"evidence/{cid}", Evidence)
+        if first is None:
+            text = "acknowledged a proposal that it does not remember"
+            self._ghost.violated(Rule.DURABLE, host, text)
+        elif first.body_digest != digest_of(message) and evidence is None:
+            text = "acknowledged a second proposal and keeps no evidence"
             self._ghost.violated(Rule.DURABLE, host, text)
 
     def committed(self, host: str, writes: Writes) -> None:

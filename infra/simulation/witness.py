@@ -25,6 +25,7 @@ from protocols.messages import (
 from protocols.reports import (
     ActorRestarted,
     Event,
+    EvidenceKept,
     PeerFault,
     RoundAbandoned,
     RoundBegan,
@@ -170,6 +171,9 @@ class Witness:
                 self._add(What.ROUND, host, text, event.reason, event.number)
             case PeerFault():
                 self._add(What.LIFE, host, f"accuses {event.peer}", event.reason)
+            case EvidenceKept():
+                text = f"has evidence against {event.offender}"
+                self._add(What.LIFE, host, text, event.what)
             case ActorRestarted():
                 self._add(What.LIFE, host, "actor restarts", event.reason)
             case _:

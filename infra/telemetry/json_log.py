@@ -18,6 +18,7 @@ from infra.run_log import as_json, plain
 from protocols.reports import (
     ActorRestarted,
     Event,
+    EvidenceKept,
     HolderLeft,
     Incompatible,
     PeerFault,
@@ -146,7 +147,7 @@ def _level(event: Event) -> int:
             return logging.DEBUG
         case RoundAbandoned() | TrainerLeft() | HolderLeft() | Refusal() | Incompatible():
             return logging.WARNING
-        case PeerFault() | ActorRestarted():
+        case PeerFault() | EvidenceKept() | ActorRestarted():
             return logging.DEBUG  # whoever reports these has logged them
     return logging.INFO
 

@@ -128,6 +128,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     inbox_oldest_s: float
     peers: tuple[Peer, ...]
     troubles: tuple[Trouble, ...]
+    evidence: tuple[str, ...] = ()
     metrics_url: str | None
     models: Models | None = None
     format: int = 1

@@ -15,6 +15,7 @@ from protocols.reports import (
     ActorRestarted,
     AnswersJudged,
     Event,
+    EvidenceKept,
     Incompatible,
     JobEnded,
     OwnerTrouble,
@@ -65,6 +66,7 @@ class _Tally:
     last_round: str = ""
     outcome: str = ""
     restarts: int = 0
+    evidence: dict[str, None] = field(default_factory=dict)
     troubles: deque[tuple[float, str, bool]] = field(
         default_factory=lambda: deque(maxlen=_TROUBLES)
     )
@@ -165,6 +167,8 @@ class StatusBoard:
         match event:
             case PeerFault():
                 self._trouble(f"dropped a message of {event.peer}: {event.reason}")
+            case EvidenceKept():
+                self._evidence(event)
             case Refusal():
                 self._trouble(f"refused a {event.what} of {event.peer}: {event.reason}")
             case Incompatible():
@@ -181,6 +185,12 @@ class StatusBoard:
                 self._trouble(f"{event.kind}: {event.text}", private=True)
             case _:
                 pass  # nothing went wrong
+
+    def _evidence(self, event: EvidenceKept) -> None:
+        text = f"{event.offender} {event.what} in round {event.cid[:16]}"
+        if text not in self._tally.evidence:
+            self._tally.evidence[text] = None
+            self._trouble(f"evidence: {text}, and signed both")
 
     def _shares_checked(self, event: SharesChecked) -> None:
         found = {
@@ -238,6 +248,7 @@ class StatusBoard:
                 Trouble(age_s=now_s - at_s, text=text, private=private)
                 for at_s, text, private in tuple(tally.troubles)
             ),
+            evidence=tuple(self._tally.evidence),
             metrics_url=self.metrics_url,
             models=None if self._traffic is None else models_of(self._traffic),
         )

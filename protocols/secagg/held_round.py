@@ -13,6 +13,7 @@ from protocols.records import (
     HeldConfig,
     HeldExclusion,
     HeldKey,
+    HeldProposal,
     HeldShare,
     HeldVote,
 )
@@ -52,6 +53,7 @@ class HeldRound:
     tests: dict[str, bytes] = field(default_factory=dict)  # seeds, of those that are complete
     signatures: dict[str, bytes] = field(default_factory=dict)  # of the first header of each
     excluded: dict[str, HeldExclusion] = field(default_factory=dict)
+    proposed: HeldProposal | None = None  # the first, whatever came of it
     vote: tuple[Contribution, ...] | None = None
     answered_set: tuple[Contribution, ...] | None = None
     answer: AnswerHeader | None = None
@@ -113,6 +115,8 @@ class HeldRound:
                 self._restore_share(trainer, parse(value, HeldShare), stored)
             case "excluded":
                 self.excluded[trainer] = parse(value, HeldExclusion)
+            case "proposed":
+                self.proposed = parse(value, HeldProposal)
             case "vote":
                 self.vote = parse(value, HeldVote).chosen
             case "answer":

@@ -56,7 +56,7 @@ from protocols.records import (
     HeldVote,
     LastRound,
 )
-from protocols.reports import Refusal, TookPart
+from protocols.reports import PeerFault, Refusal, TookPart
 from protocols.round_config import Roster, RoundConfig
 from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import ENTROPY_BYTES, BoxKey, BoxSeed, suites
@@ -70,6 +70,7 @@ from .freezing import WHAT, Check, Freezing
 from .greeting import greeting
 from .held_round import HeldRound, Partial, restore_rounds
 from .pledges import HeldPledges
+from .proposals import Proposals
 from .pulse import Pulse
 from .sealed import key_fault
 from .sets import contribution_digest, set_digest, set_fault
@@ -105,6 +106,7 @@ class Holding:
         self._rounds: dict[bytes, HeldRound] = {}
         self._last: dict[str, LastRound] = {}
         self._pledges = HeldPledges(roster)
+        self._proposals = Proposals(name, roster.federation, verifier)
         self._pulse = Pulse()
         self._freezing = Freezing(name, roster, verifier, entropy)
 
@@ -114,11 +116,13 @@ class Holding:
             if key.startswith("last/"):
                 self._last[key.removeprefix("last/")] = parse(value, LastRound)
         self._pledges.restore(records)
+        self._proposals.restore(records)
         self._rounds = restore_rounds(records, stored)
 
     def start(self, software: str = "") -> list[Effect]:
         """Greet the coordinator; go on with uploads, checks and sums that a crash cut short."""
-        effects: list[Effect] = [Send(self._roster.coordinator, greeting("holder", software))]
+        effects = self._proposals.again()
+        effects.append(Send(self._roster.coordinator, greeting("holder", software)))
         for held in self._rounds.values():
             for trainer, partial in held.partial.items():
                 effects += self._check_or_grant(held, trainer, partial, offered=True)
@@ -166,7 +170,7 @@ class Holding:
             case Freeze() | Reveal() | Toss() | Ask() | Propose() | Release() if (
                 role == "coordinator"
             ):
-                return self._on_set(sender, message)
+                return self._on_set(sender, message, signature)
             case CloseRound() if role == "coordinator":
                 return self._on_close(message)
             case Welcome() | Refused() if role == "coordinator":
@@ -253,6 +257,7 @@ class Holding:
             job=config.job,
             number=config.number,
             outcome="closed" if held.answer is None else "answered",
+            accused=self._proposals.accused(held.cid),
         )
         return [
             CancelWork(held.cid.hex()),
@@ -372,10 +377,12 @@ class Holding:
             Erase(share_stream(held.cid, trainer)),
         ]
 
-    def _on_set(self, sender: str, message: Check | Propose | Release) -> list[Effect]:
+    def _on_set(
+        self, sender: str, message: Check | Propose | Release, signature: bytes
+    ) -> list[Effect]:
         match message:
             case Propose():
-                return self._on_propose(sender, message)
+                return self._on_propose(sender, message, signature)
             case Release():
                 return self._on_release(sender, message)
         return self._on_check(sender, message)
@@ -404,10 +411,20 @@ class Holding:
 
     # --- vote and release -------------------------------------------------------------
 
-    def _on_propose(self, sender: str, message: Propose) -> list[Effect]:
+    def _on_propose(self, sender: str, message: Propose, signature: bytes) -> list[Effect]:
         held = self._rounds.get(message.cid)
         if held is None:
             return self._refuse(sender, message.cid, "proposal", "the round is not open here")
+        noted = self._proposals.hear(held, sender, message, signature)
+        try:
+            return noted + self._on_set_to_vote_for(sender, held, message)
+        except PeerViolation as violation:
+            if not noted:
+                raise
+            fault = PeerFault(actor=self._name, peer=sender, reason=violation.reason)
+            return [*noted, Report(fault)]
+
+    def _on_set_to_vote_for(self, sender: str, held: HeldRound, message: Propose) -> list[Effect]:
         refusal = self._refusal(sender, held, message.chosen)
         if refusal is not None:
             return self._refuse(sender, held.cid, "proposal", refusal)

@@ -68,7 +68,12 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             raise ValueError("evidence is of two different bodies, the smaller digest first")
 
     def __str__(self) -> str:
-        return f"{self.offender} {_WHAT[self.type_name]} in round {self.round_id.hex()[:16]}"
+        return f"{self.offender} {self.what} in round {self.round_id.hex()[:16]}"
+
+    @property
+    def what(self) -> str:
+        """Say what the offender did."""
+        return _WHAT[self.type_name]
 
     def to_text(self) -> str:
         """Return the text of a file of it."""

@@ -9,7 +9,7 @@ fields:
 | round | 32: the round's id, or zeros for a message of no round |
 | sender | its name |
 | type | the name of the message's type |
-| body | 32: SHA-256 of the bytes that travel |
+| body | 32: SHA-256 of the message's canonical bytes, the only ones that are signed |
 
 The headers in chunks of shares and answers are signed by themselves, too, as messages of the types
 `ContributionHeader` and `AnswerHeader` whose body is their canonical form.
@@ -89,7 +89,7 @@ class Statement:
         round_id: 32 bytes, `NO_ROUND` for a message of no round.
         sender: who claims to have said it.
         type_name: the name of the message's type, as in `messages`.
-        body_digest: SHA-256 of the exact bytes that came.
+        body_digest: SHA-256 of the message's canonical bytes.
     """
 
     federation: str

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fakes.other_forms import in_another_form
 from fakes.ports import (
     FakeClock,
     FakeJournal,
@@ -21,7 +22,7 @@ from fakes.ports import (
 )
 from fakes.round_parts import COORDINATOR, ROSTER, config_of, header_of
 from fakes.round_parts import opened as opened_by
-from fakes.signatures import signature_of, signed
+from fakes.signatures import IdealSignatures, signature_of, signed
 
 from actors.actor import Actor, Decide, Ports
 from actors.ports import Lane, LinkLost, StorageFailed
@@ -46,6 +47,7 @@ from protocols.messages import (
     Hello,
     ShareChunk,
     Unsupported,
+    Vote,
     Welcome,
     Wire,
     read,
@@ -54,6 +56,7 @@ from protocols.messages import (
 from protocols.reports import Incompatible, PeerFault
 from protocols.secagg.chunks import chunk_count
 from protocols.secagg.salts import SALT_BYTES
+from protocols.trust.signing import Statement
 
 SALT = b"s" * SALT_BYTES
 
@@ -308,6 +311,24 @@ async def test_bad_bytes_are_counted_acknowledged_and_dropped(
             assert [(e.actor, e.peer) for e in scene.events] == [("holder-1", "mallory")]
             assert probe.heard == [HELLO]
             assert scene.depth() == 0
+
+
+async def test_a_signature_over_other_bytes_of_the_same_meaning_is_none() -> None:
+    scene = Scene()
+    probe = scene.build()
+    vote = Vote(cid=bytes(32), set_digest=bytes(32))
+
+    def sign(digest: bytes) -> bytes:
+        return IdealSignatures("ann").sign(Statement.about("test", "ann", vote, digest).to_bytes())
+
+    async with scene.playing(probe):
+        await scene.tell_bytes(in_another_form("ann", vote, sign))
+        await scene.tell(vote)
+        await yield_turns(40)
+
+        assert probe.heard == [vote]
+        (fault,) = scene.events
+        assert fault.reason.startswith("did not sign this Vote")
 
 
 @pytest.mark.parametrize(

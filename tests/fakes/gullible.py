@@ -34,11 +34,11 @@ def holder_votes_twice(patch: pytest.MonkeyPatch) -> None:
     """A holder votes for whatever is proposed last."""
     whole = Holding._on_propose
 
-    def on_propose(self: Holding, sender: str, message: Propose) -> list[Effect]:
+    def on_propose(self: Holding, sender: str, message: Propose, signature: bytes) -> list[Effect]:
         held = self._rounds.get(message.cid)
         if held is not None and held.answered_set is None:
             held.vote = None
-        return whole(self, sender, message)
+        return whole(self, sender, message, signature)
 
     patch.setattr(Holding, "_on_propose", on_propose)
 

@@ -14,6 +14,7 @@ from infra.file_spool import checked_chunk, checked_name
 from infra.hpke_sealing import HpkeSealing
 from infra.simulation.signatures import IdealSignatures
 from infra.sqlite_journal import MAX_VALUE_BYTES
+from protocols.trust.evidence import Evidence
 from protocols.trust.keys import SigningKey
 from protocols.trust.transcript import SignedTranscript, Transcript
 
@@ -133,6 +134,19 @@ class FakeTranscripts:
     def chain(self) -> list[SignedTranscript]:
         """Return them in the order of rounds."""
         return [self.kept[number] for number in sorted(self.kept)]
+
+
+class FakeEvidence:
+    """Keeps pieces of evidence, each once."""
+
+    def __init__(self) -> None:
+        self.kept: list[Evidence] = []
+
+    async def keep(self, evidence: Evidence) -> None:
+        """Keep one."""
+        await asyncio.sleep(0)
+        if evidence not in self.kept:
+            self.kept.append(evidence)
 
 
 class FakeClock:

@@ -5,6 +5,7 @@ Run it when a format has changed; the corpus then holds the new one, and what wa
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 import tempfile
@@ -37,7 +38,9 @@ from protocols.messages import Message
 from protocols.reports import StateUpdated
 from protocols.secagg.field import P31, P61
 from protocols.trust.armour import armoured
+from protocols.trust.evidence import Evidence, Said, contradiction
 from protocols.trust.sealing import BoxKey, BoxSeed, suites
+from protocols.trust.signing import Statement
 
 from . import channels, disk, trust, wire
 
@@ -58,6 +61,14 @@ SHARES = (messages.CoinShare(holder="holder-1", opening=DIGEST),)
 TOSSED = (messages.Endorsement(holder="holder-1", signature=bytes(64)),)
 ANSWER = messages.AnswerHeader(cid=CID, set_digest=DIGEST, answer_bytes=64, answer_digest=DIGEST)
 
+CONFIGS = {
+    "packed": config_of(holders=7, threshold=4, suite="packed", packing=2, seeds=True),
+    "masked": config_of(
+        suite="masked", field="p31", parameters="A", slots=2, chunk_bytes=16_384, dimension=9000
+    ),
+    "bounded": config_of(holders=7, threshold=3, faults=1, checks=True, norm_bound=2**20),
+}
+
 Seeds = Iterator[tuple[str, str, bytes]]  # target, name, bytes
 
 
@@ -75,6 +86,7 @@ def _messages() -> Iterator[Message]:
     yield messages.Welcome(job="sum", number=3)
     yield messages.OpenRound(config=config, sealing_key=KEY)
     yield messages.RoundOpened(cid=CID, sealing_key=KEY)
+    yield messages.Pledged(cid=CID, apart=3, sets=(b"\x07", b"\x0b"))
     yield messages.Announce(config=config, opened=OPENED)
     yield messages.Accepted(cid=CID)
     yield messages.Declined(cid=CID, kind="not finite")
@@ -112,15 +124,36 @@ def _of_messages() -> Seeds:
         if name in ("Goodbye", "Vote"):
             yield "envelope", name, signed
             yield "envelope", f"{name}-unsigned", seal("ann", message)
-    tailed = msgspec.structs.replace(HEADER, tails=TAILS)
-    chunk = messages.ShareChunk(header=tailed, index=2, payload=b"a tail")
-    yield "body", "ShareChunk-with-tails", canonical(chunk)
+    for name, message in _of_other_rounds():
+        yield "body", name, canonical(message)
     yield "envelope", "other-version", seal("ann", messages.Goodbye(), version=7)
+
+
+def _of_other_rounds() -> Iterator[tuple[str, Message]]:
+    """Yield messages with what only some rounds, or only some senders, have."""
+    tailed = msgspec.structs.replace(HEADER, tails=TAILS)
+    yield "ShareChunk-with-tails", messages.ShareChunk(header=tailed, index=2, payload=b"a tail")
+    hidden = msgspec.structs.replace(HEADER, bulk_digest=DIGEST)
+    yield "ShareChunk-with-bulk", messages.ShareChunk(header=hidden, index=0, payload=b"a mask")
+    for name, config in CONFIGS.items():
+        yield f"OpenRound-{name}", messages.OpenRound(config=config, sealing_key=KEY)
+    announced = messages.Announce(config=CONFIGS["masked"], opened=OPENED, sealing_key=KEY)
+    yield "Announce-masked", announced
+    signed = messages.Have(cid=CID, contributions=(ONE,), signatures=(bytes(64),))
+    yield "Have-signed", signed
+    shown = canonical(transcribed.evidence_of())
+    excluded = messages.Excluded(cid=CID, trainer="ann", reason="two", evidence=shown)
+    yield "Excluded-with-evidence", excluded
+    squares = ((1, 2, 3, 4), (5, 6, 7, 8))
+    told = messages.CheckValues(cid=CID, coin=DIGEST, about=((0, 1), (1, 2)), values=squares)
+    yield "CheckValues-with-squares", told
 
 
 def _of_wire() -> Seeds:
     yield "round_config", "usual", canonical(config_of())
     yield "round_config", "all-roles", canonical(transcribed.config_of())
+    for name, config in CONFIGS.items():
+        yield "round_config", name, canonical(config)
     for kind in ("<u4", "<u8", "<i8", "<f4", "<f8"):
         array = np.arange(6, dtype=kind).reshape(2, 3)
         yield "tensor", kind[1:], canonical(to_tensor(array))
@@ -163,6 +196,22 @@ def _of_trust() -> Seeds:
     yield "transcript", "text", transcribed.chain()[0].to_text().encode()
     yield "evidence", "content", canonical(evidence)
     yield "evidence", "text", evidence.to_text().encode()
+    proposals = _proposed_twice()
+    yield "evidence", "proposals-content", canonical(proposals)
+    yield "evidence", "proposals-text", proposals.to_text().encode()
+
+
+def _proposed_twice() -> Evidence:
+    chosen = tuple(transcribed.contributed(transcribed.config_of(), n) for n in ("ann", "bob"))
+    said = []
+    for names in (chosen, chosen[1:]):
+        proposal = messages.Propose(cid=CID, chosen=names)
+        digest = hashlib.sha256(canonical(proposal)).digest()
+        statement = Statement.about(trusting.FEDERATION, "coordinator", proposal, digest)
+        said.append(Said(statement, statement.signed_by(trusting.key_of("coordinator"))))
+    found = contradiction(*said)
+    assert found is not None
+    return found
 
 
 def _of_channels() -> Seeds:
@@ -264,6 +313,7 @@ def _records() -> list[Message]:
         records.HeldFreeze(chosen=(ONE,), opening=DIGEST),
         records.HeldCommitments(committed=COMMITTED),
         records.HeldCoin(shares=SHARES),
+        records.HeldProposal(body_digest=DIGEST, signature=bytes(64)),
         records.HeldVote(chosen=(ONE,)),
         records.HeldAnswer(chosen=(ONE,), header=ANSWER),
         records.TrainerSets(roster=DIGEST, apart=3, sets=(b"\x07", b"\x0b")),
@@ -313,6 +363,7 @@ def _snapshot() -> snapshot.Snapshot:
         outcome="", restarts=0, inbox=0, inbox_oldest_s=0.0,
         peers=(snapshot.Peer(name="bob", role="trainer", heard_s=None),),
         troubles=(snapshot.Trouble(age_s=1.0, text="odd"),), metrics_url=None,
+        evidence=("bob lied",),
     )  # fmt: skip
 
 

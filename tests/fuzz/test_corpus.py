@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from fuzz.disk import RECORDS
 from fuzz.seeds import CORPUS, all_seeds
 from fuzz.targets import TARGETS
+from protocols.messages import Wire
 
 FILES = sorted(CORPUS.glob("*/*"))
 
@@ -29,6 +32,16 @@ def test_every_target_has_examples_that_it_takes_and_such_that_it_refuses() -> N
     for name, target in TARGETS.items():
         assert (name, "valid") in kinds
         assert (name, "refused") in kinds or not target.refusals
+
+
+def test_every_kind_of_message_and_every_record_has_an_example() -> None:
+    def kinds_in(target: str) -> set[str]:
+        names = {f.name for f in FILES if f.parent.name == target and f.name.startswith("valid-")}
+        return {name.split("-")[1] for name in names}
+
+    messages = {kind.__name__ for kind in get_args(Wire)}
+    assert kinds_in("message") == kinds_in("body") == messages
+    assert kinds_in("record") == {kind.__name__ for kind in RECORDS}
 
 
 def test_the_valid_examples_are_those_of_todays_formats() -> None:

@@ -24,6 +24,7 @@ from infra.telemetry.status import Life, StatusBoard
 from infra.telemetry.status_file import StatusFile
 from protocols.reports import (
     ActorRestarted,
+    EvidenceKept,
     HolderLeft,
     HolderReturned,
     JobEnded,
@@ -184,6 +185,22 @@ def test_troubles_are_bounded_and_an_owners_are_for_its_home_only() -> None:
     assert max(len(told.text) for told in snapshot.troubles) <= 500
     assert b"Jane" in encode(snapshot)
     assert b"Jane" not in encode(snapshot, public=True)
+
+
+def test_evidence_is_shown_once_however_often_it_is_told() -> None:
+    board = board_of("holder-1")
+    found = EvidenceKept(
+        actor="holder-1", offender="coordinator", what="proposed two different sets", cid="ab" * 32
+    )
+
+    for _ in range(3):
+        board.take(found)
+
+    text = "coordinator proposed two different sets in round abababababababab"
+    assert board.snapshot().evidence == (text,)
+    assert [told.text for told in board.snapshot().troubles] == [
+        f"evidence: {text}, and signed both"
+    ]
 
 
 def test_restarts_and_the_end_of_a_job_are_remembered() -> None:

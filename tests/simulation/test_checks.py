@@ -8,7 +8,7 @@ from dataclasses import replace
 import msgspec
 import numpy as np
 import pytest
-from fakes.signatures import release_of
+from fakes.signatures import release_of, signed
 from fakes.simulated_scene import (
     CID,
     CONFIG,
@@ -37,6 +37,7 @@ from protocols.messages import (
     Excluded,
     Have,
     Message,
+    OpenRound,
     Propose,
     RoundOpened,
     ShareChunk,
@@ -113,10 +114,11 @@ def test_what_was_not_written_down_must_not_be_said(host: str, message: Message)
     ids=lambda message: type(message).__name__,
 )
 def test_what_binds_a_holder_must_be_written_down_before_it_is_acknowledged(
-    message: Message,
+    message: OpenRound | CloseRound,
 ) -> None:
     scene = Scene()
-    body, kind = seal("coordinator", message), type(message).__name__
+    body = signed(scene.ghost.roster.federation, "coordinator", message)
+    kind = type(message).__name__
     scene.write("h2", "last/known", LastRound(number=7, cid=CID))
     scene.checks.acked("h2", body, kind)
     scene.checks.acked("t01", body, kind)

@@ -20,6 +20,7 @@ from infra.simulation.swarm import plan_of
 from infra.simulation.witness import Witness
 from protocols.reports import (
     Event,
+    EvidenceKept,
     PeerFault,
     Refusal,
     RoundAbandoned,
@@ -148,6 +149,14 @@ def test_a_lie_is_refused_by_whom_it_concerns_and_rounds_go_on(kind: Kind) -> No
     assert history.completed >= 7
     assert history.abandoned <= 1
     assert notes.refusals(fault.target, words) >= set(who)
+
+
+def test_two_proposals_are_evidence_at_every_holder_and_nobody_else_is_accused() -> None:
+    history, notes = played(lie(Kind.LIE_SECOND_SET))
+
+    found = {(event.actor, event.offender, event.what) for event in notes.of(EvidenceKept)}
+    assert found == {(name, "coordinator", "proposed two different sets") for name in HOLDERS}
+    assert history.violations == ()
 
 
 # --- under a mask -----------------------------------------------------------------------

@@ -6,7 +6,7 @@ import hashlib
 
 import msgspec
 import pytest
-from fakes.signatures import release_of
+from fakes.signatures import release_of, signed
 from fakes.simulated_scene import (
     CID,
     CONFIG,
@@ -23,7 +23,7 @@ from fakes.simulated_scene import (
 
 from infra.simulation.apart_checks import ApartChecks, held_back
 from infra.simulation.ghost import Rule
-from protocols.codec import seal
+from protocols.codec import digest_of
 from protocols.messages import (
     AnswerChunk,
     AnswerHeader,
@@ -36,10 +36,12 @@ from protocols.messages import (
     ShareChunk,
     Vote,
 )
-from protocols.records import Contributed, HeldAnswer, HeldExclusion, HeldShare
-from protocols.reports import PeerFault
+from protocols.records import Contributed, HeldAnswer, HeldExclusion, HeldProposal, HeldShare
+from protocols.reports import EvidenceKept, PeerFault
 from protocols.round_config import RoundConfig
 from protocols.secagg.sets import contribution_digest, set_digest
+from protocols.trust.evidence import Said, contradiction
+from protocols.trust.signing import Statement
 
 Chosen = tuple[Contribution, ...]
 
@@ -246,6 +248,22 @@ def test_who_was_lied_to_and_the_liar_may_accuse_each_other_and_nobody_else(
     assert scene.broken() == (set() if fine else {Rule.HONEST})
 
 
+@pytest.mark.parametrize(
+    ("host", "offender", "fine"),
+    [("h1", "coordinator", True), ("coordinator", "h1", False), ("h2", "coordinator", False)],
+)
+def test_evidence_is_against_liars_only_and_with_whom_they_lied_to(
+    host: str, offender: str, *, fine: bool
+) -> None:
+    scene = Scene()
+    scene.ghost.lies.note("coordinator", "h1", Propose(cid=CID, chosen=()))
+
+    what = "proposed two different sets"
+    scene.checks.told(host, EvidenceKept(actor=host, offender=offender, what=what, cid=CID.hex()))
+
+    assert scene.broken() == (set() if fine else {Rule.HONEST})
+
+
 @pytest.mark.parametrize("guilty", [True, False])
 def test_who_is_excluded_for_two_contributions_has_sent_two(*, guilty: bool) -> None:
     scene = Scene()
@@ -305,20 +323,43 @@ def test_a_trainer_in_two_rounds_of_one_number_is_noticed() -> None:
 
 def test_only_the_coordinator_and_the_own_roster_bind_a_holder() -> None:
     foreign = msgspec.structs.replace(CONFIG, roster=bytes(32))
-    for sender, config, fine in (
-        ("coordinator", CONFIG, False),
-        ("h2", CONFIG, True),
-        ("coordinator", foreign, True),
+    for sender, signer, config, fine in (
+        ("coordinator", "coordinator", CONFIG, False),
+        ("coordinator", "h2", CONFIG, True),
+        ("h2", "h2", CONFIG, True),
+        ("coordinator", "coordinator", foreign, True),
     ):
         scene = Scene()
+        federation = scene.ghost.roster.federation
+        message = OpenRound(config=config, sealing_key=key_of("coordinator"))
 
-        scene.checks.acked(
-            "h1",
-            seal(sender, OpenRound(config=config, sealing_key=key_of("coordinator"))),
-            "OpenRound",
-        )
+        scene.checks.acked("h1", signed(federation, signer, message, name=sender), "OpenRound")
 
         assert scene.broken() == (set() if fine else {Rule.DURABLE})
+
+
+@pytest.mark.parametrize("remembered", [False, True])
+@pytest.mark.parametrize("kept", [False, True])
+def test_of_two_proposals_a_holder_keeps_what_shows_them(*, remembered: bool, kept: bool) -> None:
+    scene = Scene()
+    scene.open_round()
+    scene.hold("h1")
+    prefix, federation = f"round/{CID.hex()}", scene.ghost.roster.federation
+    first, second = (Propose(cid=CID, chosen=scene.chosen[skip:]) for skip in (0, 1))
+    one, other = (
+        Said(Statement.about(federation, "coordinator", said, digest_of(said)), bytes(64))
+        for said in (first, second)
+    )
+    proposal = HeldProposal(body_digest=digest_of(first), signature=bytes(64))
+    if remembered:
+        scene.write("h1", f"{prefix}/proposed", proposal)
+    if kept and (evidence := contradiction(one, other)) is not None:
+        scene.write("h1", f"evidence/{CID.hex()}", evidence)
+
+    for said in (first, second):
+        scene.checks.acked("h1", signed(federation, "coordinator", said), "Propose")
+
+    assert scene.broken() == (set() if remembered and kept else {Rule.DURABLE})
 
 
 # --- sums over one state --------------------------------------------------------------

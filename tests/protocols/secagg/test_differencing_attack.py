@@ -185,10 +185,10 @@ def without_a_guard(patch: pytest.MonkeyPatch) -> None:
 def bound_by_answers_only(patch: pytest.MonkeyPatch) -> None:
     whole = Holding._on_propose
 
-    def on_propose(self: Holding, sender: str, message: Propose) -> list[Effect]:
+    def on_propose(self: Holding, sender: str, message: Propose, signature: bytes) -> list[Effect]:
         with pytest.MonkeyPatch.context() as inner:
             inner.setattr(self._pledges, "keep", lambda *_: [])
-            return whole(self, sender, message)
+            return whole(self, sender, message, signature)
 
     patch.setattr(Holding, "_on_propose", on_propose)
 

@@ -406,7 +406,7 @@ def test_a_round_that_waits_for_members_of_an_earlier_set_says_so() -> None:
 
 def test_where_the_members_are_here_and_sets_exclude_each_other_no_trainer_can_help() -> None:
     head = Head()
-    bound(head, "abcd", "abce")
+    bound(head, "abcde", "abcd")
     head.opened(*HOLDERS)
 
     (abandoned,) = events(head.have(*TRAINERS), RoundAbandoned)

@@ -205,6 +205,10 @@ def _facts(reading: Reading, state: Snapshot) -> Iterator[tuple[str, str]]:
         yield "round", f"{_round(state)}: {counted}, waits for {names(now.waiting_for)}"
     elif now is not None:
         yield "round", _round(state)
+    if (next_ := state.put_off) is not None:
+        left = duration(next_.left_s - reading.age_s)
+        sooner = f", or when one of {names(next_.missing)} is back" if next_.missing else ""
+        yield "round", f"{next_.number} begins in {left}{sooner}"
     abandoned = f", {state.abandoned} abandoned" if state.abandoned else ""
     yield "rounds", f"{state.completed} done{abandoned}"
     if state.last_round:

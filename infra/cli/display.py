@@ -254,7 +254,7 @@ class LiveDisplay(QuietDisplay):
             f"{now.receipts}/{now.expected}",
             str(now.survivors),
             f"{left_s:.0f} s",
-            _waits(now.waiting_for),
+            _waits(now.waiting_for) if now.waiting_for else now.remark or "-",
         )
         return table
 

@@ -48,8 +48,8 @@ fuzz: venv  ## Fuzz every decoder with atheris; minutes; ARGS="--target roster -
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[fuzz]'
 	$(BIN)/python -m tests.fuzz $(ARGS)
 
-chaos: venv  ## Run 400 simulated histories and a canary, which must fail; ARGS="--seed 400" others
-	$(BIN)/quorate chaos --seeds 400 --json --canary $(ARGS)
+chaos: venv  ## Run 500 simulated histories and a canary, which must fail; ARGS="--seed 500" others
+	$(BIN)/quorate chaos --seeds 500 --json --canary $(ARGS)
 
 spin:
 	@tools/install_spin.sh

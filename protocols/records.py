@@ -140,6 +140,13 @@ class Sent(Value, frozen=True):
         return f"sent/{job}/{self.number % SENT_KEPT:04}"
 
 
+class Setback(Value, frozen=True):
+    """Why the last round was abandoned, and who was silent in it: the next round is put off."""
+
+    reason: str
+    missing: tuple[Name, ...]
+
+
 class RunRecord(Value, frozen=True):
     """Coordinator, key `run`: where the job stands between two rounds.
 
@@ -148,7 +155,8 @@ class RunRecord(Value, frozen=True):
     the holders that answered falsely in rounds whose sum was opened, `inconsistent` the trainers
     whose shares belonged to no vector in rounds that were checked, `too_long` those whose vector
     was longer than the bound. `proposed` are the sets of
-    earlier rounds over the same state.
+    earlier rounds over the same state. `setback` is what became of the last round, None where it
+    was completed.
     """
 
     number: int
@@ -163,6 +171,7 @@ class RunRecord(Value, frozen=True):
     inconsistent: tuple[Name, ...] = ()
     too_long: tuple[Name, ...] = ()
     proposed: TrainerSets | None = None
+    setback: Setback | None = None
 
 
 class Suspect(Value, frozen=True, omit_defaults=True):

@@ -33,7 +33,8 @@ class Progress:
 
     `receipts` of `expected` count pairs (trainer, holder) while collecting, and holders'
     messages in the other steps. `survivors` are the trainers that are complete at enough
-    holders. `deadline_s` is how long the step will still wait without any progress.
+    holders. `deadline_s` is how long the step will still wait without any progress. `remark` says
+    why a step waits though nobody is expected any more.
     """
 
     job: str
@@ -44,6 +45,7 @@ class Progress:
     survivors: int
     waiting_for: tuple[str, ...]
     deadline_s: float
+    remark: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,22 @@ class RoundAbandoned:
 
     job: str
     number: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundPutOff:
+    """Round `number` begins in `seconds`, or as soon as one of `missing` is heard of.
+
+    `abandoned` rounds in a row came before it, the last for this `reason`; `missing` are those
+    who were silent in it.
+    """
+
+    job: str
+    number: int
+    abandoned: int
+    seconds: float
+    missing: tuple[str, ...]
     reason: str
 
 
@@ -266,6 +284,7 @@ Event = (
     | AnswersJudged
     | RoundComplete
     | RoundAbandoned
+    | RoundPutOff
     | StateUpdated
     | JobEnded
     | TookPart

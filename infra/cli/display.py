@@ -28,6 +28,7 @@ from protocols.reports import (
     Progress,
     RoundAbandoned,
     RoundComplete,
+    RoundPutOff,
     StateUpdated,
     Step,
     TrainerLeft,
@@ -173,6 +174,7 @@ class LiveDisplay(QuietDisplay):
         super().__init__()
         self._console = console
         self._progress: Progress | None = None
+        self._put_off: RoundPutOff | None = None
         self._deadline_s = 0.0
         self._began_s = time.monotonic()
         self._linked = True
@@ -219,9 +221,12 @@ class LiveDisplay(QuietDisplay):
     def emit(self, event: Event) -> None:
         """Show the event."""
         if isinstance(event, Progress):
-            self._progress = event
+            self._progress, self._put_off = event, None
             self._deadline_s = time.monotonic() + event.deadline_s
             return
+        if isinstance(event, RoundPutOff):
+            self._put_off = event
+            self._deadline_s = time.monotonic() + event.seconds
         news = self.log.take(event)
         if isinstance(event, OwnerTrouble):
             news = self._is_news(event)
@@ -233,19 +238,23 @@ class LiveDisplay(QuietDisplay):
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=True, header_style="dim")
         for column in ("round", "step", "receipts", "survivors", "deadline", "waits for"):
             table.add_column(column, no_wrap=True, overflow="ellipsis")
-        now = self._progress
+        now, next_ = self._progress, self._put_off
+        left_s = max(0.0, self._deadline_s - time.monotonic())
+        if next_ is not None:
+            waits = _waits(next_.missing)
+            table.add_row(str(next_.number), "put off", "", "", f"{left_s:.0f} s", waits)
+            return table
         if now is None:
             waited_s = time.monotonic() - self._began_s
             table.add_row("-", "starting", "", "", "", f"the first round, {waited_s:.0f} s")
             return table
-        left_s = max(0.0, self._deadline_s - time.monotonic())
         table.add_row(
             str(now.number),
             now.step.value,
             f"{now.receipts}/{now.expected}",
             str(now.survivors),
             f"{left_s:.0f} s",
-            _waits(now.waiting_for),
+            _waits(now.waiting_for) if now.waiting_for else now.remark or "-",
         )
         return table
 
@@ -285,6 +294,11 @@ def _judged(event: AnswersJudged) -> tuple[str, str]:
     return "yellow", f"round {event.number}: of {count} answers some are false, waiting for more"
 
 
+def _put_off(event: RoundPutOff) -> tuple[str, str]:
+    sooner = f", or when one of {_waits(event.missing)} is heard of" if event.missing else ""
+    return "yellow", f"round {event.number} begins in {event.seconds:.0f} s{sooner}"
+
+
 _LINES: dict[type[Event], Callable[[Any], tuple[str, str]]] = {
     TrainerLeft: lambda e: (
         "yellow",
@@ -297,6 +311,7 @@ _LINES: dict[type[Event], Callable[[Any], tuple[str, str]]] = {
     HolderReturned: lambda e: ("green", f"round {e.number}: {e.holder} is back"),
     AnswersJudged: _judged,
     RoundAbandoned: lambda e: ("red", f"round {e.number} abandoned: {e.reason}"),
+    RoundPutOff: _put_off,
     ActorRestarted: lambda e: ("red", f"{e.actor} crashed and was restarted: {e.reason}"),
     OwnerTrouble: lambda e: ("yellow", _trouble(e)),
 }

@@ -199,12 +199,7 @@ def _facts(reading: Reading, state: Snapshot) -> Iterator[tuple[str, str]]:
         yield "trouble", wrong
     if state.link is not None:
         yield "link", f"{_link(state)}, made again {state.link.reconnects} times"
-    now = state.round
-    if now is not None and now.step is not None:
-        counted = f"{now.receipts}/{now.expected}, {now.survivors} survivors"
-        yield "round", f"{_round(state)}: {counted}, waits for {names(now.waiting_for)}"
-    elif now is not None:
-        yield "round", _round(state)
+    yield from _under_way(reading, state)
     abandoned = f", {state.abandoned} abandoned" if state.abandoned else ""
     yield "rounds", f"{state.completed} done{abandoned}"
     if state.last_round:
@@ -218,6 +213,21 @@ def _facts(reading: Reading, state: Snapshot) -> Iterator[tuple[str, str]]:
     if state.inbox:
         yield "inbox", f"{state.inbox} messages, the oldest for {duration(state.inbox_oldest_s)}"
     yield from _served(reading, state)
+
+
+def _under_way(reading: Reading, state: Snapshot) -> Iterator[tuple[str, str]]:
+    now = state.round
+    if now is not None and now.step is not None:
+        counted = f"{now.receipts}/{now.expected}, {now.survivors} survivors"
+        yield "round", f"{_round(state)}: {counted}, waits for {names(now.waiting_for)}"
+        if now.remark:
+            yield "held back", now.remark
+    elif now is not None:
+        yield "round", _round(state)
+    if (next_ := state.put_off) is not None:
+        left = duration(next_.left_s - reading.age_s)
+        sooner = f", or when one of {names(next_.missing)} is back" if next_.missing else ""
+        yield "round", f"{next_.number} begins in {left}{sooner}"
 
 
 def _served(reading: Reading, state: Snapshot) -> Iterator[tuple[str, str]]:

@@ -21,10 +21,11 @@ from protocols.records import (
     HeldShare,
     RoundRecord,
 )
+from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import answer_stream, bulk_stream, share_stream, upload_stream
 from protocols.secagg.sealed import binding_of
 from protocols.trust.errors import Untrusted
-from protocols.trust.sealing import SealingKey
+from protocols.trust.sealing import BoxSeed, SealingKey, SuiteName
 
 from .ghost import Ghost, Rule
 from .sealing import look_into
@@ -45,12 +46,13 @@ class BoxChecks:
         self._seeds: dict[str, list[bytes]] = {}
         self._rounds: dict[bytes, bytes] = {}
         self._openings: dict[tuple[str, str], bytes] = {}  # by host and round
+        self._made: dict[tuple[SuiteName, bytes], SealingKey] = {}  # by what it is made of
 
     # --- messages ---------------------------------------------------------------------
 
     def sending(self, host: str, to: str, message: Wire, body: bytes) -> None:
         """Look at a message before it leaves."""
-        if any(map(body.__contains__, self._shares.get(host, ()))):
+        if _shows(body, self._shares.get(host, ())):
             self._ghost.violated(Rule.SECRET, host, "a message holds a share that is not sealed")
         told = None
         if isinstance(message, CoinOpening) and self._over(host, message.cid):
@@ -89,12 +91,22 @@ class BoxChecks:
         if host == ghost.roster.coordinator:
             record = ghost.durable(host, "round", RoundRecord)
             same = record is not None and record.config.cid() == cid
-            return record.seed.key(record.config.sealing).sealing_key if same and record else None
+            return self._key_made(record.seed, record.config) if same and record else None
         config = ghost.durable(host, f"round/{cid.hex()}/config", HeldConfig)
         held = ghost.durable(host, f"round/{cid.hex()}/key", HeldKey)
         if config is not None and held is None:
             ghost.violated(Rule.DURABLE, host, "opened a round without the key in its journal")
-        return held.seed.key(config.config.sealing).sealing_key if config and held else None
+        return self._key_made(held.seed, config.config) if config and held else None
+
+    def _key_made(self, seed: BoxSeed, config: RoundConfig) -> SealingKey:
+        """Return the public key that a seed makes; the same one is made once."""
+        made = config.sealing, seed.entropy
+        key = self._made.get(made)
+        if key is None:
+            key = self._made[made] = seed.key(config.sealing).sealing_key
+        while len(self._made) > _KEYS:
+            del self._made[next(iter(self._made))]
+        return key
 
     def _on_chunk(self, host: str, to: str, chunk: ShareChunk | AnswerChunk) -> None:
         """See that a chunk is in a box that its recipient can open."""
@@ -196,3 +208,11 @@ class BoxChecks:
         seeds = self._seeds.get(host, ())
         if any(seed.hex() in text or repr(seed)[2:-1] in text for seed in seeds):
             self._ghost.violated(Rule.SECRET, host, "a log holds what makes a key")
+
+
+def _shows(body: bytes, needles: Iterable[bytes]) -> bool:
+    """Return whether a text holds one of these: a loop, as it is asked of every message."""
+    for needle in needles:  # noqa: SIM110 - a generator would take most of the time
+        if needle in body:
+            return True
+    return False

@@ -30,6 +30,7 @@ from protocols.reports import (
     RoundAbandoned,
     RoundBegan,
     RoundComplete,
+    RoundPutOff,
     Step,
 )
 
@@ -169,6 +170,10 @@ class Witness:
             case RoundAbandoned():
                 text = f"round {event.number} abandoned"
                 self._add(What.ROUND, host, text, event.reason, event.number)
+            case RoundPutOff():
+                text = f"round {event.number} is put off for {event.seconds:.1f} s"
+                missing = " ".join(event.missing) or "nobody"
+                self._add(What.ROUND, host, text, f"missing: {missing}")
             case PeerFault():
                 self._add(What.LIFE, host, f"accuses {event.peer}", event.reason)
             case EvidenceKept():

@@ -57,7 +57,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     """The round under way; of `step` and what follows only the coordinator knows.
 
     `deadline_s` is how long the step still waits without progress, None where it waits for
-    nobody or nothing is known.
+    nobody or nothing is known. `remark` says why it waits though nobody is expected any more.
     """
 
     number: int
@@ -69,6 +69,20 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     survivors: int = 0
     waiting_for: tuple[str, ...] = ()
     deadline_s: float | None = None
+    remark: str = ""
+
+
+class PutOff(msgspec.Struct, frozen=True, kw_only=True):
+    """The round that comes next, in `left_s` or when one of `missing` is heard of.
+
+    `abandoned` in a row came before it, the last for this `reason`.
+    """
+
+    number: int
+    left_s: float
+    abandoned: int
+    missing: tuple[str, ...]
+    reason: str
 
 
 class Peer(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +145,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...] = ()
     metrics_url: str | None
     models: Models | None = None
+    put_off: PutOff | None = None
     format: int = 1
 
 

@@ -25,6 +25,7 @@ from protocols.reports import (
     RoundAbandoned,
     RoundBegan,
     RoundComplete,
+    RoundPutOff,
     SharesChecked,
     StateUpdated,
     Step,
@@ -34,7 +35,7 @@ from protocols.reports import (
 from .link_watch import LinkNews, LinkWatch
 from .model_numbers import models_of
 from .peers import Peers
-from .snapshot import Round, Rules, Snapshot, Trouble
+from .snapshot import PutOff, Round, Rules, Snapshot, Trouble
 from .subject import Subject
 
 _TROUBLES = 10  # that are remembered
@@ -92,6 +93,7 @@ class StatusBoard:
         self._link = LinkWatch(clock)
         self._traffic: BlobTraffic | None = None
         self._round: _Round | None = None
+        self._put_off: tuple[RoundPutOff, float] | None = None  # and when it was told
         self._tally = _Tally()
 
     # --- what comes in ----------------------------------------------------------------
@@ -130,6 +132,8 @@ class StatusBoard:
                 important = self._progress(event)
             case RoundBegan() | RoundComplete() | RoundAbandoned() | StateUpdated() | JobEnded():
                 self._take_round(event)
+            case RoundPutOff():
+                self._put_off = event, self._clock.now_s()
             case TookPart():
                 self._tally.completed += event.outcome in ("contributed", "answered")
                 self._tally.last_round = f"round {event.number}: {event.outcome}"
@@ -148,7 +152,7 @@ class StatusBoard:
         tally = self._tally
         match event:
             case RoundBegan():
-                self._round = _Round(event.number, self._clock.now_s())
+                self._round, self._put_off = _Round(event.number, self._clock.now_s()), None
             case RoundComplete():
                 self._round = None
                 tally.last_round = f"round {event.number}: complete in {event.seconds:.1f} s"
@@ -159,7 +163,7 @@ class StatusBoard:
                 tally.abandoned += 1
                 tally.last_round = f"round {event.number}: abandoned: {event.reason}"[:_TEXT]
             case JobEnded():
-                self._round = None
+                self._round = self._put_off = None
                 tally.completed = max(tally.completed, event.completed)
                 tally.outcome = ": ".join(text for text in (event.outcome, event.reason) if text)
 
@@ -251,6 +255,19 @@ class StatusBoard:
             evidence=tuple(self._tally.evidence),
             metrics_url=self.metrics_url,
             models=None if self._traffic is None else models_of(self._traffic),
+            put_off=self._put_off_now(now_s),
+        )
+
+    def _put_off_now(self, now_s: float) -> PutOff | None:
+        if self._put_off is None:
+            return None
+        told, told_s = self._put_off
+        return PutOff(
+            number=told.number,
+            left_s=told.seconds - (now_s - told_s),
+            abandoned=told.abandoned,
+            missing=told.missing,
+            reason=told.reason[:_TEXT],
         )
 
     def _round_now(self, now_s: float) -> Round | None:
@@ -271,6 +288,7 @@ class StatusBoard:
             survivors=told.survivors,
             waiting_for=told.waiting_for,
             deadline_s=None if told.step is Step.UPDATING else left_s,
+            remark=told.remark[:_TEXT],
         )
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from .phrases import duration, names
-from .snapshot import Peer, Reading, Round, Rules, Snapshot
+from .snapshot import Peer, PutOff, Reading, Round, Rules, Snapshot
 
 _NAMED = 10  # of those waited for, each with a line of its own
 
 _ASKED = {
     "opening": "to open the round",
     "collecting": "for complete contributions",
+    "checking": "for words on the shares",
     "voting": "to vote for the set of contributions",
     "releasing": "for shares of the sum",
     "updating": "for nobody",
@@ -39,11 +40,14 @@ def why(reading: Reading, others: Mapping[str, Reading]) -> Iterator[str]:
     yield from _why_unwell(state, reading.age_s)
     if state.role != "coordinator":
         yield from _why_idle(state, reading.age_s)
+    elif state.round is None and state.put_off is not None:
+        yield _why_put_off(state.put_off, reading.age_s)
+        yield from _who(state, state.put_off.missing, reading.age_s, others)
     elif state.round is None:
         yield "no round is under way: the next begins at once, unless the job has ended"
     else:
         yield from _why_round(state, state.round, reading.age_s)
-        yield from _who(state, state.round, reading.age_s, others)
+        yield from _who(state, state.round.waiting_for, reading.age_s, others)
 
 
 def _why_not_running(reading: Reading, state: Snapshot) -> Iterator[str]:
@@ -86,6 +90,15 @@ def _why_idle(state: Snapshot, age_s: float) -> Iterator[str]:
         yield f"its last {state.last_round}"
 
 
+def _why_put_off(next_: PutOff, age_s: float) -> str:
+    last = "the last round was" if next_.abandoned == 1 else f"{next_.abandoned} rounds were"
+    sooner = f", or as soon as {names(next_.missing, 'or')} is heard of" if next_.missing else ""
+    return (
+        f"round {next_.number} begins in {duration(next_.left_s - age_s)}{sooner}: {last} "
+        f"abandoned, as {next_.reason}"
+    )
+
+
 def _why_round(state: Snapshot, now: Round, age_s: float) -> Iterator[str]:
     if now.step is None:
         yield (
@@ -97,6 +110,8 @@ def _why_round(state: Snapshot, now: Round, age_s: float) -> Iterator[str]:
     since = duration(now.step_s + age_s)
     waits = f"waits {_ASKED[now.step]}" + (f": {names(now.waiting_for)}" if now.waiting_for else "")
     yield f"round {now.number}, {now.step} for {since}, {waits}"
+    if now.remark:
+        yield now.remark
     if now.deadline_s is None:
         yield (
             f"{now.receipts} holders have answered: the sum is being opened and the job takes it "
@@ -128,6 +143,10 @@ def _fate(state: Snapshot, now: Round) -> str:
         case "collecting":
             away = sum(peer.left is not None for peer in state.peers if peer.role == "trainer")
             return _fate_of_collecting(rules, now, present=rules.trainers - away)
+        case "checking" if now.receipts >= now.expected:
+            return f"the round goes on without {names(now.waiting_for)}"
+        case "checking":
+            return _abandoned(now, now.expected, "words")
         case "voting":
             return _abandoned(now, rules.quorum, "votes")
     return _abandoned(now, rules.answers, "answers")
@@ -152,6 +171,8 @@ def _fate_of_collecting(rules: Rules, now: Round, *, present: int) -> str:
             f"the round is abandoned unless {more} more contribution{_s(more)} "
             f"{'is' if more == 1 else 'are'} complete {enough}: {complete}"
         )
+    if now.remark:
+        return "the round is abandoned, unless they are back by then or holders are free for a set"
     if now.survivors >= present or not now.waiting_for:
         return f"the round goes on, and nobody is left out: {complete}"
     return (
@@ -168,9 +189,11 @@ def _abandoned(now: Round, needed: int, what: str) -> str:
     )
 
 
-def _who(state: Snapshot, now: Round, age_s: float, others: Mapping[str, Reading]) -> Iterator[str]:
+def _who(
+    state: Snapshot, waiting_for: Sequence[str], age_s: float, others: Mapping[str, Reading]
+) -> Iterator[str]:
     peers = {peer.name: peer for peer in state.peers}
-    for name in now.waiting_for[:_NAMED]:
+    for name in waiting_for[:_NAMED]:
         peer, other = peers.get(name), others.get(name)
         if other is not None and other.snapshot is not None and not other.running:
             yield (
@@ -181,8 +204,8 @@ def _who(state: Snapshot, now: Round, age_s: float, others: Mapping[str, Reading
             yield f"{name}: {_living(other, other.snapshot)}"
         elif peer is not None:
             yield f"{name}: {_heard(peer, age_s)}"
-    if len(now.waiting_for) > _NAMED:
-        yield f"and {len(now.waiting_for) - _NAMED} more"
+    if len(waiting_for) > _NAMED:
+        yield f"and {len(waiting_for) - _NAMED} more"
 
 
 def _living(other: Reading, state: Snapshot) -> str:

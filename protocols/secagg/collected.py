@@ -202,13 +202,19 @@ class Collected:
         if len(could) < minimum or not earlier.sets:
             return None
         nearest = min(earlier.sets, key=lambda names: (len(names - could), sorted(names)))
-        missing = ", ".join(sorted(nearest - could)[:_NAMED]) or "nobody"
+        missing = ", ".join(sorted(nearest - could)[:_NAMED])
+        help_ = (
+            f"{len(nearest - could)} of that set are missing ({missing}): the job goes on when "
+            "they are back"
+            if missing
+            else "All of that set are here, but holders are bound to others that exclude it: only "
+            "other holders can help"
+        )
         return (
             f"{len(could)} contributions are complete, but any sum of {minimum} or more of them "
             f"would differ by fewer than {self._least(minimum)} trainers from one that holders "
             "went along with in an earlier round over the same model state, and give those "
-            f"trainers away. {len(nearest - could)} of that set are missing ({missing}): the job "
-            "goes on when they are back"
+            f"trainers away. {help_}"
         )
 
     def _all_earlier(self) -> Apart:

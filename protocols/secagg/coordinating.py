@@ -23,7 +23,7 @@ from protocols.messages import (
     Welcome,
     Wire,
 )
-from protocols.records import RoundRecord, RunRecord, TrainerSets
+from protocols.records import RoundRecord, RunRecord, Setback, TrainerSets
 from protocols.reports import (
     Event,
     JobEnded,
@@ -31,6 +31,7 @@ from protocols.reports import (
     RoundAbandoned,
     RoundBegan,
     RoundComplete,
+    RoundPutOff,
     StateUpdated,
     Step,
 )
@@ -109,6 +110,7 @@ class Coordinating:
         self._joined: dict[str, PeerJoined] = {}
         self._run: RunRecord | None = None
         self._round: Gathering | None = None
+        self._put_off_s: float | None = None  # until when, between two rounds
         self._seed: BoxSeed | None = None
         self._box_key: BoxKey | None = None
         self._stored: RoundRecord | None = None
@@ -152,7 +154,10 @@ class Coordinating:
         closed = [*self._chronicle.again(), *self._closed_again(self._run)]
         stored = self._stored
         if stored is None:
-            return closed + self._next_round(now_s)
+            # Whoever begins a job again that has failed wants to see it go on.
+            failed = self._run.abandoned >= self._plan.abandoned_rounds
+            go_on = self._next_round(now_s) if failed else self._in_time(now_s, now_s)
+            return closed + go_on
         # Limits may have changed since; who is asked for what in this round has not.
         self._round = self._gathering(stored.config, stored.seed, now_s)
         if self._round.intake is not None:
@@ -174,7 +179,7 @@ class Coordinating:
 
     def next_wake_s(self) -> float | None:
         """Return when `advance` is due even if nothing comes in."""
-        return None if self._round is None else self._round.next_wake_s()
+        return self._put_off_s if self._round is None else self._round.next_wake_s()
 
     def _record_of(self, step: JobStep, *, number: int, completed: int) -> RunRecord:
         return RunRecord(
@@ -218,7 +223,28 @@ class Coordinating:
 
     # --- rounds -----------------------------------------------------------------------
 
+    def _in_time(self, now_s: float, began_s: float) -> list[Effect]:
+        """Begin the next round, but not too soon after an abandoned one that began then."""
+        run = self._run
+        if run is None or run.setback is None or run.over or self._stopping:
+            return self._next_round(now_s)
+        missing = run.setback.missing
+        apart_s = self._plan.timing.apart_s(run.abandoned, missing=bool(missing))
+        if now_s >= began_s + apart_s:
+            return self._next_round(now_s)
+        self._put_off_s = began_s + apart_s
+        put_off = RoundPutOff(
+            job=self._plan.job,
+            number=run.number,
+            abandoned=run.abandoned,
+            seconds=self._put_off_s - now_s,
+            missing=missing,
+            reason=run.setback.reason,
+        )
+        return [Report(put_off)]
+
     def _next_round(self, now_s: float) -> list[Effect]:
+        self._put_off_s = None
         if self._run is None:
             raise Misuse("the job was never begun")
         if self._run.over:
@@ -318,22 +344,40 @@ class Coordinating:
         cid = _cid_of(message)
         if cid is None:
             raise PeerViolation(sender, f"may not send {type(message).__name__}")
-        if self._round is None or cid != self._round.cid:
+        if self._round is None:
+            return self._late(now_s, sender, message)
+        if cid != self._round.cid:
             return []  # of another round: late, and harmless
         effects = self._signs_of_life(sender, message)
         return effects + self._after(now_s, self._round.receive(now_s, sender, message, signature))
 
     def _on_hello(self, now_s: float, sender: str, hello: Hello) -> list[Effect]:
         run, gathering = self._run, self._round
-        if run is None or gathering is None:
+        if run is None or (gathering is None and self._put_off_s is None):
             return []
         joined = self._on_joined(sender, hello)
-        lack = lacking(hello, gathering.config)
+        config = self._config(run) if gathering is None else gathering.config
+        lack = lacking(hello, config)
         if lack is not None:
-            refusal = Refused(cid=gathering.cid, what="hello", reason=lack)
+            refusal = Refused(cid=config.cid(), what="hello", reason=lack)
             return self._without(now_s, sender, lack, [*joined, Send(sender, refusal)])
         welcome = Send(sender, Welcome(job=self._plan.job, number=run.number))
-        return [*joined, *self._seen(sender), welcome, *gathering.catch_up(sender)]
+        here = [*joined, *self._seen(sender), welcome]
+        if gathering is None:
+            return here + self._back(now_s, sender)
+        return here + gathering.catch_up(sender)
+
+    def _late(self, now_s: float, sender: str, message: Wire) -> list[Effect]:
+        """Take a sign of life between two rounds, of one that was too late for the last."""
+        if self._put_off_s is None or not isinstance(message, RoundOpened | Accepted | Have):
+            return []
+        return self._seen(sender) + self._back(now_s, sender)
+
+    def _back(self, now_s: float, name: str) -> list[Effect]:
+        """Begin the round that was put off, if this is one of those who were missing."""
+        setback = None if self._run is None else self._run.setback
+        back = setback is not None and name in setback.missing
+        return self._next_round(now_s) if back else []
 
     def _on_joined(self, sender: str, hello: Hello) -> list[Effect]:
         joined = PeerJoined(
@@ -346,12 +390,15 @@ class Coordinating:
 
     def _without(self, now_s: float, name: str, reason: str, effects: list[Effect]) -> list[Effect]:
         """Go on without an actor that can't or won't take part, until it is heard again."""
-        gathering = self._round
-        if gathering is None:
+        run, gathering = self._run, self._round
+        if run is None or (gathering is None and self._put_off_s is None):
             return effects
-        left = self._attendance.leaves(name, gathering.config.number, gathering.step, reason)
-        told: list[Effect] = [Report(event) for event in left]
-        return self._after(now_s, [*effects, *told, *gathering.leave(name, now_s)])
+        step = Step.OPENING if gathering is None else gathering.step
+        left = self._attendance.leaves(name, run.number, step, reason)
+        told = [*effects, *(Report(event) for event in left)]
+        if gathering is None:
+            return told
+        return self._after(now_s, [*told, *gathering.leave(name, now_s)])
 
     def _signs_of_life(self, sender: str, message: Wire) -> list[Effect]:
         return self._seen(sender) if isinstance(message, RoundOpened | Accepted | Have) else []
@@ -362,7 +409,10 @@ class Coordinating:
 
     def advance(self, now_s: float) -> list[Effect]:
         """Let the time pass."""
-        return [] if self._round is None else self._after(now_s, self._round.advance(now_s))
+        if self._round is not None:
+            return self._after(now_s, self._round.advance(now_s))
+        due = self._put_off_s is not None and now_s >= self._put_off_s
+        return self._next_round(now_s) if due else []
 
     def overslept(self, now_s: float, late_s: float) -> list[Effect]:
         """Take note that until now nobody could be heard for `late_s`, by no fault of theirs."""
@@ -428,7 +478,7 @@ class Coordinating:
         config = gathering.config
         effects: list[Effect] = [
             *(Report(event) for event in self._missed(gathering)),
-            self._pass_over(run, gathering),
+            self._pass_over(run, gathering, reason),
             *self._chronicle.add(gathering, Ending(outcome="abandoned", reason=reason)),
             *self._close(complete=False, reason=reason),
             Report(RoundAbandoned(job=config.job, number=config.number, reason=reason)),
@@ -436,7 +486,7 @@ class Coordinating:
         if run.abandoned + 1 >= self._plan.abandoned_rounds:
             text = f"{run.abandoned + 1} rounds in a row were abandoned, the last because {reason}"
             return effects + self._end("failed", text)
-        return effects + self._next_round(now_s)
+        return effects + self._in_time(now_s, gathering.began_s)
 
     def _missed(self, gathering: Gathering) -> list[Event]:
         """Name those whose absence the round was abandoned for, where that is not told yet."""
@@ -483,7 +533,7 @@ class Coordinating:
         run, gathering = self._current()
         ending = Ending(outcome="failed", reason=reason, sum_digest=sum_digest)
         return [
-            self._pass_over(run, gathering),
+            self._pass_over(run, gathering, reason),
             *self._chronicle.add(gathering, ending),
             *self._close(complete=False, reason="the job failed"),
             *self._end("failed", reason),
@@ -495,7 +545,7 @@ class Coordinating:
             return []
         return self._abandoned(now_s, self._round, reason)
 
-    def _pass_over(self, run: RunRecord, gathering: Gathering) -> Record:
+    def _pass_over(self, run: RunRecord, gathering: Gathering, reason: str) -> Record:
         """Go on from the same state, but never again under this round's number."""
         run = msgspec.structs.replace(run, proposed=self._proposed(run, gathering))
         self._run = msgspec.structs.replace(
@@ -505,6 +555,7 @@ class Coordinating:
             closed=gathering.cid,
             inconsistent=self._inconsistent(),
             too_long=self._too_long(),
+            setback=Setback(reason=reason[:500], missing=gathering.missing()),
         )
         return Record("run", canonical(self._run))
 
@@ -516,7 +567,7 @@ class Coordinating:
         return with_proposal(run.proposed, chosen, self._roster, gathering.config.minimum)
 
     def _end(self, outcome: str, reason: str = "") -> list[Effect]:
-        run = self._run
+        run, self._put_off_s = self._run, None
         self.ended = JobEnded(
             job=self._plan.job,
             outcome=outcome,

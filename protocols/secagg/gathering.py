@@ -99,6 +99,7 @@ class Gathering:
         self._claims = Claims(roster.federation, self.cid, means.verifier)
         self.checking = Checking(config, roster, self._collected)
         self._gone: dict[str, None] = {}
+        self._remark = ""
 
     @property
     def verdict(self) -> Verdict | None:
@@ -257,7 +258,7 @@ class Gathering:
         return self.step, None if check is None else check.stage
 
     def _enter(self, step: Step, now_s: float) -> None:
-        self.step = step
+        self.step, self._remark = step, ""
         self._patience.enter(now_s)
 
     def _choose(self, chosen: tuple[Contribution, ...]) -> None:
@@ -300,6 +301,7 @@ class Gathering:
         chosen = self._collected.releasable(minimum)
         # Trainers that were not expected may yet accept; only time tells that they won't.
         if not chosen and not overdue and self._incomplete():
+            self._remark = self._collected.held_back(minimum) or ""
             return []
         if chosen := chosen or self._collected.releasable(minimum, recall=False):
             self._collected.spare(chosen, minimum)
@@ -473,6 +475,20 @@ class Gathering:
         """Name the announced holders that acknowledged nothing while others did."""
         return self._collected.silent(self.announced)
 
+    def missing(self) -> tuple[str, ...]:
+        """Name those whose silence may have cost the round its sum: who could help the next one."""
+        if self.step is Step.OPENING:
+            return tuple(name for name in self._roster.holders if name not in self.opened)
+        if self.step is Step.UPDATING:
+            return ()
+        asked = self.waiting_for()
+        silent = [
+            name for name in self._roster.holders if name not in self.announced or name in asked
+        ]
+        if self.step in (Step.COLLECTING, Step.CHECKING):
+            silent += self._collected.incomplete(self._collected.candidates(), at=self.need())
+        return tuple(silent)
+
     def progress(self, now_s: float) -> Progress:
         """Return where the round stands."""
         received, expected = self._counts()
@@ -485,6 +501,7 @@ class Gathering:
             survivors=len(self.chosen) or self._collected.survivors(),
             waiting_for=self.waiting_for(),
             deadline_s=max(0.0, self._patience.deadline_s() - now_s),
+            remark=self._remark,
         )
 
     def _counts(self) -> tuple[int, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _LATER = 2  # times `resend_s`, between two repetitions
+_LONGEST = 2  # times `patience_s`, between the beginnings of two rounds
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,18 @@ class Timing:
     patience_s: float
     round_s: float
     resend_s: float
+
+    def apart_s(self, abandoned: int, *, missing: bool) -> float:
+        """Return how long after an abandoned round began the next one may begin.
+
+        It doubles with each of so many `abandoned` in a row. Where somebody was `missing` it
+        begins with the patience and ends with twice that, else with the time to ask again and
+        with the patience. So a round that ended for want of patience is seldom followed by a wait.
+        """
+        first_s, most_s = self.resend_s, self.patience_s
+        if missing:
+            first_s, most_s = self.patience_s, _LONGEST * self.patience_s
+        return float(min(most_s, first_s * 2 ** min(abandoned - 1, 62)))
 
 
 class Patience:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, lru_cache
 from typing import Annotated, Literal, TypeAlias
 
 import msgspec
@@ -105,6 +105,7 @@ class SealingKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         return MLKEM768X25519PublicKey(lattice, curve)
 
 
+@lru_cache(maxsize=1024)  # a member's key of a round comes with each repetition of a message
 def _curve_key(key: bytes) -> X25519PublicKey:
     if int.from_bytes(key, "little") >= _P:
         raise Untrusted("key", "a public key of X25519 in another form than the canonical one")

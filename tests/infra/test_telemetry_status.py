@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,7 @@ from protocols.reports import (
     RoundAbandoned,
     RoundBegan,
     RoundComplete,
+    RoundPutOff,
     SharesChecked,
     StateUpdated,
     Step,
@@ -392,6 +394,29 @@ def test_a_running_home_is_well(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert "7 collecting: 3/25, 0 survivors, waits for ann" in shown
     assert "in 30 s the round is abandoned unless 3 more contributions are complete" in shown
     assert "holder-5" in shown
+
+
+def test_what_holds_the_job_back_is_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    home = Home(tmp_path, board_of())
+    home.board.live(Life.RUNNING)
+    home.board.take(replace(progress(), remark="eve is missing"))
+    home.file.write()
+    show_status(StatusRequest(tmp_path))
+    home.board.take(
+        RoundPutOff(
+            job="sum", number=8, abandoned=2, seconds=90.0, missing=("eve",), reason="too few"
+        )
+    )
+    home.board.take(RoundAbandoned(job="sum", number=7, reason="too few"))
+    home.file.write()
+    show_status(StatusRequest(tmp_path))
+    home.file.close()
+
+    first, second = capsys.readouterr().out.split("process", 2)[1:]
+    assert "held back eve is missing" in " ".join(first.split())
+    assert "round 8 begins in 1 min 30 s, or when one of eve is back" in " ".join(second.split())
 
 
 @pytest.mark.parametrize(

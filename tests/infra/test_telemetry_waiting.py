@@ -26,8 +26,17 @@ from infra.telemetry.phrases import duration, names
 from infra.telemetry.snapshot import Reading, Snapshot
 from infra.telemetry.status import Life, StatusBoard
 from infra.telemetry.waiting import why
-from protocols.messages import Accepted, Have, Vote, Wire
-from protocols.reports import OwnerTrouble, PeerJoined, RoundBegan, Step
+from protocols.messages import Accepted, Have, Pledged, Vote, Wire
+from protocols.reports import (
+    Event,
+    JobEnded,
+    OwnerTrouble,
+    PeerJoined,
+    RoundBegan,
+    RoundPutOff,
+    Step,
+)
+from protocols.secagg.differencing import Apart, bitmap
 from protocols.secagg.gathering import Gathering
 from protocols.secagg.patience import Patience
 from protocols.secagg.sets import set_digest
@@ -238,6 +247,83 @@ def test_a_passed_deadline_foretells_nothing() -> None:
     assert any("deadline of this step has passed" in line for line in lines)
     assert any("not while there is no way to the broker" in line for line in lines)
     assert not any("unless" in line for line in lines)
+
+
+def test_words_on_the_shares_are_waited_for() -> None:
+    config = config_of(checks=True)
+    everybody = (*HOLDERS, *TRAINERS)
+    gathering = Gathering(
+        opening(config), ROSTER, Patience(TIMING, 0.0), expected=everybody, means=MEANS
+    )
+    for name in HOLDERS:
+        gathering.receive(0.0, name, said_open(config, name))
+    held = tuple(contribution(config, name) for name in TRAINERS)
+    for name in HOLDERS:
+        gathering.receive(0.0, name, Have(cid=config.cid(), contributions=held))
+    board = board_of("coordinator")
+    board.take(gathering.progress(0.0))
+
+    lines = list(why(Reading(HOME, board.snapshot(), running=True), {}))
+
+    assert lines[0].startswith("round 1, checking for 0 s, waits for words on the shares: holder-1")
+    assert lines[1].startswith("in 30 s the round is abandoned unless 4 more of holder-1")
+    gathering.advance(30.0)
+    assert gathering.abandoned is not None
+
+
+def test_a_round_that_earlier_sums_hold_back_says_who_can_help() -> None:
+    now = Round()
+    now.gathering.keep_apart(Apart((frozenset(TRAINERS),), 3))
+    for name in HOLDERS:
+        now.hear(name, Pledged(cid=CID, apart=3, sets=(bitmap(TRAINERS, TRAINERS),)))
+    now.opened(*HOLDERS)
+    now.gathering.leave("eve", 0.0)
+    now.have(("ann", "bob", "cat", "dan"))
+
+    lines = list(why(now.reading(), {}))
+    now.gathering.advance(30.0)
+
+    assert lines[1].endswith("1 of that set are missing (eve): the job goes on when they are back")
+    assert lines[2].startswith("in 30 s the round is abandoned, unless they are back by then")
+    assert now.gathering.abandoned == lines[1]
+
+
+def put_off(missing: tuple[str, ...] = (), abandoned: int = 1) -> RoundPutOff:
+    return RoundPutOff(
+        job="sum", number=3, abandoned=abandoned, seconds=20.0, missing=missing, reason="too few"
+    )
+
+
+def test_between_two_rounds_it_says_when_the_next_begins_and_who_could_hurry_it() -> None:
+    board = board_of("coordinator")
+    board.take(put_off())
+    alone = list(why(Reading(HOME, board.snapshot(), running=True, age_s=4.0), {}))
+    board.take(put_off(("holder-5", "eve"), abandoned=2))
+    missed = list(why(Reading(HOME, board.snapshot(), running=True), {}))
+
+    assert alone == ["round 3 begins in 16 s: the last round was abandoned, as too few"]
+    assert missed[0] == (
+        "round 3 begins in 20 s, or as soon as holder-5 or eve is heard of: 2 rounds were "
+        "abandoned, as too few"
+    )
+    assert [line.split(":")[0] for line in missed[1:]] == ["holder-5", "eve"]
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        RoundBegan(job="sum", number=3, dimension=2),
+        JobEnded(job="sum", outcome="stopped", reason="", completed=0),
+    ],
+)
+def test_what_was_put_off_is_forgotten_when_it_begins_or_the_job_ends(after: Event) -> None:
+    board = board_of("coordinator")
+    board.take(put_off())
+    assert board.snapshot().put_off is not None
+
+    board.take(after)
+
+    assert board.snapshot().put_off is None
 
 
 def test_who_is_waited_for_is_told_with_the_last_sign_of_life() -> None:

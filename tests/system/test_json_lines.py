@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from io import StringIO
 
 import pytest
 from rich.console import Console
@@ -14,7 +15,9 @@ from protocols.reports import (
     AnswersJudged,
     HolderLeft,
     OwnerTrouble,
+    Progress,
     RoundComplete,
+    RoundPutOff,
     StateUpdated,
     Step,
     TrainerLeft,
@@ -94,6 +97,54 @@ def test_a_summary_names_who_answered_falsely_also_before_a_resumption() -> None
 
     assert after.facts()["checked"] == {"corrected": 2, "verified": 1}
     assert after.facts()["lying_holders"] == {"holder-2": 2}
+
+
+def put_off(*missing: str) -> RoundPutOff:
+    return RoundPutOff(
+        job="tiny", number=2, abandoned=1, seconds=40.0, missing=missing, reason="too few"
+    )
+
+
+def test_people_are_told_when_the_next_round_begins_and_who_could_hurry_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    display = LiveDisplay(Console())
+
+    display.emit(put_off())
+    display.emit(put_off("o1", "o2"))
+
+    assert capsys.readouterr().out.splitlines() == [
+        "round 2 begins in 40 s",
+        "round 2 begins in 40 s, or when one of o1, o2 is heard of",
+    ]
+
+
+def test_the_live_view_counts_a_wait_down_and_then_shows_the_round() -> None:
+    console = Console(record=True, width=160, file=StringIO())
+    display = LiveDisplay(console)
+    step = Progress(
+        job="tiny",
+        number=2,
+        step=Step.COLLECTING,
+        receipts=1,
+        expected=4,
+        survivors=0,
+        waiting_for=(),
+        deadline_s=20.0,
+        remark="1 of that set are missing (o2)",
+    )
+
+    shown = []
+    for event in (put_off("o1", "o2"), step):
+        display.emit(event)
+        console.export_text()
+        console.print(display._view())
+        shown.append(console.export_text().splitlines()[1].split())
+
+    assert shown[0][:3] == ["2", "put", "off"]
+    assert shown[0][-2:] == ["o1,", "o2"]
+    assert shown[1][:2] == ["2", "collecting"]
+    assert shown[1][-7:] == ["1", "of", "that", "set", "are", "missing", "(o2)"]
 
 
 def test_people_are_told_of_false_answers_and_of_no_others(

@@ -103,7 +103,8 @@ class TrainerSets(Value, frozen=True):
 class Contributed(Value, frozen=True):
     """Trainer, key `job/<job>`: the last round contributed to, and to whom it must still go.
 
-    `sealing_key` is the coordinator's, where it gets a part, too.
+    `sealing_key` is the coordinator's, where it gets a part, too. In a buffered round it is also
+    said which result it was: that of the state `base`, so many rounds old.
     """
 
     config: RoundConfig
@@ -111,6 +112,8 @@ class Contributed(Value, frozen=True):
     header: ContributionHeader
     open: bool
     sealing_key: SealingKey | None = None
+    base: bytes = b""
+    staleness: int = 0
 
 
 class Sent(Value, frozen=True):
@@ -136,7 +139,7 @@ class RunRecord(Value, frozen=True):
     the holders that answered falsely in rounds whose sum was opened, `inconsistent` the trainers
     whose shares belonged to no vector in rounds that were checked, `too_long` those whose vector
     was longer than the bound. `proposed` are the sets of
-    earlier rounds over the same state.
+    earlier rounds over the same state. Of the next vectors `discounted` values shrink with age.
     """
 
     number: int
@@ -151,6 +154,7 @@ class RunRecord(Value, frozen=True):
     inconsistent: tuple[Name, ...] = ()
     too_long: tuple[Name, ...] = ()
     proposed: TrainerSets | None = None
+    discounted: int = 0
 
 
 class Suspect(Value, frozen=True, omit_defaults=True):

@@ -89,6 +89,11 @@ class Carrying:
         """Return whether this is still what is to be computed."""
         return self._under_way == config
 
+    def is_in_vain(self, config: RoundConfig) -> bool:
+        """Return whether what was computed until now is too old for this round."""
+        work = self._under_way if self._fetched else None
+        return work is not None and not self._is_used(work) and work.state != config.state
+
     def fetched(self, config: RoundConfig) -> None:
         """Take note that the state is here: computing goes on though it is no longer the newest."""
         self._require_under_way(config)

@@ -36,7 +36,7 @@ from protocols.messages import (
     Working,
 )
 from protocols.records import Contributed, Sent
-from protocols.reports import Outcome, Refusal, TookPart
+from protocols.reports import Outcome, OwnerTrouble, Refusal, TookPart
 from protocols.round_config import Roster, RoundConfig
 from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import SealingKey, suites
@@ -286,13 +286,21 @@ class Contributing:
                 attempt.given = given
                 return [accepted, Prepare(announce, given)]
             case Course.COMPUTE:
+                told = self._too_slow(config) if carried.is_in_vain(config) else []
                 carried.begin(config)
                 before = carried_by(config.job)
-                return [accepted, CancelWork(before), Erase(before), Compute(config)]
+                return [accepted, *told, CancelWork(before), Erase(before), Compute(config)]
             case Course.SIT_OUT:
                 return self._decline(attempt, "nothing of this owner may be summed over this state")
             case Course.GO_ON:
                 return [accepted]
+
+    def _too_slow(self, config: RoundConfig) -> list[Effect]:
+        text = (
+            f"this owner needs longer than {config.max_staleness} rounds and begins anew: with "
+            "max_staleness so low it may never be in a sum"
+        )
+        return [Report(OwnerTrouble(actor=self._name, kind="warning", text=text))]
 
     def wants(self, config: RoundConfig) -> bool:
         """Return whether the work of a `Compute` is still wanted."""

@@ -26,7 +26,7 @@ from protocols.codec import parse
 from protocols.effects import CancelWork, Compute, Effect, Erase, Prepare, Report, Upload
 from protocols.messages import Accepted, Announce, CloseRound, Declined, Have, Welcome, Working
 from protocols.records import Contributed
-from protocols.reports import Step, TookPart
+from protocols.reports import OwnerTrouble, Step, TookPart
 from protocols.round_config import RoundConfig
 from protocols.secagg.carrying import Given
 from protocols.secagg.contributing import Contributing
@@ -132,6 +132,21 @@ def test_who_computes_for_an_older_round_says_so_in_the_open_one() -> None:
     owner.announce(over(2, 2))
 
     assert sent(owner.machine.advance(10.0)) == [(COORDINATOR, Working(cid=over(2, 2).cid()))]
+
+
+def test_an_owner_that_begins_anew_is_told_why() -> None:
+    owner = Owner()
+    owner.announce(over(1, 1))
+    owner.fetched(over(1, 1))
+    warned = [_warnings(owner.announce(over(n, n))) for n in (2, 3, 4, 5)]
+
+    assert [len(texts) for texts in warned] == [0, 0, 1, 0]
+    assert "longer than 2 rounds" in warned[2][0]
+
+
+def _warnings(effects: list[Effect]) -> list[str]:
+    events = [report.event for report in only(effects, Report)]
+    return [event.text for event in events if isinstance(event, OwnerTrouble)]
 
 
 def test_an_older_result_goes_to_the_open_round_and_its_record_says_how_old_it_is() -> None:

@@ -352,11 +352,13 @@ class Actor(ABC):
             ok = False
         return lambda: self.stream_checked(effect.stream, ok=ok)
 
-    async def keep_streams_of(self, rounds: Iterable[bytes]) -> None:
-        """Erase every stream that belongs to no round of these."""
+    async def keep_streams_of(
+        self, rounds: Iterable[bytes], keeps: Callable[[str], bool] = lambda _: False
+    ) -> None:
+        """Erase every stream that belongs to no round of these, unless it is kept anyway."""
         live = {cid.hex() for cid in rounds}
         for stream in await self.ports.spool.streams():
-            if stream.split("/")[0] not in live:
+            if stream.split("/")[0] not in live and not keeps(stream):
                 await self.ports.spool.erase(stream)
 
     async def send_stream(

@@ -230,4 +230,5 @@ class Coordinator(Actor):
             over=verdict.over,
             reason=verdict.reason,
             metrics=self._algorithm.metrics(state),
+            discounted=self._algorithm.discounted(state),
         )

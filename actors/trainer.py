@@ -11,11 +11,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from protocols.effects import Effect, Prepare, Upload
+from protocols.effects import Compute, Effect, Prepare, Upload, carried_by
 from protocols.errors import Misuse, Unfit
 from protocols.messages import Announce, ContributionHeader, ShareChunk, Wire
 from protocols.reports import OwnerTrouble
 from protocols.round_config import Roster, RoundConfig
+from protocols.secagg.carrying import Given, aged
 from protocols.secagg.chunks import chunk_count, share_size, upload_stream, with_salts
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.field import Residues
@@ -25,6 +26,7 @@ from protocols.secagg.tail_dealing import deal_tails
 from protocols.secagg.tails import cut
 
 from .actor import Actor, Decide, Ports
+from .carried import Results
 from .ports import Blobs, StorageFailed, Worker, WorkFailed
 from .preparing import Shortness, digests_of, encoded_by, integers
 from .seals import Seals
@@ -56,12 +58,13 @@ class Trainer(Actor):
         self._software = setup.software
         self._machine = Contributing(name, roster, ports.signatures, terms=setup.terms)
         self._own = own
+        self._results = Results(ports.spool)
         self._seals = Seals(name, roster.federation, ports.sealing, ports.signatures, ports.offload)
 
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
         """Rebuild the machine; drop spooled uploads that were never recorded, so never sent."""
         self._machine.restore(records)
-        await self.keep_streams_of(self._machine.live_rounds())
+        await self.keep_streams_of(self._machine.live_rounds(), self._machine.keeps)
         return self._machine.start(self._software)
 
     def decide(self, sender: str, message: Wire, signature: bytes) -> list[Effect]:
@@ -90,28 +93,66 @@ class Trainer(Actor):
         match effect:
             case Prepare():
                 cid = effect.announce.config.cid()
-                self.begin(f"{cid.hex()}/prepare", self._prepare(effect.announce))
+                self.begin(f"{cid.hex()}/prepare", self._prepare(effect))
+            case Compute(config=config):
+                self._results.drop(config.job)
+                self.begin(f"{carried_by(config.job)}/fetch", self._fetch(config))
             case Upload():
                 stream = upload_stream(effect.header.cid, effect.to)
                 self.begin(f"{stream}/send", self._upload(effect))
             case _:
                 raise Misuse(f"a trainer can't perform {type(effect).__name__}")
 
-    async def _prepare(self, announce: Announce) -> Decide:
-        cid = announce.config.cid()
+    async def _prepare(self, effect: Prepare) -> Decide:
+        cid = effect.announce.config.cid()
         try:
-            header = await self._protected(announce)
+            header = await self._protected(effect)
         except (WorkFailed, Unfit) as error:
-            kind, text = error.kind, str(error)
-            log.warning("%s: declined a round: %s: %s", self.name, kind, text)
-            self.ports.monitor.emit(OwnerTrouble(actor=self.name, kind=kind, text=text))
+            kind = self._troubled(error)
             return lambda: self._machine.failed(cid, kind)
         return lambda: self._machine.prepared(header)
 
-    async def _protected(self, announce: Announce) -> ContributionHeader:
+    def _troubled(self, error: WorkFailed | Unfit) -> str:
+        kind, text = error.kind, str(error)
+        log.warning("%s: declined a round: %s: %s", self.name, kind, text)
+        self.ports.monitor.emit(OwnerTrouble(actor=self.name, kind=kind, text=text))
+        return kind
+
+    async def _fetch(self, config: RoundConfig) -> Decide:
+        state = await self._own.blobs.fetch(config.state)
+        return lambda: self._fetched(config, state)
+
+    def _fetched(self, config: RoundConfig, state: bytes) -> list[Effect]:
+        if not self._machine.wants(config):
+            return []
+        self.begin(f"{carried_by(config.job)}/compute", self._compute(config, state))
+        return self._machine.fetched(config)
+
+    async def _compute(self, config: RoundConfig, state: bytes) -> Decide:
+        try:
+            vector = await self._own.worker.compute(state, config.number)
+            _require_shape(config, vector)
+        except WorkFailed as error:
+            kind = self._troubled(error)
+            return lambda: self._not_computed(config, kind)
+        return lambda: self._computed(config, vector)
+
+    def _not_computed(self, config: RoundConfig, kind: str) -> list[Effect]:
+        wanted = self._machine.wants(config)
+        return self._machine.not_computed(config, kind) if wanted else []
+
+    def _computed(self, config: RoundConfig, vector: NDArray[np.float64]) -> list[Effect]:
+        if not self._machine.wants(config):
+            return []
+        self._results.add(config, vector)
+        return self._machine.computed(config)
+
+    async def _protected(self, effect: Prepare) -> ContributionHeader:
         """Compute; encode, protect and spool chunk by chunk; return the header."""
+        announce = effect.announce
         config, offload = announce.config, self.ports.offload
-        vector = await self._vector(config)
+        given = effect.given
+        vector = await (self._vector(config) if given is None else self._aged(config, given))
         encoded = encoded_by(config, vector)
         shortness = Shortness(config, self.name, encoded) if config.norm_bound else None
         if shortness is not None:
@@ -188,12 +229,16 @@ class Trainer(Actor):
         own = self._own
         # Nothing here holds on to the state: it may be as large as the vector.
         vector = await own.worker.compute(await own.blobs.fetch(config.state), config.number)
-        if vector.shape != (config.dimension,):
-            raise WorkFailed(
-                "bad result",
-                f"the vector has shape {vector.shape}, the round sums {config.dimension} values",
-            )
+        _require_shape(config, vector)
         return vector
+
+    async def _aged(self, config: RoundConfig, given: Given) -> NDArray[np.float64]:
+        vector = await self._results.of(config, given.base)
+        if given.base != config.state:
+            # Over this state it is this result for good, and nobody can compute it again.
+            await self._results.keep(config, given.base)
+        _require_shape(config, vector)
+        return aged(config, vector, given.staleness)
 
     async def _spool(self, announce: Announce, chunk: int, payloads: tuple[bytes, ...]) -> None:
         cid = announce.config.cid()
@@ -220,6 +265,14 @@ class Trainer(Actor):
             log.exception("%s: %s can't be read", self.name, stream)
             return lambda: self._machine.unreadable(header.cid, to)
         return lambda: self._machine.uploaded(header.cid, to)
+
+
+def _require_shape(config: RoundConfig, vector: NDArray[np.float64]) -> None:
+    if vector.shape != (config.dimension,):
+        raise WorkFailed(
+            "bad result",
+            f"the vector has shape {vector.shape}, the round sums {config.dimension} values",
+        )
 
 
 def _digests(digests: list[hashlib._Hash]) -> tuple[bytes, ...]:

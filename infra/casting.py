@@ -187,6 +187,8 @@ def plan_of(job: Job) -> Plan:
         suite=secure_sum.suite,
         packing=secure_sum.packing,
         seeds=secure_sum.seeds,
+        buffered=federation.buffered,
+        max_staleness=federation.max_staleness if federation.buffered else 0,
         field=secure_sum.field if layout is None else "p31",
         parameters=_mask_set(layout),
         slots=0 if layout is None else layout.slots,
@@ -257,7 +259,8 @@ def fingerprint(job: Job) -> str:
         "algorithm": job.algorithm,
         # The same rounds may go on over another broker.
         "federation": job.federation.model_dump(
-            mode="json", exclude={"broker", "insecure", "replicated"}
+            mode="json",
+            exclude={"broker", "insecure", "replicated"} | _not_of_the_rounds(job),
         ),
         "learning": job.learning.model_dump(mode="json", exclude={"task", "start"}),
         "owners": [owner.name for owner in job.owners],
@@ -265,6 +268,11 @@ def fingerprint(job: Job) -> str:
         "columns": [column.model_dump(mode="json") for column in job.columns],
     }
     return hashlib.sha256(canonical(fixed)).hexdigest()
+
+
+def _not_of_the_rounds(job: Job) -> set[str]:
+    # Runs from before rounds could be buffered go on.
+    return set() if job.federation.buffered else {"buffered", "max_staleness"}
 
 
 def _not_of_the_sum(job: Job) -> set[str]:
@@ -282,6 +290,8 @@ def _options(job: Job) -> dict[str, Option]:
     options: dict[str, Option] = {"max_rounds": job.max_rounds}
     if job.tolerance is not None:
         options["tolerance"] = job.tolerance
+    if job.federation.buffered:
+        options["max_staleness"] = job.federation.max_staleness
     match job.learning:
         case TorchSettings() as training:
             options |= training.options()

@@ -17,6 +17,7 @@ from .messages import (
     Message,
 )
 from .round_config import RoundConfig
+from .secagg.carrying import Given
 from .secagg.coin import Coin
 from .trust.evidence import Evidence
 from .trust.sealing import SealingKey
@@ -84,9 +85,23 @@ class CheckStream:
 
 @dataclass(frozen=True, slots=True)
 class Prepare:
-    """Trainer: compute, encode and protect; spool the finished upload; report its header."""
+    """Trainer: compute, encode and protect; spool the finished upload; report its header.
+
+    Where a result is `given`, it is at hand: take that and compute nothing.
+    """
 
     announce: Announce
+    given: Given | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Trainer: fetch the state of this round, compute on it, report each; keep the result.
+
+    Its work has the prefix `carried_by(job)`: that a round ends does not end it.
+    """
+
+    config: RoundConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +201,11 @@ class Report:
     event: object
 
 
+def carried_by(job: str) -> str:
+    """Return the prefix of the work whose result may go to a later round of a job."""
+    return f"carried/{job}"
+
+
 Effect = (
     Send
     | Record
@@ -194,6 +214,7 @@ Effect = (
     | Erase
     | CheckStream
     | Prepare
+    | Compute
     | CancelWork
     | Upload
     | SumShares

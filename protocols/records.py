@@ -115,7 +115,8 @@ class TrainerSets(Value, frozen=True):
 class Contributed(Value, frozen=True):
     """Trainer, key `job/<job>`: the last round contributed to, and to whom it must still go.
 
-    `sealing_key` is the coordinator's, where it gets a part, too.
+    `sealing_key` is the coordinator's, where it gets a part, too. In a buffered round it is also
+    said which result it was: that of the state `base`, so many rounds old.
     """
 
     config: RoundConfig
@@ -123,6 +124,8 @@ class Contributed(Value, frozen=True):
     header: ContributionHeader
     open: bool
     sealing_key: SealingKey | None = None
+    base: bytes = b""
+    staleness: int = 0
 
 
 class Sent(Value, frozen=True):
@@ -156,7 +159,7 @@ class RunRecord(Value, frozen=True):
     whose shares belonged to no vector in rounds that were checked, `too_long` those whose vector
     was longer than the bound. `proposed` are the sets of
     earlier rounds over the same state. `setback` is what became of the last round, None where it
-    was completed.
+    was completed. Of the next vectors `discounted` values shrink with age.
     """
 
     number: int
@@ -172,6 +175,7 @@ class RunRecord(Value, frozen=True):
     too_long: tuple[Name, ...] = ()
     proposed: TrainerSets | None = None
     setback: Setback | None = None
+    discounted: int = 0
 
 
 class Suspect(Value, frozen=True, omit_defaults=True):

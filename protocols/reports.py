@@ -188,7 +188,7 @@ class JobEnded:
     too_long: tuple[str, ...] = ()
 
 
-Outcome = Literal["contributed", "answered", "declined", "refused", "late", "closed"]
+Outcome = Literal["contributed", "answered", "declined", "refused", "late", "carried", "closed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,9 +196,10 @@ class TookPart:
     """`actor`'s own part in a round is over, and how, as far as it knows.
 
     A trainer `contributed` (enough holders have its share to open a sum with it), `declined`,
-    was `refused` by too many holders, was `late` (the round went on without it), or the round
-    was `closed` without a sum. A holder `answered`, or the round was `closed` before it did.
-    `accused` are those against whom it has evidence of this round.
+    was `refused` by too many holders, was `late` (the round went on without it), its work is
+    `carried` into the next round (where rounds are buffered), or the round was `closed` without a
+    sum. A holder `answered`, or the round was `closed` before it did. `accused` are those against
+    whom it has evidence of this round.
     """
 
     actor: str

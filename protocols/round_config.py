@@ -15,6 +15,7 @@ from .trust.sealing import SuiteName
 
 NAME_PATTERN = r"^[a-z0-9][a-z0-9_-]{0,62}\Z"
 MINIMUM_FLOOR = 3  # with two survivors, each learns the other's vector from the sum
+MAX_STALENESS = 1000  # rounds that a contribution may be old
 MAX_NORM_BOUND = 2**54 // 76  # docs/norm-bound.md: above, the tests do not fit the field p61
 
 Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
@@ -88,6 +89,11 @@ class RoundConfig(
             of the bytes.
         seeds: whether `privacy()` shares of each trainer travel as seeds; left out of the bytes
             where they do not.
+        buffered: so many complete contributions are enough for a sum, and who computes goes on
+            into the next round; 0, and left out of the bytes, where a round waits for everybody.
+        max_staleness: so many rounds old the state of a contribution may be, where buffered.
+        discounted: how many values, from the first, shrink with the age of a contribution; the
+            last `max_staleness` + 1 count ages.
     """
 
     job: Name
@@ -114,6 +120,9 @@ class RoundConfig(
     slots: Annotated[int, msgspec.Meta(ge=0, le=MOST_SLOTS)] = 0
     packing: Annotated[int, msgspec.Meta(ge=0, le=62)] = 0
     seeds: bool = False
+    buffered: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
+    max_staleness: Annotated[int, msgspec.Meta(ge=0, le=MAX_STALENESS)] = 0
+    discounted: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
 
     def __post_init__(self) -> None:
         wrong = threshold_faults(
@@ -139,8 +148,20 @@ class RoundConfig(
         if self.minimum > self.trainers:
             wrong.append(f"minimum {self.minimum} is above the {self.trainers} trainers")
         wrong += self._mask_faults()
+        wrong += self._buffer_faults()
         if wrong:
             raise ValueError("; ".join(wrong))
+
+    def _buffer_faults(self) -> list[str]:
+        if not self.buffered:
+            aged = self.max_staleness or self.discounted
+            return ["only contributions to buffered rounds have an age"] if aged else []
+        wrong = buffer_faults(buffered=self.buffered, minimum=self.minimum, trainers=self.trainers)
+        if self.max_staleness < 1:
+            wrong.append("max_staleness must be 1 or more where rounds are buffered")
+        if self.discounted + self.max_staleness + 1 > self.dimension:
+            wrong.append(f"a vector of {self.dimension} values has no room for the ages")
+        return wrong
 
     def _packing_faults(self) -> list[str]:
         if self.suite == "packed":
@@ -211,6 +232,18 @@ class RoundConfig(
     def answers_wanted(self) -> int:
         """Return from how many answers all of f false ones are told apart."""
         return self.threshold + 2 * self.faults
+
+
+def buffer_faults(*, buffered: int, minimum: int, trainers: int) -> list[str]:
+    """Name every reason why rounds can't end with so many contributions; empty when they can."""
+    if buffered < minimum:
+        return [
+            f"buffered {buffered} is below the minimum of {minimum}, under which no sum is opened; "
+            f"use {minimum} or more"
+        ]
+    if buffered > trainers:
+        return [f"buffered {buffered} is above the {trainers} trainers; use {trainers} or less"]
+    return []
 
 
 def least_chunk_bytes(parameters: str) -> int:

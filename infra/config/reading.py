@@ -94,6 +94,7 @@ class Reading:
         self._foreign_sections()
         learning = self._learning()
         federation = self._section("federation", Federation)
+        self._require_bufferable(learning, federation)
         secure_sum = self._section("secure_sum", SecureSum)
         self._suite()
         limits = self._section("limits", Limits)
@@ -161,6 +162,17 @@ class Reading:
         except ValueError as error:
             self.problems.append(str(error))
         return settings
+
+    def _require_bufferable(self, learning: object, federation: Federation | None) -> None:
+        """Let a model that is trained say why its rounds can't be buffered."""
+        if not isinstance(learning, TorchSettings) or not (federation and federation.buffered):
+            return
+        options = {**learning.options(), "max_staleness": federation.max_staleness}
+        try:
+            build(self.known["job.algorithm"], options)
+        except ValueError as error:
+            if str(error) not in self.problems:
+                self.problems.append(f"federation.buffered: {error}")
 
     def _tabular(self, algorithm: str) -> TableSettings | None:
         data = self._section("data", data_section(algorithm))

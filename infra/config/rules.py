@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from infra.rabbitmq.address import AddressError, BrokerAddress
+from protocols.learning.algorithms import ALGORITHMS, options_of
 from protocols.learning.layout import GRID_BITS, ROOM_BITS
 from protocols.learning.probe import LARGEST
 from protocols.round_config import (
     MAX_NORM_BOUND,
     MINIMUM_FLOOR,
     NO_SEEDS,
+    buffer_faults,
     checks_faults,
     crowd_fault,
     least_chunk_bytes,
@@ -149,6 +151,22 @@ def _enough_owners(minimum: int, owners: int) -> list[str]:
         f"federation.minimum: {minimum} is above the number of owners, {owners}, so no sum would "
         f"ever be opened; add owners with [[owner]]{way}"
     ]
+
+
+def _buffered(algorithm: str, buffered: int) -> list[str]:
+    if not buffered or any(o.name == "max_staleness" for o in options_of(ALGORITHMS[algorithm])):
+        return []
+    return [
+        f"federation.buffered: every sum of {algorithm} is over one state, and rounds that are "
+        "buffered add what belongs to older ones; leave it out"
+    ]
+
+
+def _buffer(minimum: int, owners: int, buffered: int) -> list[str]:
+    if not buffered or owners < minimum:
+        return []
+    found = buffer_faults(buffered=buffered, minimum=minimum, trainers=owners)
+    return [f"federation.buffered: {text}" for text in found]
 
 
 def _encrypted(broker: str | Sequence[str], insecure: bool) -> list[str]:
@@ -301,6 +319,8 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
     (("secure_sum.suite", "secure_sum.seeds"), _seeds),
     (("federation.broker", "federation.insecure"), _encrypted),
     (("federation.minimum", "owner.count"), _enough_owners),
+    (("job.algorithm", "federation.buffered"), _buffered),
+    (("federation.minimum", "owner.count", "federation.buffered"), _buffer),
     (("owner.names",), _unique_names),
     (("table.owners", "secure_sum.fraction_bits"), _few_bits),
     (("table.owners", "secure_sum.field", "secure_sum.fraction_bits"), _digits),

@@ -19,7 +19,13 @@ from protocols.learning.disclosure import Rules
 from protocols.learning.table import Column, Kind
 from protocols.learning.tabular import COLUMN_OPTIONS
 from protocols.messages import MAX_HOLDERS, MAX_TRAINERS
-from protocols.round_config import MINIMUM_FLOOR, NAME_PATTERN, Roster, squared_bound
+from protocols.round_config import (
+    MAX_STALENESS,
+    MINIMUM_FLOOR,
+    NAME_PATTERN,
+    Roster,
+    squared_bound,
+)
 
 from .problems import shown
 
@@ -281,6 +287,15 @@ class Federation(Section):
         description="the fewest owners whose sum is ever opened; "
         "with two, each learns the other's vector",
     )
+    buffered: int = Field(
+        0,
+        ge=0,
+        le=MAX_TRAINERS,
+        examples=[4],
+        description="end a round with so many contributions; "
+        "slower owners go on, and contribute to a later round",
+    )
+    max_staleness: int = Field(10, ge=1, le=MAX_STALENESS, examples=[10])
 
     @property
     def urls(self) -> tuple[str, ...]:

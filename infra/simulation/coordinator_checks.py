@@ -203,7 +203,7 @@ class CoordinatorChecks:
                 honest, vector = False, made_up[key]
                 spoilt = spoilt or vector is None
             else:
-                vector = ghost.vectors.get((name, record.config.state))
+                vector = ghost.part_of(name, record.config)
                 if vector is None:
                     text = f"{name} never computed for this state"
                     ghost.violated(Rule.GENUINE, self._name, text)

@@ -175,6 +175,7 @@ class Size:
     norms: bool = False
     masked: bool = False
     packing: int = 0  # of the suite "packed", 0 for "shamir"
+    buffered: int = 0  # contributions that end a round, 0 where it waits for everybody
 
     @property
     def needed(self) -> int:

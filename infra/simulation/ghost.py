@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from protocols.codec import parse
 from protocols.records import HeldConfig
 from protocols.round_config import Roster, RoundConfig
+from protocols.secagg.carrying import Given, aged
+from protocols.secagg.fixed_point import FixedPoint
 from protocols.trust.sealing import SealingKey
 
 from .disk import Disk
@@ -44,6 +46,7 @@ class Rule(Enum):
     ONE_SUM = "no two sums of one round can be opened"
     APART = "no two sums over one state differ by fewer trainers than the minimum"
     ONE_CONTRIBUTION = "a trainer contributes once a round"
+    ONE_RESULT = "a result is in sums over one state, and over that state it is the only one"
     ADDRESSED = "a share goes to its holder only"
     SECRET = "nothing secret leaves its owner"  # noqa: S105 - a sentence
     MONOTONE = "rounds are numbered upwards and never used again"
@@ -77,7 +80,8 @@ class Ghost:
     `forgetful`: hosts whose disk lost something that was said to be durable; `odd`: hosts that
     were made to break rules, so that accusations of them are true; `keys`: by host and round, what
     is sealed to it; `votes`: by round and holder, all sets that it voted for, as one that forgot
-    its first vote may vote again; `bulk`: by round, whose bulk the coordinator said that it has.
+    its first vote may vote again; `bulk`: by round, whose bulk the coordinator said that it has;
+    `given`: by trainer and buffered round, which result was contributed.
     """
 
     roster: Roster
@@ -92,6 +96,7 @@ class Ghost:
     votes: dict[bytes, dict[str, dict[bytes, None]]] = field(default_factory=dict)
     contributed: dict[bytes, dict[tuple[str, bytes], None]] = field(default_factory=dict)
     vectors: dict[tuple[str, bytes], NDArray[np.float64]] = field(default_factory=dict)
+    given: dict[tuple[str, bytes], Given] = field(default_factory=dict)
     complete: dict[int, tuple[str, ...]] = field(default_factory=dict)
     abandoned: dict[int, str] = field(default_factory=dict)
     keys: dict[tuple[str, bytes], SealingKey] = field(default_factory=dict)
@@ -132,6 +137,17 @@ class Ghost:
         value = self._parsed[data] = parse(data, schema)
         return value
 
+    def part_of(self, host: str, config: RoundConfig) -> NDArray[np.float64] | None:
+        """Return what a trainer's part in a sum is; None where it never computed it."""
+        if not config.buffered:
+            return self.vectors.get((host, config.state))
+        given = self.given.get((host, config.cid()))
+        vector = None if given is None else self.vectors.get((host, given.base))
+        if given is None or vector is None:
+            return None
+        fixed = FixedPoint.of(config)
+        return fixed.decode(fixed.encode(aged(config, vector, given.staleness)))
+
     def forget_rounds(self, keep: int = 64) -> None:
         """Drop the facts of rounds that are long over."""
         for facts in (self.votes, self.contributed, self.receipts, self.bulk):
@@ -142,5 +158,7 @@ class Ghost:
             del self.numbers[next(iter(self.numbers))]
         while len(self.keys) > keep * (1 + len(self.roster.holders)):
             del self.keys[next(iter(self.keys))]
+        while len(self.given) > keep * len(self.roster.trainers):
+            del self.given[next(iter(self.given))]
         while len(self.vectors) > keep * len(self.roster.trainers):
             del self.vectors[next(iter(self.vectors))]

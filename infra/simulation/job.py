@@ -15,6 +15,7 @@ from .faults import Size
 TIMING = Timing(grace_s=2.0, patience_s=12.0, round_s=600.0, resend_s=2.0)
 _NO_END = 10**9
 _SLOTS = 2  # of 30 bits and more, where 2^23 of each trainer are added
+_STALENESS = 3  # so that some begin anew
 _MASKED_CHUNK = 16_384  # just a share of a secret; 2912 masked values
 
 
@@ -30,7 +31,12 @@ def roster_of(size: Size) -> Roster:
 
 def probe_of(roster: Roster, size: Size) -> Probe:
     """Return the algorithm that knows every sum beforehand."""
-    return Probe(owners=roster.trainers, values=size.values, max_rounds=_NO_END)
+    return Probe(
+        owners=roster.trainers,
+        values=size.values,
+        max_rounds=_NO_END,
+        max_staleness=_STALENESS if size.buffered else 0,
+    )
 
 
 def assignment_of(size: Size, probe: Probe) -> Assignment:
@@ -53,6 +59,8 @@ def assignment_of(size: Size, probe: Probe) -> Assignment:
         sealing=CLASSICAL,
         checks=size.checks,
         norm_bound=MAX_NORM_BOUND if size.norms else 0,
+        buffered=size.buffered,
+        max_staleness=probe.max_staleness,
         abandoned_rounds=_NO_END,
         timing=TIMING,
     )

@@ -83,6 +83,11 @@ class SimCheckpoints:
             raise StorageFailed(f"there is no state {digest.hex()[:8]}")
         return self._kept[digest]
 
+    @property
+    def newest(self) -> bytes:
+        """Return the last state that was kept."""
+        return next(reversed(self._kept.values()))
+
 
 class SimMonitor:
     """Passes events on to whoever looks on."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from actors.ports import Lane
+from protocols.effects import carried_by
 from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.coin import Coin
 from protocols.secagg.coordinating import Coordinating
@@ -116,6 +117,7 @@ class _Run:
             owners=plain.owners,
             values=plain.values,
             max_rounds=plain.max_rounds,
+            max_staleness=plain.max_staleness,
             checks=self.checks,
         )
         watch: Watch = self.checks
@@ -239,15 +241,19 @@ class _Run:
     def _settled(self, alive: list[str]) -> bool:
         depth = self.world.depth
         waits = any(depth(name, lane) for name in alive for lane in Lane)
-        return not waits and not any(self.world.hosts[name].disk.chunks for name in alive)
+        return not waits and not any(self._streams(name) for name in alive)
+
+    def _streams(self, name: str) -> list[str]:
+        """Name the streams of rounds on a disk; a result of its own a trainer may keep."""
+        return [s for s in self.world.hosts[name].disk.chunks if not s.startswith(carried_by(""))]
 
     def _check_what_is_left(self, alive: list[str]) -> None:
         # The coordinator has ended with the job; its disk is still there.
         for name in dict.fromkeys((self.roster.coordinator, *alive)):
             disk = self.world.hosts[name].disk
             self.checks.boxes.left(name, disk.records)
-            if disk.chunks:
-                text = f"{len(disk.chunks)} streams are left: {next(iter(disk.chunks))}"
+            if left := self._streams(name):
+                text = f"{len(left)} streams are left: {left[0]}"
                 self.ghost.violated(Rule.GONE, name, text)
             if any(key.startswith(("round/", "bulk/")) for key in disk.records):
                 self.ghost.violated(Rule.GONE, name, "records of a round are left")

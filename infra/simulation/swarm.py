@@ -98,6 +98,7 @@ _ALLOWING_SEEDS = 1 / 3
 _CHECKING_SEEDS = 1 / 2  # of those in which trainers' shares can be checked
 _BINDING_SEEDS = 1 / 2  # of those in which norms can be bound
 _MASKED_SEEDS = 1 / 6
+_BUFFERING_SEEDS = 1 / 6
 _PACKING_SEEDS = 1 / 4  # of those that neither mask nor bind norms
 _MASKED_VALUES = (4, 3000, 9000)  # in one, two and four chunks
 _AT_BULK = {
@@ -162,7 +163,7 @@ def _drawn(seed: int) -> Size:
     )
     drawn = stream(seed, "checks").random() < _CHECKING_SEEDS
     size = _with_norms(replace(size, checks=True), seed) if checkable and drawn else size
-    return _packed(_masked(size, seed), seed)
+    return _buffered(_packed(_masked(size, seed), seed), seed)
 
 
 def _with_norms(size: Size, seed: int) -> Size:
@@ -187,6 +188,14 @@ def _packed(size: Size, seed: int) -> Size:
     if size.masked or size.norms or draw.random() >= _PACKING_SEEDS or size.most_packing < 1:
         return size
     return replace(size, packing=draw.randint(1, size.most_packing))
+
+
+def _buffered(size: Size, seed: int) -> Size:
+    """Let rounds of a sixth of the seeds end when some contributions have come."""
+    draw = stream(seed, "buffered")
+    if size.norms or draw.random() >= _BUFFERING_SEEDS:
+        return size
+    return replace(size, buffered=draw.randint(size.minimum, size.trainers))
 
 
 def _size(draw: Random) -> Size:

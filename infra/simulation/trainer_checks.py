@@ -20,6 +20,7 @@ from protocols.secagg.suites import SUITES
 
 from .box_checks import BoxChecks
 from .ghost import Ghost, Rule
+from .result_checks import ResultChecks
 from .watch import Writes
 
 _NEEDLES = 6  # of one host that are looked for
@@ -42,6 +43,7 @@ class TrainerChecks:
         self._needles: dict[str, list[bytes]] = {name: [] for name in names}
         self._drawn: dict[str, list[bytes]] = {name: [] for name in names}
         self._values: dict[str, list[str]] = {}
+        self._results = ResultChecks(ghost)
         self._digests: dict[str, tuple[ContributionHeader, bytes]] = {}
         self._numbers: dict[tuple[str, int], bytes] = {}
         self._hidden: dict[tuple[str, bytes], bytes] = {}
@@ -96,7 +98,7 @@ class TrainerChecks:
     def _check_hidden(self, host: str, to: str, record: Contributed, chunk: ShareChunk) -> None:
         """See that a share is what the suite makes of the vector and of entropy from its port."""
         config = record.config
-        vector = self._ghost.vectors.get((host, config.state))
+        vector = self._ghost.part_of(host, config)
         suite, share = SUITES[config.suite], self._boxes.share(host, to, chunk)
         if vector is None or share is None or suite.chunks(config) != 1:
             return
@@ -145,9 +147,11 @@ class TrainerChecks:
 
     def committed(self, host: str, writes: Writes) -> None:
         """Look at what has just become durable."""
-        for _, value in writes:
+        for key, value in writes:
             if value is not None:
                 self.look_for_secrets(host, value, "the journal")
+                if key.startswith("job/"):
+                    self._results.recorded(host, self._ghost.parsed(value, Contributed))
 
     def told(self, host: str, event: TookPart) -> None:
         """Hear how a trainer's own part in a round ended."""

@@ -99,6 +99,7 @@ _RULES = {
     Rule.ONE_SUM: "The difference of two sums may be one owner's vector.",
     Rule.APART: "The difference of two sums over one state tells of the few who are in one only.",
     Rule.ONE_CONTRIBUTION: "A trainer sends one contribution a round, always the same.",
+    Rule.ONE_RESULT: "One result in two sums, or two over one state, show what is one owner's.",
     Rule.ADDRESSED: "Each share belongs to one holder; anybody else would learn too much.",
     Rule.SECRET: "Seeds and vectors stay with their owner.",
     Rule.MONOTONE: "A round's number is used once, and the next is one higher.",

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from actors.actor import Actor, Ports
 from actors.coordinator import Assignment, Coordinator, CoordinatorPorts
-from actors.ports import Lane
+from actors.ports import Lane, Worker
 from actors.shareholder import ShareHolder
 from actors.software import Setup
 from actors.supervision import GaveUp, RestartPolicy, Supervisor
@@ -66,9 +66,20 @@ class Host:
 
 
 class World:
-    """All hosts, the broker and the blobs of one history."""
+    """All hosts, the broker and the blobs of one history.
 
-    def __init__(self, stage: Stage, watch: Watch, assignment: Assignment, roster: Roster) -> None:
+    `worker` makes that of a trainer, where it is not that of its `Owner`.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        watch: Watch,
+        assignment: Assignment,
+        roster: Roster,
+        *,
+        worker: Callable[[str], Worker] | None = None,
+    ) -> None:
         self.stage = stage
         self.watch = watch
         self.roster = roster
@@ -78,6 +89,7 @@ class World:
         self.hosts: dict[str, Host] = {}
         self.ended: JobEnded | None = None
         self._states = States()
+        self._worker = worker
         self._clock = SimClock(stage)
         self._offload = Inline()
 
@@ -218,14 +230,19 @@ class World:
 
     @asynccontextmanager
     async def _trainer(self, host: Host, life: Life) -> AsyncIterator[Actor]:
-        if host.owner is None:
-            raise LookupError(f"{host.name} has no owner")
         async with AsyncExitStack() as stack:
             own = TrainerPorts(
                 blobs=SimBlobs(host.name, self.shelf),
-                worker=SimWorker(host.owner, self._states),
+                worker=self._worker_of(host),
             )
             yield Trainer(host.name, host.roster, self._ports(host, life, stack), own, _SETUP)
+
+    def _worker_of(self, host: Host) -> Worker:
+        if self._worker is not None:
+            return self._worker(host.name)
+        if host.owner is None:
+            raise LookupError(f"{host.name} has no owner")
+        return SimWorker(host.owner, self._states)
 
     @asynccontextmanager
     async def _coordinator(self, host: Host, life: Life) -> AsyncIterator[Actor]:

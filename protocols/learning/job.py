@@ -71,6 +71,13 @@ class Algorithm(Protocol, Generic[Rows_contra]):
         """Return what the job found, ready for JSON; a model is its checkpoint, so nothing."""
         return {}
 
+    def discounted(self, state: State) -> int:
+        """Return how many values of a vector, from the first, shrink with its age.
+
+        Only an algorithm with the option `max_staleness` has any: see `staleness.py`.
+        """
+        return 0
+
     def dimension(self, state: State) -> int:
         """Return the length d of the vector of the coming round."""
         return self.layout(state).size

@@ -223,12 +223,15 @@ class Collected:
     def _least(self, minimum: int) -> int:
         return max(minimum, self._all_earlier().least)
 
-    def left_out(self, expected: Iterable[str], chosen: tuple[Contribution, ...]) -> dict[str, str]:
+    def left_out(
+        self, expected: Iterable[str], chosen: tuple[Contribution, ...], *, full: bool = False
+    ) -> dict[str, str]:
         """Name the trainers that took part or were expected and are not chosen, with why.
 
-        Where nothing is chosen, those whose contribution could have been opened are not to blame.
+        Where nothing is chosen, those whose contribution could have been opened are not to blame,
+        and where a `full` buffer is, nobody is who only needs longer.
         """
-        known = {**dict.fromkeys(expected), **self.accepted}
+        known = {} if full else {**dict.fromkeys(expected), **self.accepted}
         late = [name for name in self._trainers if name in known]
         if not chosen:
             late = list(self.incomplete(late, at=self._need))

@@ -6,8 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from protocols.codec import canonical, parse
-from protocols.effects import CancelWork, Effect, Erase, Prepare, Record, Report, Send, Upload
-from protocols.errors import PeerViolation
+from protocols.effects import (
+    CancelWork,
+    Compute,
+    Effect,
+    Erase,
+    Prepare,
+    Record,
+    Report,
+    Send,
+    Upload,
+    carried_by,
+)
+from protocols.errors import Misuse, PeerViolation
 from protocols.messages import (
     Accepted,
     Announce,
@@ -25,12 +36,13 @@ from protocols.messages import (
     Working,
 )
 from protocols.records import Contributed, Sent
-from protocols.reports import Outcome, Refusal, TookPart
+from protocols.reports import Outcome, OwnerTrouble, Refusal, TookPart
 from protocols.round_config import Roster, RoundConfig
 from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import SealingKey, suites
 from protocols.trust.signing import Verifier, require_said
 
+from .carrying import Carrying, Course, Given
 from .chunks import bulk_chunk_count, has_bulk, share_chunk_count, upload_stream
 from .credit import Outgoing, indices_of, span_fault
 from .greeting import greeting
@@ -49,6 +61,8 @@ class _Attempt:
     keys: dict[str, SealingKey]  # of all who get a part, by name
     header: ContributionHeader | None = None
     declined: str | None = None
+    announce: Announce | None = None  # as long as nothing is recorded of it
+    given: Given | None = None  # in a buffered round: what is contributed
     cid: bytes = field(init=False)
     uploads: dict[str, Outgoing] = field(default_factory=dict)
     held: dict[str, None] = field(default_factory=dict)
@@ -89,6 +103,8 @@ class Contributing:
     recorded before its first byte leaves, and the record outlives a crash: the same round
     never gets a second, different contribution from this trainer.
 
+    Where rounds are buffered, what is computed may outlive its round: see `Carrying`.
+
     A share begins with its chunk 0, the offer; of the rest a holder grants what it wants next.
     Where the suite has a lane to the coordinator, that is one more recipient of the same kind.
     No clock drives this: when the coordinator repeats its announcement, every upload in which
@@ -113,6 +129,7 @@ class Contributing:
         self._floors: dict[str, int] = {}
         self._welcomed: dict[str, None] = {}
         self._waiting: dict[str, Announce] = {}
+        self._carried: dict[str, Carrying] = {}
         self._software = ""
         self._pulse = Pulse()
 
@@ -124,10 +141,12 @@ class Contributing:
             record = parse(value, Contributed)
             config = record.config
             self._floors[config.job] = config.number + (not record.open)
+            given = Given(base=record.base, staleness=record.staleness) if record.base else None
+            self._carried[config.job] = Carrying(given, config)
             if record.open:
                 keys = self._keys(record.opened, record.sealing_key)
                 self._attempts[config.job] = _Attempt(
-                    config, _by_holder(record.opened), keys, record.header
+                    config, _by_holder(record.opened), keys, record.header, given=given
                 )
 
     def start(self, software: str = "") -> list[Effect]:
@@ -148,6 +167,10 @@ class Contributing:
     def live_rounds(self) -> tuple[bytes, ...]:
         """Return the ids of rounds whose spooled uploads are still needed."""
         return tuple(attempt.cid for attempt in self._attempts.values())
+
+    def keeps(self, stream: str) -> bool:
+        """Return whether a spooled stream is a result that may be contributed again."""
+        return any(stream.startswith(f"{carried_by(job)}/") for job in self._carried)
 
     def next_wake_s(self) -> float | None:
         """Return when to call `advance`, None while there is no long work."""
@@ -241,14 +264,72 @@ class Contributing:
         self._require_usable(announce)
         effects = self._drop(attempt, "late") if attempt is not None else []
         keys = self._keys(announce.opened, announce.sealing_key)
-        attempt = _Attempt(config, _by_holder(announce.opened), keys)
+        attempt = _Attempt(config, _by_holder(announce.opened), keys, announce=announce)
         self._attempts[config.job] = attempt
         if (fault := self._terms.fault(config)) is not None:
             return effects + self._decline(attempt, fault)
         if config.sealing not in suites():
             return effects + self._decline(attempt, f"{config.sealing} is not to be had here")
-        coordinator = self._roster.coordinator
-        return [*effects, Send(coordinator, Accepted(cid=attempt.cid)), Prepare(announce)]
+        return effects + self._take_part(attempt)
+
+    def _take_part(self, attempt: _Attempt) -> list[Effect]:
+        """Say so, and compute or contribute; in a buffered round perhaps what is older."""
+        config, announce = attempt.config, attempt.announce
+        if announce is None:
+            raise Misuse("what is recorded already is not prepared again")
+        accepted = Send(self._roster.coordinator, Accepted(cid=attempt.cid))
+        if not config.buffered:
+            return [accepted, Prepare(announce)]
+        carried = self._carried.setdefault(config.job, Carrying())
+        match carried.course(config):
+            case Given() as given:
+                attempt.given = given
+                return [accepted, Prepare(announce, given)]
+            case Course.COMPUTE:
+                told = self._too_slow(config) if carried.is_in_vain(config) else []
+                carried.begin(config)
+                before = carried_by(config.job)
+                return [accepted, *told, CancelWork(before), Erase(before), Compute(config)]
+            case Course.SIT_OUT:
+                return self._decline(attempt, "nothing of this owner may be summed over this state")
+            case Course.GO_ON:
+                return [accepted]
+
+    def _too_slow(self, config: RoundConfig) -> list[Effect]:
+        text = (
+            f"this owner needs longer than {config.max_staleness} rounds and begins anew: with "
+            "max_staleness so low it may never be in a sum"
+        )
+        return [Report(OwnerTrouble(actor=self._name, kind="warning", text=text))]
+
+    def wants(self, config: RoundConfig) -> bool:
+        """Return whether the work of a `Compute` is still wanted."""
+        carried = self._carried.get(config.job)
+        return carried is not None and carried.is_under_way(config)
+
+    def fetched(self, config: RoundConfig) -> list[Effect]:
+        """Take note that the state of a `Compute` is here."""
+        self._carried[config.job].fetched(config)
+        return []
+
+    def computed(self, config: RoundConfig) -> list[Effect]:
+        """Contribute the result of a `Compute` to the round under way, if there is one."""
+        self._carried[config.job].computed(config)
+        attempt = self._in_need(config.job)
+        return [] if attempt is None else self._take_part(attempt)
+
+    def not_computed(self, config: RoundConfig, kind: str) -> list[Effect]:
+        """Take note that a `Compute` failed; the next round is another try."""
+        self._carried[config.job].failed(config)
+        attempt = self._in_need(config.job)
+        return [] if attempt is None else self._decline(attempt, kind)
+
+    def _in_need(self, job: str) -> _Attempt | None:
+        """Return the buffered round under way that has no contribution yet."""
+        attempt = self._attempts.get(job)
+        if attempt is None or not attempt.config.buffered or attempt.declined is not None:
+            return None
+        return attempt if attempt.header is None and attempt.given is None else None
 
     def _keys(
         self, opened: tuple[Opened, ...], sealing_key: SealingKey | None
@@ -322,7 +403,10 @@ class Contributing:
         attempt = self._by_cid(header.cid)
         if attempt is None:
             return [Erase(header.cid.hex())]
-        attempt.header, attempt.moved = header, True
+        attempt.header, attempt.moved, attempt.announce = header, True, None
+        if attempt.given is not None:
+            config = attempt.config
+            self._carried[config.job].given(attempt.given, config)
         record = self._record(attempt, header, still_open=True)
         sent = _sent(attempt.config, header)
         return [record, sent, *self._upload_missing(attempt, Outgoing.offer)]
@@ -330,7 +414,11 @@ class Contributing:
     def failed(self, cid: bytes, kind: str) -> list[Effect]:
         """Take note that this owner can't contribute to the round, and say so."""
         attempt = self._by_cid(cid)
-        return [] if attempt is None else [Erase(cid.hex()), *self._decline(attempt, kind)]
+        if attempt is None:
+            return []
+        if attempt.given is not None:
+            self._carried[attempt.config.job].discard()
+        return [Erase(cid.hex()), *self._decline(attempt, kind)]
 
     def moves(self, cid: bytes) -> bool:
         """Return whether the next beat tells of this round's upload: `sent` adds nothing then."""
@@ -411,14 +499,19 @@ class Contributing:
 
     def _on_close(self, message: CloseRound) -> list[Effect]:
         self._raise_floor(message.job, message.number + 1)
+        carried = self._carried.get(message.job)
+        done = message.complete and carried is not None and carried.is_done_with(message.number)
+        effects: list[Effect] = [Erase(carried_by(message.job))] if done else []
         attempt = self._by_cid(message.cid)
         if attempt is None:
-            return []
-        return self._drop(attempt, "late" if message.complete else "closed")
+            return effects
+        return effects + self._drop(attempt, "late" if message.complete else "closed")
 
     def _drop(self, attempt: _Attempt, otherwise: Outcome) -> list[Effect]:
         """Forget a round that is over here; tell how it ended if it did not end well."""
-        outcome: Outcome = "contributed" if attempt.contributed else otherwise
+        goes_on = attempt.config.buffered and attempt.header is None
+        outcome: Outcome = "carried" if goes_on else otherwise
+        outcome = "contributed" if attempt.contributed else outcome
         told = [] if attempt.declined is not None else [self._took_part(attempt, outcome)]
         return [CancelWork(attempt.cid.hex()), *self._finish(attempt), *told]
 
@@ -444,6 +537,8 @@ class Contributing:
             header=header,
             open=still_open,
             sealing_key=attempt.keys.get(self._roster.coordinator),
+            base=b"" if attempt.given is None else attempt.given.base,
+            staleness=0 if attempt.given is None else attempt.given.staleness,
         )
         return Record(f"job/{attempt.config.job}", canonical(record))
 

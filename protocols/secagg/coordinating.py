@@ -75,6 +75,8 @@ class Plan:
     slots: int = 0
     packing: int = 0  # only of the suite "packed"
     seeds: bool = False
+    buffered: int = 0  # contributions that are enough for a sum; 0 where everybody is waited for
+    max_staleness: int = 0
     epoch: int = 0  # of the signed roster, 0 where there is none
 
 
@@ -82,7 +84,8 @@ class Plan:
 class JobStep:
     """Where a job stands after it took in a sum: the digest of its durable state, and more.
 
-    `remark` is on the sum, where something about it was odd.
+    `remark` is on the sum, where something about it was odd. Of the next vectors `discounted`
+    values shrink with age, where rounds are buffered.
     """
 
     state: bytes
@@ -92,6 +95,7 @@ class JobStep:
     metrics: dict[str, float]
     sum_digest: bytes | None = None
     remark: str = ""
+    discounted: int = 0
 
 
 class Coordinating:
@@ -194,6 +198,7 @@ class Coordinating:
             liars=self._liars(),
             inconsistent=self._inconsistent(),
             too_long=self._too_long(),
+            discounted=step.discounted,
         )
 
     def _inconsistent(self) -> tuple[str, ...]:
@@ -301,6 +306,9 @@ class Coordinating:
             slots=plan.slots,
             packing=plan.packing,
             seeds=plan.seeds,
+            buffered=plan.buffered,
+            max_staleness=plan.max_staleness,
+            discounted=run.discounted if plan.buffered else 0,
         )
 
     def _began(self) -> Report:

@@ -293,9 +293,11 @@ class Gathering:
     def _leave_collecting(self, now_s: float) -> list[Effect]:
         # Once everybody's contribution can be opened, further receipts only add redundancy:
         # they are waited for, but not for long.
-        self._patience.has_enough(self._all_can_be_opened(), now_s)
+        full = self._full()
+        self._patience.has_enough(full or self._all_can_be_opened(), now_s)
         overdue = self._patience.exhausted(now_s)
-        if self.waiting_for() and not self._patience.over_grace(now_s) and not overdue:
+        waits = not self._settled() if full else bool(self.waiting_for())
+        if waits and not self._patience.over_grace(now_s) and not overdue:
             return []
         minimum = self.config.minimum
         chosen = self._collected.releasable(minimum)
@@ -342,6 +344,22 @@ class Gathering:
         self._choose(chosen)
         self._enter(self.step, now_s)
         return [told, *self._resend(self.announced)]
+
+    def _full(self) -> bool:
+        """Return whether a buffered round has the contributions that are enough for it."""
+        wanted = self.config.buffered
+        if not wanted or self._collected.survivors() < wanted:
+            return False
+        return len(self._collected.releasable(self.config.minimum)) >= wanted
+
+    def _settled(self) -> bool:
+        """Return whether enough contributions are complete at all holders that want them."""
+        names = self._collected.candidates()
+        lacking = {
+            *self._collected.unsettled(names, holders=len(self.announced)),
+            *self._collected.incomplete(names, at=self.need()),
+        }
+        return len(names) - len(lacking) >= self.config.buffered
 
     def _all_can_be_opened(self) -> bool:
         awaited = self._awaited()
@@ -469,7 +487,9 @@ class Gathering:
 
     def left_out(self) -> dict[str, str]:
         """Name the trainers that took part or were expected and are not in the set, with why."""
-        return self._collected.left_out(self._expected, self.chosen)
+        # Who is not in a full buffer is at work, not missing.
+        full = 0 < self.config.buffered <= len(self.chosen)
+        return self._collected.left_out(self._expected, self.chosen, full=full)
 
     def silent(self) -> list[str]:
         """Name the announced holders that acknowledged nothing while others did."""

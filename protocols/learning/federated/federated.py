@@ -18,11 +18,13 @@ from numpy.typing import NDArray
 from protocols.errors import Misuse, Unfit
 from protocols.learning.job import Algorithm, JobFailed, Opened, Verdict, finite, require
 from protocols.learning.layout import Layout, Part, Shape, Sums
+from protocols.learning.staleness import ages, fresh, mean_age, noted
 from protocols.learning.state import Array, Fact, State
 
 from .attending import attended, mark_after, mark_of
 from .model_arrays import (
     buffer_names,
+    learnt,
     model_of,
     norm,
     part_of,
@@ -55,6 +57,9 @@ class Federated(Algorithm[Trainable]):
         personal: patterns of the names of parameters that stay at home.
         watch: `highest accuracy`, for example: keep the best model. After `patience` rounds
             without a better one the job is over; 0 waits for ever.
+        max_staleness: how many rounds old a change may be, where rounds are buffered (FedBuff,
+            Nguyen et al., AISTATS 2022, Algorithm 1): then Σ w·change / √(1 + age) / Σ w. What is
+            measured is then measured on models as old. 0 where a round waits for everybody.
     """
 
     max_rounds: int = 40
@@ -73,6 +78,7 @@ class Federated(Algorithm[Trainable]):
     personal: tuple[str, ...] = ()
     watch: str = ""
     patience: int = 0
+    max_staleness: int = 0
 
     def __post_init__(self) -> None:
         require(self.max_rounds >= 1, "max_rounds must be 1 or more")
@@ -94,6 +100,21 @@ class Federated(Algorithm[Trainable]):
         require(self.patience == 0 or bool(self.watch), "patience needs a metric to watch")
         if self.watch:
             Watch.of(self.watch, self.metric_names)
+        require(self.max_staleness >= 0, "max_staleness must be 0 (off) or more")
+        if self.max_staleness:
+            self._require_bufferable()
+
+    def _require_bufferable(self) -> None:
+        require(
+            not self.remembers,
+            "rounds can't be buffered here: what owners keep from round to round (personal "
+            "parameters, SCAFFOLD's c_i) belongs to sums over one state",
+        )
+        require(
+            not self.watch,
+            "rounds can't be buffered with watch: what is measured is of models of several ages, "
+            "so none of them is known to be the best",
+        )
 
     # --- what a subclass may change ---------------------------------------------------
 
@@ -166,9 +187,18 @@ class Federated(Algorithm[Trainable]):
 
     def layout(self, state: State) -> Layout:
         buffers = buffer_names(state)
-        model = {n: part_of(state.arrays[n], buffer=n in buffers) for n in summed_names(state)}
+        names = summed_names(state)
+        if self.max_staleness:  # what shrinks with age comes first
+            names = [*learnt(state), *(name for name in names if name in buffers)]
+        model = {n: part_of(state.arrays[n], buffer=n in buffers) for n in names}
         measured = {f"[measured*{name}]": () for name in self.metric_names}
-        return Layout({**model, **self.own_parts(state), WEIGHT: (), MEASURED: (), **measured})
+        last = ages(self.max_staleness)
+        own = self.own_parts(state)
+        return Layout({**model, **own, WEIGHT: (), MEASURED: (), **measured, **last})
+
+    def discounted(self, state: State) -> int:
+        sizes = [state.arrays[name].size for name in learnt(state)]
+        return sum(sizes) if self.max_staleness else 0
 
     def local(self, state: State, data: Trainable) -> NDArray[np.float64]:
         mark = mark_of(state, data.name) if self.remembers else ""
@@ -187,6 +217,7 @@ class Federated(Algorithm[Trainable]):
         values |= self.own_values(state, kept, result)
         for name in self.metric_names:
             values[f"[measured*{name}]"] = m * float(result.metrics[name]) if m else 0.0
+        values |= fresh(self.max_staleness)
         vector = self.layout(state).pack({**values, WEIGHT: w, MEASURED: m})
         if self.remembers:
             data.keep(state.text("mark"), self.kept(kept, result), beside=mark)
@@ -208,7 +239,7 @@ class Federated(Algorithm[Trainable]):
             history=[*state.items("history"), metrics],
             mark=mark_after(state, opened),
         )
-        after = attended(after, state, opened)
+        after = attended(noted(state, after, sums), state, opened)
         if self.watch:
             watch = Watch.of(self.watch, self.metric_names)
             value = metrics[self.metric_names.index(watch.metric)]
@@ -227,7 +258,8 @@ class Federated(Algorithm[Trainable]):
         history = state.items("history")
         latest = history[-1] if history else []
         values = latest if isinstance(latest, (list, tuple)) else []
-        return {name: float(value) for name, value in zip(self.metric_names, values, strict=False)}
+        named = zip(self.metric_names, values, strict=False)
+        return {**{name: float(value) for name, value in named}, **mean_age(state)}
 
     def model(self, state: State) -> dict[str, Array]:
         """Return the arrays of the trained model: the best one where a metric is watched."""

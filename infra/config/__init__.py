@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .auto import suited_faults
 from .document import toml_document
 from .problems import ConfigError
 from .reading import Reading
@@ -51,6 +52,8 @@ def load_job(path: Path, *, files: bool = True) -> Job:
     reading = Reading(toml_document(path), Place(path.absolute().parent, files))
     job = reading.job(path.absolute())
     problems = reading.problems + cross_faults(reading.known)
+    if job is not None and not problems and job.secure_sum.suite == "auto":
+        problems = suited_faults(job)
     if job is None or problems:
         raise ConfigError(problems)
     return job

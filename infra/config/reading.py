@@ -231,9 +231,7 @@ class Reading:
 
     def _suite(self) -> None:
         """Let only the rules of the job's suite run: those of the others lack a place."""
-        if self.known.get("secure_sum.suite") == "masked":
-            self.known["secure_sum.masked"] = True
-            self.known.pop("secure_sum.field", None)
+        of_one_suite(self.known)
 
     def _owners(self) -> tuple[Owner, ...]:
         tables = self._document.get("owner", [])
@@ -285,6 +283,21 @@ def _built(algorithm: str, settings: TableSettings) -> Tabular:
     if not isinstance(built, Tabular):
         raise Misuse(f"{algorithm} reads no table")
     return built
+
+
+def of_one_suite(known: dict[str, Any]) -> None:
+    """Take away the places that rules of other suites than the job's need; change it in place."""
+    suite = known.get("secure_sum.suite")
+    if suite is not None:
+        known["secure_sum.chooses"] = suite == "auto"
+    match suite:
+        case "masked":
+            known["secure_sum.masked"] = True
+            known.pop("secure_sum.field", None)
+        case "auto":  # each suite that could be is looked at by itself
+            known["secure_sum.auto"] = True
+            known.pop("secure_sum.field", None)
+            known.pop("secure_sum.suite")
 
 
 def _home_of(key: str) -> str:

@@ -120,6 +120,36 @@ def _suite(suite: str, packing: int) -> list[str]:
     return []
 
 
+def _chosen_packing(_auto: bool, packing: int) -> list[str]:
+    if not packing:
+        return []
+    return [
+        f'secure_sum.packing: {packing} is for suite = "packed", and suite = "auto" chooses it '
+        f"itself; leave it out, and say with privacy how many holders must learn nothing"
+    ]
+
+
+def _privacy(auto: bool, privacy: int | None, threshold: int, faults: int) -> list[str]:
+    if privacy is None:
+        return []
+    if not auto:
+        return [
+            'secure_sum.privacy: only suite = "auto" asks for it; leave it out: other suites say '
+            "by threshold and packing how many holders learn nothing"
+        ]
+    if privacy >= threshold:
+        return [
+            f"secure_sum.privacy: with threshold {threshold} that many holders open a sum, so no "
+            f"{privacy} learn nothing; use {threshold - 1} or less, or a larger threshold"
+        ]
+    if privacy < faults:
+        return [
+            f"secure_sum.privacy: {faults} holders may lie, and would pool what they have; use "
+            f"{faults} or more"
+        ]
+    return []
+
+
 def _packing(holders: int, faults: int, threshold: int, vote: bool, packing: int) -> list[str]:
     if packing < 1:
         return []
@@ -276,6 +306,16 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
         _checks,
     ),
     (("secure_sum.suite", "secure_sum.packing"), _suite),
+    (("secure_sum.auto", "secure_sum.packing"), _chosen_packing),
+    (
+        (
+            "secure_sum.chooses",
+            "secure_sum.privacy",
+            "federation.threshold",
+            "federation.faults",
+        ),
+        _privacy,
+    ),
     (
         (
             "federation.holders",

@@ -15,6 +15,7 @@ from infra.durable_files import make_folder, sync_folder
 from infra.identity.credentials import HOME_ROSTER, told_as_config_errors
 from infra.identity.identity_folder import FOLDER
 from infra.identity.trial import SharedRoster, TrialIdentities
+from protocols.errors import Misuse
 from protocols.learning.state import State
 
 from .actor_home import INITIAL, JOB, JOURNAL, SETTINGS
@@ -70,6 +71,8 @@ class Provisioning:
         *,
         model: ModelWay | None = None,
     ) -> None:
+        if job.secure_sum.suite == "auto":
+            raise Misuse("every home names the suite: choose it before")
         self._job = job
         self._initial = initial.to_bytes()
         self._access = access

@@ -71,12 +71,20 @@ def with_suite(job: Job, initial: State) -> tuple[Job, SuiteChosen | None]:
     """
     if job.secure_sum.suite != "auto":
         return job, None
-    outlook = Outlook(
-        dimension=_algorithm(job).largest_dimension(initial),
+    return decided(job, outlook_of(job, initial))
+
+
+def outlook_of(job: Job, initial: State, owners: int | None = None) -> Outlook:
+    """Return what a resolved job's first state tells of its rounds, perhaps for other `owners`."""
+    dimension = _algorithm(job).largest_dimension(initial)
+    if owners is not None and isinstance(job.learning, ProbeSettings):
+        dimension += owners - len(job.owners)  # each has a value of its own there
+    return Outlook(
+        dimension=dimension,
         state_bytes=len(initial.to_bytes()),
-        buffers=bool(initial.items("buffers")) if "buffers" in initial.facts else False,
+        buffers="buffers" in initial.facts and bool(initial.items("buffers")),
+        owners=owners,
     )
-    return decided(job, outlook)
 
 
 def resolved(job: Job) -> Job:

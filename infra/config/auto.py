@@ -57,9 +57,9 @@ def candidates(
     return tuple(_looked_at(job, each, owners, buffers) for each in _all(job))
 
 
-def suited_faults(job: Job) -> list[str]:
-    """Say why no suite suits a job; empty where one does."""
-    found = candidates(job)
+def suited_faults(job: Job, owners: int | None = None) -> list[str]:
+    """Say why no suite suits a job, perhaps of other `owners`; empty where one does."""
+    found = candidates(job, owners=owners)
     if any(not each.faults for each in found):
         return []
     return [

@@ -30,7 +30,9 @@ def training_largest(largest_weight: int, clip: float) -> float:
 def layout_of(job: Job, owners: int | None = None) -> Layout | None:
     """Return how values of a job lie under its mask; None in a suite without one.
 
-    With `owners` there are to be so many instead of those of the file. Raises `ValueError` where they do not fit; the rules have found that before.
+    With `owners` there are to be so many instead of those of the file.
+
+    Raises `ValueError` where they do not fit; the rules have found that before.
     """
     secure_sum = job.secure_sum
     if secure_sum.suite != "masked":

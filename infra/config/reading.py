@@ -81,9 +81,12 @@ AnySection = TypeVar("AnySection", bound=Section)
 class Reading:
     """One pass over a document: what is wrong, and every value that is right."""
 
-    def __init__(self, document: dict[str, Any], place: Place) -> None:
+    def __init__(
+        self, document: dict[str, Any], place: Place, supposed_owners: int | None = None
+    ) -> None:
         self._document = document
         self._place = place
+        self._supposed_owners = supposed_owners
         self.problems: list[str] = []
         self.known: dict[str, Any] = {}
 
@@ -245,14 +248,15 @@ class Reading:
         self._check_data(places)
         if not tables:
             self.problems.append('owner: nobody trains; add [[owner]] with name = "..." for each')
-        self.known["owner.count"] = len(tables)
+        count = len(tables) if self._supposed_owners is None else self._supposed_owners
+        self.known["owner.count"] = count
         algorithm = self.known.get("job.algorithm")
-        if tables and algorithm in TORCH:
-            self.known["torch.owners"] = len(tables)
-        if tables and algorithm in TABULAR:
-            self.known["table.owners"] = len(tables)
-        if tables and algorithm == "probe":
-            self.known["probe.owners"] = len(tables)
+        if count and algorithm in TORCH:
+            self.known["torch.owners"] = count
+        if count and algorithm in TABULAR:
+            self.known["table.owners"] = count
+        if count and algorithm == "probe":
+            self.known["probe.owners"] = count
         self.known["owner.names"] = [
             (number, self.known[f"{place}.name"])
             for number, place in enumerate(places, start=1)

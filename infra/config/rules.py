@@ -13,6 +13,7 @@ from typing import Any
 from infra.rabbitmq.address import AddressError, BrokerAddress
 from protocols.learning.layout import GRID_BITS, ROOM_BITS
 from protocols.learning.probe import LARGEST
+from protocols.messages import MAX_TRAINERS
 from protocols.round_config import (
     MAX_NORM_BOUND,
     MINIMUM_FLOOR,
@@ -181,6 +182,15 @@ def _enough_owners(minimum: int, owners: int) -> list[str]:
     ]
 
 
+def _most_owners(owners: int) -> list[str]:
+    if owners <= MAX_TRAINERS:
+        return []
+    return [
+        f"owner: {owners:,} are too many; one round has up to {MAX_TRAINERS:,}: divide them among "
+        f"several jobs"
+    ]
+
+
 def _encrypted(broker: str | Sequence[str], insecure: bool) -> list[str]:
     if isinstance(broker, str) and "://" not in broker:
         return []
@@ -341,6 +351,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
     (("secure_sum.suite", "secure_sum.seeds"), _seeds),
     (("federation.broker", "federation.insecure"), _encrypted),
     (("federation.minimum", "owner.count"), _enough_owners),
+    (("owner.count",), _most_owners),
     (("owner.names",), _unique_names),
     (("table.owners", "secure_sum.fraction_bits"), _few_bits),
     (("table.owners", "secure_sum.field", "secure_sum.fraction_bits"), _digits),

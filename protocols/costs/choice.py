@@ -66,13 +66,13 @@ class Decision:
         """Say in a sentence why this suite."""
         own = self.chosen
         others = [each for each in self.possible if each is not own]
-        what = f"{_size(own.traffic.trainer_up)} from each owner and {_span(own.seconds)} a round"
+        what = f"{size_text(own.traffic.trainer_up)} from each owner and {span_text(own.seconds)} a round"
         if not others:
             return f"{what}; no other suite suits this job"
         next_best = min(others, key=lambda each: each.seconds)
         beside = (
-            f"where {next_best.setting.name} takes {_size(next_best.traffic.trainer_up)} "
-            f"and {_span(next_best.seconds)}"
+            f"where {next_best.setting.name} takes {size_text(next_best.traffic.trainer_up)} "
+            f"and {span_text(next_best.seconds)}"
         )
         if own.seconds > next_best.seconds:
             return f"{what}, {beside}: not {WORTH:g} times as fast, and it assumes more"
@@ -96,7 +96,8 @@ def decide(possible: Sequence[Setting], ruled_out: Sequence[Ruled] = ()) -> Deci
     return Decision(chosen, costs, tuple(ruled_out))
 
 
-def _size(count: float) -> str:
+def size_text(count: float) -> str:
+    """Write a number of bytes, in units of a thousand."""
     for unit in ("bytes", "KB", "MB", "GB", "TB"):
         if count < 1000 or unit == "TB":
             break
@@ -104,5 +105,6 @@ def _size(count: float) -> str:
     return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.3g} {unit}"
 
 
-def _span(seconds: float) -> str:
+def span_text(seconds: float) -> str:
+    """Write a time."""
     return f"{seconds * 1000:.3g} ms" if seconds < 1 else f"{seconds:.3g} s"

@@ -185,7 +185,8 @@ def test_where_nothing_suits_every_suite_says_why(folder: Path) -> None:
 
     assert len(problems) == 2
     assert all('secure_sum.suite: "auto" finds no suite that suits' in each for each in problems)
-    assert "; shamir: " in problems[0] and "; masked: " in problems[1]
+    assert "; shamir: " in problems[0]
+    assert "; masked: " in problems[1]
 
 
 def test_a_model_with_buffers_needs_room_for_them(folder: Path) -> None:

@@ -256,7 +256,9 @@ def test_short_vectors_are_shared_and_long_ones_masked() -> None:
     assert [suite(d) for d in (10, 300, 100_000, 10**7)] == ["shamir", "shamir", "masked", "masked"]
 
 
-def test_with_two_holders_more_in_a_polynomial_shares_are_packed_where_masks_are_ruled_out() -> None:
+def test_with_two_holders_more_in_a_polynomial_shares_are_packed_where_masks_are_ruled_out() -> (
+    None
+):
     base = replace(SHAMIR, holders=10, threshold=8, quorum=6, dimension=10**6)
     possible = [base, packed(base, 2), packed(base, 3)]
 
@@ -287,7 +289,8 @@ def test_why_names_what_it_takes_beside_the_next_best() -> None:
     why = decide([base, masked(base)]).why
     alone = decide([base]).why
 
-    assert why.startswith("2.") and "MB from each owner" in why
+    assert why.startswith("2.")
+    assert "MB from each owner" in why
     assert "where shamir over p61 takes 40.3 MB" in why
     assert alone.endswith("no other suite suits this job")
 

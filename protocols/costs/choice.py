@@ -66,7 +66,8 @@ class Decision:
         """Say in a sentence why this suite."""
         own = self.chosen
         others = [each for each in self.possible if each is not own]
-        what = f"{size_text(own.traffic.trainer_up)} from each owner and {span_text(own.seconds)} a round"
+        sent = size_text(own.traffic.trainer_up)
+        what = f"{sent} from each owner and {span_text(own.seconds)} a round"
         if not others:
             return f"{what}; no other suite suits this job"
         next_best = min(others, key=lambda each: each.seconds)

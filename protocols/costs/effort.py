@@ -24,9 +24,10 @@ ADD_S: Mapping[FieldName, float] = MappingProxyType({"p31": 0.19e-9, "p61": 0.46
 COMBINE_S: Mapping[FieldName, float] = MappingProxyType({"p31": 0.17e-9, "p61": 0.4e-9})
 DRAW_S = 0.2e-9  # docs/checks.md: a byte of the generator, at 5 GB/s
 # benchmarks/masked.py, for each residue: a million values are as many of them in the usual
-# layouts. `encode` was 34 to 47 ns, `add` 1.2 to 2.5, `open` 37 to 57, alone on a core or beside
-# others; in rounds (benchmarks/scaling.py), where caches are shared, the upper end is nearer.
-MASK_S, MASK_ADD_S, UNMASK_S = 50e-9, 2e-9, 50e-9
+# layouts. Full blocks take 40, 2 and 45 ns; those that fit into chunks of 256 KB hold fewer
+# polynomials and take 48 to 68, 3 to 6, and 60. The coordinator adds twice: the first time at the
+# door, to see whether these are residues.
+MASK_S, MASK_ADD_S, UNMASK_S = 60e-9, 9e-9, 60e-9
 SECRET_S = 0.4e-6  # benchmarks/masked.py: `secret`, a coefficient drawn, and shared among five
 # benchmarks/scaling.py: what is left of a round when all of the above is taken off, at each end:
 # for a byte to be hashed, sealed or opened, copied and written; for a box, with its key agreement

@@ -34,7 +34,8 @@ class PlanOptions:
             min=1,
             max=2**32 - 1,
             metavar="D",
-            help="Plan for vectors of D values, and do not ask the model how long they are.",
+            help="Plan for vectors of D values, and do not ask the model how long they are; its "
+            "state is taken to have 8 bytes for each.",
         ),
     ] = None
     json: Json = False
@@ -57,8 +58,8 @@ def plan(options: PlanOptions) -> None:
     from measurements on one machine (docs/scaling.md): believe their proportions. Owners are
     taken to have 100 Mbit/s, all others ten times that.
 
-      quorate plan job.toml
-      quorate plan job.toml --owners 5000 --dimension 10000000 --json
+    quorate plan job.toml --owners 5000 --dimension 10000000 plans a larger federation than that
+    of the file, which needs to name no owner then.
     """
     from .plan_run import PlanRequest, run  # noqa: PLC0415
 

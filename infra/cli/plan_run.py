@@ -91,7 +91,8 @@ def _show(planned: Outline) -> None:
     whose = "in the longest vector" if planned.of_model else "in a vector"
     console.print(
         f"{job.name}: {job.algorithm}, {planned.owners:,} owners, {setting.dimension:,} values "
-        f"{whose}, {job.max_rounds:,} rounds at most. Of one round:",
+        f"{whose}, {job.max_rounds:,} round{'s' if job.max_rounds > 1 else ''} at most. Of one "
+        f"round:",
         markup=False,
         soft_wrap=True,
     )
@@ -142,21 +143,30 @@ def _parties(cost: Cost) -> Table:
 
 
 def _suites(planned: Outline) -> Table:
-    table = Table("", "suite", box=None, padding=(0, 2, 0, 0), header_style="dim")
-    columns = ("learn nothing", "owner sends", "holder gets", "coordinator gets", "a round")
-    for column in columns:
-        table.add_column(column, justify="right")
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim")
+    for column in ("", "suite"):
+        table.add_column(column, no_wrap=True)
+    for column in ("owner sends", "holder gets", "coord. gets", "a round", "T"):
+        table.add_column(column, justify="right", no_wrap=True)
     for cost in planned.decision.possible:
         bytes_ = cost.traffic
         sizes = (bytes_.trainer_up, bytes_.holder_in, bytes_.coordinator_in)
         table.add_row(
             ">" if cost is planned.cost else "",
-            cost.setting.name,
-            str(cost.setting.privacy),
+            _short(cost),
             *map(size_text, sizes),
             span_text(cost.seconds),
+            str(cost.setting.privacy),
         )
     return table
+
+
+def _short(cost: Cost) -> str:
+    setting, layout = cost.setting, cost.setting.layout
+    if layout is not None:
+        return f"masked {layout.parameters.name}, {layout.slots} x {layout.width} bits"
+    packing = f", k = {setting.packing}" if setting.packing else ""
+    return f"{setting.suite} {setting.field}{packing}"
 
 
 def _sentences(planned: Outline) -> Iterator[str]:
@@ -170,7 +180,7 @@ def _sentences(planned: Outline) -> Iterator[str]:
     yield (
         f"holders: any {federation.threshold} of {federation.holders} open a sum{vote}; a round "
         f"needs {stands.needed} of them: {stands.silent} may be silent, {stands.lie} may lie, "
-        f"{stands.collude} that pool all they have learn nothing of a vector"
+        f"{stands.collude} that pool all they have learn nothing of a vector (T)"
     )
     yield (
         f"owners: {stands.vanish:,} of {planned.owners:,} may vanish in a round; no sum of fewer "
@@ -185,6 +195,6 @@ def _headroom(planned: Outline) -> str:
     if not isfinite(bits):
         return f"all of {room}"
     return (
-        f"{floor(bits * 10) / 10:g} bits in {room}: sums stay exact for values up to "
+        f"{floor(bits * 10) / 10:.1f} bits in {room}: sums stay exact for values up to "
         f"{2.0**bits:,.3g} times the largest that the job allows"
     )

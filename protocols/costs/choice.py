@@ -75,7 +75,8 @@ class Decision:
             f"where {next_best.setting.name} takes {size_text(next_best.traffic.trainer_up)} "
             f"and {span_text(next_best.seconds)}"
         )
-        if own.seconds > next_best.seconds:
+        nearly = next_best.seconds < own.seconds <= WORTH * next_best.seconds
+        if nearly and _assumed(own.setting) < _assumed(next_best.setting):
             return f"{what}, {beside}: not {WORTH:g} times as fast, and it assumes more"
         return f"{what}, {beside}"
 
@@ -95,6 +96,11 @@ def decide(possible: Sequence[Setting], ruled_out: Sequence[Ruled] = ()) -> Deci
     fastest = min(cost.seconds for cost in costs)
     chosen = next(cost for cost in costs if cost.seconds <= WORTH * fastest)
     return Decision(chosen, costs, tuple(ruled_out))
+
+
+def _assumed(setting: Setting) -> tuple[int, int]:
+    """Return what tells how much a suite assumes: the smaller, the less."""
+    return ("shamir", "packed", "masked").index(setting.suite), setting.packing
 
 
 def size_text(count: float) -> str:

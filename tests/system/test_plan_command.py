@@ -70,7 +70,7 @@ def test_a_plan_shows_parties_suites_and_what_the_thresholds_stand(folder: Path)
     text = " ".join(ended.out.split())
     assert (ended.code, ended.err) == (0, "")
     assert text.startswith("planned: probe, 6 owners, 1,000,000 values in a vector, 7 rounds")
-    for row in ("each owner", "each holder", "coordinator", "broker", "> masked B, "):
+    for row in ("each owner", "each holder", "coordinator", "broker", "> masked A, 2 x 39 bits"):
         assert row in text
     assert "chosen by what it costs" in text
     assert "where shamir over p61 takes 40.3 MB" in text

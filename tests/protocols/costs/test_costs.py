@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from protocols.costs.choice import WORTH, Cost, Ruled, decide, size_text, span_text
+from protocols.costs.choice import WORTH, Cost, Decision, Ruled, decide, size_text, span_text
 from protocols.costs.effort import (
     PRODUCT_S,
     adding_s,
@@ -303,6 +303,18 @@ def test_a_suite_that_is_a_little_slower_but_assumes_less_says_so() -> None:
     assert decision.chosen.setting == base
     assert decision.chosen.seconds > decision.possible[1].seconds
     assert decision.why.endswith("not 1.1 times as fast, and it assumes more")
+
+
+def test_a_suite_that_somebody_else_chose_is_not_praised() -> None:
+    base = replace(SHAMIR, dimension=10**6, field="p61")
+    short = replace(SHAMIR, dimension=10)
+
+    slow = Decision(Cost.of(base), (Cost.of(base), Cost.of(masked(base))))
+    assumes_more = Decision(Cost.of(masked(short)), (Cost.of(masked(short)), Cost.of(short)))
+
+    assert slow.chosen.seconds > 2 * slow.possible[1].seconds
+    assert "assumes more" not in slow.why
+    assert "assumes more" not in assumes_more.why
 
 
 def test_nothing_to_choose_from_is_refused() -> None:

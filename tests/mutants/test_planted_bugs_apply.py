@@ -49,7 +49,9 @@ def test_there_are_many_all_different_and_most_in_reach_of_the_simulator() -> No
     assert len(mutants) >= 40
     assert len({(m.file, m.find, m.replace) for m in mutants}) == len(mutants)
     assert len({m.title for m in mutants}) == len(mutants)
-    assert sum(SIMULATION in mutant.caught_by for mutant in mutants) > len(mutants) / 2
+    # The simulator has adapters of its own: what is planted in those of infra/ it never runs.
+    run = [mutant for mutant in mutants if not str(mutant.file).startswith("infra/")]
+    assert sum(SIMULATION in mutant.caught_by for mutant in run) > len(run) / 2
 
 
 def planted(tmp_path: Path, text: str, code: str = DOOR) -> Mutant:

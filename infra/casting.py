@@ -20,15 +20,16 @@ from protocols.learning.probe import Probe
 from protocols.learning.state import State
 from protocols.learning.table import Column
 from protocols.learning.tabular import Tabular
+from protocols.reports import SuiteChosen
 from protocols.round_config import MaskSet, majority
 from protocols.secagg.coordinating import Plan
 from protocols.secagg.masked.layout import Layout
 from protocols.secagg.masked.parameters import SETS
 from protocols.secagg.patience import Timing
 from protocols.secagg.terms import Terms
-from protocols.trust.sealing import SuiteName, suites
 
 from .approval import OwnJob, refusal
+from .choosing import Outlook, decided, sealing_of
 from .config import (
     ConfigError,
     Job,
@@ -53,10 +54,36 @@ async def cast(job: Job) -> Casting:
     """
     job = resolved(job)
     initial = await first_state(job)
+    job, chosen = with_suite(job, initial)
     return Casting(
         roster=job.roster(),
         assignment=assignment_of(job, initial),
         workers={owner.name: work_spec(job, owner) for owner in job.owners},
+        job=job,
+        chosen=chosen,
+    )
+
+
+def with_suite(job: Job, initial: State) -> tuple[Job, SuiteChosen | None]:
+    """Return a resolved job with the suite that it runs with, and why where it left that open.
+
+    Raises `ConfigError` where nothing suits the model.
+    """
+    if job.secure_sum.suite != "auto":
+        return job, None
+    return decided(job, outlook_of(job, initial))
+
+
+def outlook_of(job: Job, initial: State, owners: int | None = None) -> Outlook:
+    """Return what a resolved job's first state tells of its rounds, perhaps for other `owners`."""
+    dimension = _algorithm(job).largest_dimension(initial)
+    if owners is not None and isinstance(job.learning, ProbeSettings):
+        dimension += owners - len(job.owners)  # each has a value of its own there
+    return Outlook(
+        dimension=dimension,
+        state_bytes=len(initial.to_bytes()),
+        buffers="buffers" in initial.facts and bool(initial.items("buffers")),
+        owners=owners,
     )
 
 
@@ -156,8 +183,8 @@ def _algorithm(job: Job) -> Algorithm[Never]:
 
 def _check_buffers(job: Job, state: State) -> None:
     """Raise `ConfigError` where the sums of a model's buffers have no room in the field."""
-    if not state.items("buffers"):
-        return
+    if not state.items("buffers") or job.secure_sum.suite == "auto":
+        return  # nothing to find, or each suite that could be is asked
     faults = digit_faults(len(job.owners), job.secure_sum)
     if faults:
         names = ", ".join(str(name) for name in state.items("buffers")[:3])
@@ -184,7 +211,7 @@ def plan_of(job: Job) -> Plan:
     layout = layout_of(job)
     return Plan(
         job=job.name,
-        suite=secure_sum.suite,
+        suite=secure_sum.concrete,
         packing=secure_sum.packing,
         seeds=secure_sum.seeds,
         buffered=federation.buffered,
@@ -199,7 +226,7 @@ def plan_of(job: Job) -> Plan:
         quorum=majority(federation.holders, federation.faults),
         minimum=federation.minimum,
         chunk_bytes=limits.chunk_bytes,
-        sealing=_sealing(secure_sum.sealing),
+        sealing=sealing_of(secure_sum.sealing),
         checks=secure_sum.checks,
         norm_bound=secure_sum.squared_norm,
         abandoned_rounds=limits.abandoned_rounds,
@@ -227,21 +254,7 @@ def terms_of(job: Job) -> Terms:
         threshold=federation.threshold,
         privacy=job.privacy,
         quorum=quorum,
-        suite=job.secure_sum.suite,
-    )
-
-
-def _sealing(wanted: str) -> SuiteName:
-    """Return how all rounds of a job are sealed, never weaker than what the job asks for."""
-    best, *others = suites()
-    for suite in (best, *others):
-        if wanted in ("best", suite):
-            return suite
-    raise ConfigError(
-        [
-            f"secure_sum.sealing: the library that is installed here lacks {wanted}: "
-            f'set it to "{best}", or install a newer `cryptography`'
-        ]
+        suite=job.secure_sum.concrete,
     )
 
 
@@ -283,6 +296,8 @@ def _not_of_the_sum(job: Job) -> set[str]:
         without.remove("suite")
     else:
         without.add("packing")
+    # A privacy is only asked for where the suite is still to be chosen, and then it is, before.
+    without.add("privacy")
     return without if secure_sum.seeds else without | {"seeds"}
 
 

@@ -20,10 +20,11 @@ from actors.shareholder import ShareHolder
 from actors.supervision import GaveUp, RestartPolicy, Supervisor
 from actors.trainer import Trainer, TrainerPorts
 from protocols.learning.state import State
-from protocols.reports import Event, JobEnded, OwnerTrouble
+from protocols.reports import Event, JobEnded, OwnerTrouble, SuiteChosen
 from protocols.round_config import Roster
 
 from .checkpoints import FileCheckpoints
+from .config import Job
 from .evidence_files import FileEvidence
 from .identity.credentials import Credentials
 from .identity.trial import trial_credentials
@@ -44,11 +45,16 @@ _CALM_POLL_S = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Casting:
-    """Who plays, what the coordinator is to do, and with what each trainer works."""
+    """Who plays, what the coordinator is to do, and with what each trainer works.
+
+    `job` is resolved and has the suite of its rounds; `chosen` says why, where it left it open.
+    """
 
     roster: Roster
     assignment: Assignment
     workers: dict[str, WorkSpec]
+    job: Job
+    chosen: SuiteChosen | None = None
 
 
 class Monitors:

@@ -19,6 +19,22 @@ class Step(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SuiteChosen:
+    """A job left open what hides its vectors, and this is what all of its rounds have, and why.
+
+    `packing`, `parameters` and `slots` are 0 or empty where the suite has none.
+    """
+
+    job: str
+    suite: str
+    packing: int
+    parameters: str
+    slots: int
+    dimension: int
+    why: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoundBegan:
     """A round was announced to the holders."""
 
@@ -275,7 +291,8 @@ class OwnerTrouble:
 
 
 Event = (
-    RoundBegan
+    SuiteChosen
+    | RoundBegan
     | Progress
     | TrainerLeft
     | TrainerReturned

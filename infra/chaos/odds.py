@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from math import comb, exp, expm1, fsum, inf, lgamma, log, log1p
 
+from infra.config import Job
 from protocols.round_config import (
     MINIMUM_FLOOR,
     checks_faults,
@@ -133,6 +134,22 @@ def _ways(rounds: int, lost: int, in_a_row: int) -> int:
     return sum(
         (-1) ** full * comb(rounds, full) * comb(lost - full * in_a_row + rounds - 1, rounds - 1)
         for full in range(min(rounds, lost // in_a_row) + 1)
+    )
+
+
+def setting_of(job: Job, owners: int | None = None) -> Setting:
+    """Return what of a job file decides whether a round completes, perhaps for other `owners`."""
+    federation = job.federation
+    return Setting(
+        holders=federation.holders,
+        threshold=federation.threshold,
+        faults=federation.faults,
+        vote=federation.vote,
+        minimum=federation.minimum,
+        owners=len(job.owners) if owners is None else owners,
+        patience_s=job.limits.patience_s,
+        checks=job.secure_sum.checks,
+        norms=job.secure_sum.norm_bound is not None,
     )
 
 

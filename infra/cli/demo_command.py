@@ -91,7 +91,7 @@ async def _run(
     if address is None:
         result = await run_federation(casting, home, display, prepare=_in_memory)
     else:
-        result = await _on_broker(Stage(job, casting, address), home, display)
+        result = await _on_broker(Stage(casting.job, casting, address), home, display)
     if result.exit_code != DONE:
         return result, None
     if result.interrupted:

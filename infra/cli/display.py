@@ -31,6 +31,7 @@ from protocols.reports import (
     RoundPutOff,
     StateUpdated,
     Step,
+    SuiteChosen,
     TrainerLeft,
 )
 
@@ -304,6 +305,7 @@ _LINES: dict[type[Event], Callable[[Any], tuple[str, str]]] = {
         "yellow",
         f"round {e.number}: went on without {e.trainer}: {e.reason}",
     ),
+    SuiteChosen: lambda e: ("", f"suite {e.suite}, chosen for {e.dimension:,} values: {e.why}"),
     HolderLeft: lambda e: (
         "yellow",
         f"round {e.number}: went on without {e.holder}, {e.reason} while {e.step.value}",

@@ -14,6 +14,7 @@ from .broker_commands import broker_app
 from .chaos_group import chaos_app
 from .identity_commands import identity_app
 from .options import Json, taking
+from .plan_command import PLAN_EPILOG, plan
 from .roster_commands import roster_app
 from .stats_commands import stats_app
 from .verify_command import VERIFY_EPILOG, verify
@@ -42,6 +43,7 @@ app.add_typer(identity_app)
 app.add_typer(roster_app)
 app.add_typer(stats_app)
 app.command(epilog=VERIFY_EPILOG)(verify)
+app.command(epilog=PLAN_EPILOG)(plan)
 
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show nothing but the result and errors.")]
 BrokerUrls = Annotated[

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from infra.chaos.odds import Dangers, Odds, Setting, neighbours, round_odds
+from infra.chaos.odds import Dangers, Odds, Setting, neighbours, round_odds, setting_of
 from infra.chaos.odds_plot import FORMATS, NoPlots, plot
 from infra.config import ConfigError, Job, load_job
 
@@ -46,22 +46,6 @@ def run(request: OddsRequest, output: str) -> int:
     else:
         shown.as_table()
     return _DONE
-
-
-def setting_of(job: Job) -> Setting:
-    """Return what of a job file decides whether a round completes."""
-    federation = job.federation
-    return Setting(
-        holders=federation.holders,
-        threshold=federation.threshold,
-        faults=federation.faults,
-        vote=federation.vote,
-        minimum=federation.minimum,
-        owners=len(job.owners),
-        patience_s=job.limits.patience_s,
-        checks=job.secure_sum.checks,
-        norms=job.secure_sum.norm_bound is not None,
-    )
 
 
 def _draw(request: OddsRequest, setting: Setting) -> None:

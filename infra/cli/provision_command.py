@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from infra.casting import first_state, resolved
+from infra.casting import first_state, resolved, with_suite
 from infra.config import ConfigError, load_job
 from infra.homes.access import Sources, access_of, model_way_of, on_broker
 from infra.homes.provisioning import Provisioned, Provisioning
@@ -18,7 +18,7 @@ from infra.identity.roster_folder import load_roster
 from infra.identity.trial import SharedRoster, TrialIdentities
 from protocols.trust.changes import Validity
 
-from .display import print_json
+from .display import Display, print_json
 from .roster_commands import ROSTER_DAYS
 from .session import DONE, USAGE
 from .signals import STOPPED
@@ -38,10 +38,10 @@ class Homes:
 
 def run(wanted: Homes, sources: Sources, *, output: str) -> int:
     """Write the homes and return the exit code."""
-    display_of(output)
+    display = display_of(output)
     out = wanted.out
     try:
-        homes = _homes(wanted, out.absolute(), sources)
+        homes = _homes(wanted, out.absolute(), sources, display)
     except ConfigError as error:
         show_config_error(error, output)
         return USAGE
@@ -55,7 +55,7 @@ def run(wanted: Homes, sources: Sources, *, output: str) -> int:
     return DONE
 
 
-def _homes(wanted: Homes, out: Path, sources: Sources) -> list[Provisioned]:
+def _homes(wanted: Homes, out: Path, sources: Sources, display: Display) -> list[Provisioned]:
     # The owners' data are on their machines; where some are here, they say what the columns are.
     job = resolved(on_broker(load_job(wanted.job, files=False), sources.urls))
     names = job.roster()
@@ -66,6 +66,9 @@ def _homes(wanted: Homes, out: Path, sources: Sources) -> list[Provisioned]:
     access = access_of(job, sources)
     model = model_way_of(job, sources)
     initial = asyncio.run(first_state(job))
+    job, chosen = with_suite(job, initial)
+    if chosen is not None:
+        display.emit(chosen)
     return Provisioning(job, initial, access, identities, model=model).write(out)
 
 

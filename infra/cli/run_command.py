@@ -10,8 +10,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from infra.casting import cast, fingerprint, resolved
+from infra.casting import cast, fingerprint
 from infra.config import ConfigError, Job, load_job
+from infra.federation import Casting
 from infra.fit_plots import FORMATS, NoPlots, save_plot
 from infra.homes.access import without_account
 from infra.processes import Stage, require_free
@@ -62,13 +63,14 @@ def run(request: RunRequest, *, output: str) -> int:
         _check_plot(request.plot)
         job, address = placed(load_job(request.path), request.broker)
         folder = (request.home or job.path.parent / ".quorate" / job.name).absolute()
-        place = Home(folder, job.name, fingerprint(job))
-        result = asyncio.run(_run(job, address, place, display, resume=request.resume))
+        result, casting = asyncio.run(_run(job, address, folder, display, resume=request.resume))
         again = _resumption(request) if result.exit_code != DONE else None
         extra: dict[str, object] = {"log": str(folder / _LOG), "resume": again}
+        if casting.chosen is not None:
+            extra |= {"suite": casting.chosen.suite, "suite_why": casting.chosen.why}
         if result.exit_code == DONE:
             extra |= result.algorithm.result(result.state)
-            extra |= trained(job, result.algorithm, result.state, folder)
+            extra |= trained(casting.job, result.algorithm, result.state, folder)
             _draw(request, result, display)
         display.final(summary(result, display, extra))
     except ConfigError as error:
@@ -83,24 +85,28 @@ def run(request: RunRequest, *, output: str) -> int:
 
 
 async def _run(
-    job: Job, address: BrokerAddress | None, home: Home, display: Display, *, resume: bool
-) -> Result:
-    job = resolved(job)
+    job: Job, address: BrokerAddress | None, folder: Path, display: Display, *, resume: bool
+) -> tuple[Result, Casting]:
     casting = await cast(job)
-    stage = None if address is None else Stage(job, casting, address)
+    # As it stands in the file, but for the suite: that must not change when the run goes on.
+    fixed = job.model_copy(update={"secure_sum": casting.job.secure_sum})
+    home = Home(folder, job.name, fingerprint(fixed))
+    stage = None if address is None else Stage(casting.job, casting, address)
     if stage is not None:
         await require_free(stage)
     with home.prepared(resume=resume) as line:
         if line:
             display.note(line)
         log_to(home.path / _LOG)
+        if casting.chosen is not None:
+            display.emit(casting.chosen)
         if stage is None:
             result = await run_federation(casting, home.path, display)
         else:
             result = await run_processes(stage, home.path, display)
         if result.exit_code == DONE:
             home.finish()
-    return result
+    return result, casting
 
 
 def _resumption(request: RunRequest) -> str:

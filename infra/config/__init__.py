@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from .auto import suited_faults
 from .document import toml_document
 from .problems import ConfigError
 from .reading import Reading
@@ -39,8 +40,11 @@ __all__ = [
 ]
 
 
-def load_job(path: Path, *, files: bool = True) -> Job:
+def load_job(path: Path, *, files: bool = True, owners: int | None = None) -> Job:
     """Read and check a job file.
+
+    With `owners` it is checked as if there were so many, whoever is named; where nobody is, one
+    with a made up name is in the job, and stands for all.
 
     With `files` False the owners' data and the task may be on other machines: nobody looks
     whether they are there, and algorithms over tables go without data.
@@ -48,9 +52,14 @@ def load_job(path: Path, *, files: bool = True) -> Job:
     Raises:
         ConfigError: with every problem of the file at once. Places count owners from 1.
     """
-    reading = Reading(toml_document(path), Place(path.absolute().parent, files))
+    document = toml_document(path)
+    if owners is not None:
+        document.setdefault("owner", [{"name": "owner-1"}])
+    reading = Reading(document, Place(path.absolute().parent, files), owners)
     job = reading.job(path.absolute())
     problems = reading.problems + cross_faults(reading.known)
+    if job is not None and not problems and job.secure_sum.suite == "auto":
+        problems = suited_faults(job, owners)
     if job is None or problems:
         raise ConfigError(problems)
     return job

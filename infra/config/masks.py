@@ -8,7 +8,7 @@ from protocols.learning.layout import ROOM_BITS
 from protocols.learning.probe import LARGEST
 from protocols.secagg.masked.layout import Layout, chosen
 
-from .schema import Job, SecureSum, TableSettings, TorchSettings
+from .schema import Job, TableSettings, TorchSettings
 
 
 def mask_layout(owners: int, largest: float, fraction_bits: int) -> Layout:
@@ -27,18 +27,23 @@ def training_largest(largest_weight: int, clip: float) -> float:
     return largest_weight * max(clip, 1.0)
 
 
-def layout_of(job: Job) -> Layout | None:
+def layout_of(job: Job, owners: int | None = None) -> Layout | None:
     """Return how values of a job lie under its mask; None in a suite without one.
+
+    With `owners` there are to be so many instead of those of the file.
 
     Raises `ValueError` where they do not fit; the rules have found that before.
     """
     secure_sum = job.secure_sum
     if secure_sum.suite != "masked":
         return None
-    return mask_layout(len(job.owners), _largest(job, secure_sum), secure_sum.fraction_bits)
+    count = len(job.owners) if owners is None else owners
+    return mask_layout(count, largest_value(job), secure_sum.fraction_bits)
 
 
-def _largest(job: Job, secure_sum: SecureSum) -> float:
+def largest_value(job: Job) -> float:
+    """Return the largest magnitude of what an owner sends in a round, as it is known before."""
+    secure_sum = job.secure_sum
     match job.learning:
         case TorchSettings():
             return training_largest(secure_sum.largest_weight, secure_sum.clip)

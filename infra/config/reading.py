@@ -81,9 +81,12 @@ AnySection = TypeVar("AnySection", bound=Section)
 class Reading:
     """One pass over a document: what is wrong, and every value that is right."""
 
-    def __init__(self, document: dict[str, Any], place: Place) -> None:
+    def __init__(
+        self, document: dict[str, Any], place: Place, supposed_owners: int | None = None
+    ) -> None:
         self._document = document
         self._place = place
+        self._supposed_owners = supposed_owners
         self.problems: list[str] = []
         self.known: dict[str, Any] = {}
 
@@ -243,9 +246,7 @@ class Reading:
 
     def _suite(self) -> None:
         """Let only the rules of the job's suite run: those of the others lack a place."""
-        if self.known.get("secure_sum.suite") == "masked":
-            self.known["secure_sum.masked"] = True
-            self.known.pop("secure_sum.field", None)
+        of_one_suite(self.known)
 
     def _owners(self) -> tuple[Owner, ...]:
         tables = self._document.get("owner", [])
@@ -259,14 +260,15 @@ class Reading:
         self._check_data(places)
         if not tables:
             self.problems.append('owner: nobody trains; add [[owner]] with name = "..." for each')
-        self.known["owner.count"] = len(tables)
+        count = len(tables) if self._supposed_owners is None else self._supposed_owners
+        self.known["owner.count"] = count
         algorithm = self.known.get("job.algorithm")
-        if tables and algorithm in TORCH:
-            self.known["torch.owners"] = len(tables)
-        if tables and algorithm in TABULAR:
-            self.known["table.owners"] = len(tables)
-        if tables and algorithm == "probe":
-            self.known["probe.owners"] = len(tables)
+        if count and algorithm in TORCH:
+            self.known["torch.owners"] = count
+        if count and algorithm in TABULAR:
+            self.known["table.owners"] = count
+        if count and algorithm == "probe":
+            self.known["probe.owners"] = count
         self.known["owner.names"] = [
             (number, self.known[f"{place}.name"])
             for number, place in enumerate(places, start=1)
@@ -297,6 +299,21 @@ def _built(algorithm: str, settings: TableSettings) -> Tabular:
     if not isinstance(built, Tabular):
         raise Misuse(f"{algorithm} reads no table")
     return built
+
+
+def of_one_suite(known: dict[str, Any]) -> None:
+    """Take away the places that rules of other suites than the job's need; change it in place."""
+    suite = known.get("secure_sum.suite")
+    if suite is not None:
+        known["secure_sum.chooses"] = suite == "auto"
+    match suite:
+        case "masked":
+            known["secure_sum.masked"] = True
+            known.pop("secure_sum.field", None)
+        case "auto":  # each suite that could be is looked at by itself
+            known["secure_sum.auto"] = True
+            known.pop("secure_sum.field", None)
+            known.pop("secure_sum.suite")
 
 
 def _home_of(key: str) -> str:

@@ -14,6 +14,7 @@ from infra.rabbitmq.address import AddressError, BrokerAddress
 from protocols.learning.algorithms import ALGORITHMS, options_of
 from protocols.learning.layout import GRID_BITS, ROOM_BITS
 from protocols.learning.probe import LARGEST
+from protocols.messages import MAX_TRAINERS
 from protocols.round_config import (
     MAX_NORM_BOUND,
     MINIMUM_FLOOR,
@@ -122,6 +123,36 @@ def _suite(suite: str, packing: int) -> list[str]:
     return []
 
 
+def _chosen_packing(_auto: bool, packing: int) -> list[str]:
+    if not packing:
+        return []
+    return [
+        f'secure_sum.packing: {packing} is for suite = "packed", and suite = "auto" chooses it '
+        f"itself; leave it out, and say with privacy how many holders must learn nothing"
+    ]
+
+
+def _privacy(auto: bool, privacy: int | None, threshold: int, faults: int) -> list[str]:
+    if privacy is None:
+        return []
+    if not auto:
+        return [
+            'secure_sum.privacy: only suite = "auto" asks for it; leave it out: other suites say '
+            "by threshold and packing how many holders learn nothing"
+        ]
+    if privacy >= threshold:
+        return [
+            f"secure_sum.privacy: with threshold {threshold} that many holders open a sum, so no "
+            f"{privacy} learn nothing; use {threshold - 1} or less, or a larger threshold"
+        ]
+    if privacy < faults:
+        return [
+            f"secure_sum.privacy: {faults} holders may lie, and would pool what they have; use "
+            f"{faults} or more"
+        ]
+    return []
+
+
 def _packing(holders: int, faults: int, threshold: int, vote: bool, packing: int) -> list[str]:
     if packing < 1:
         return []
@@ -167,6 +198,15 @@ def _buffer(minimum: int, owners: int, buffered: int) -> list[str]:
         return []
     found = buffer_faults(buffered=buffered, minimum=minimum, trainers=owners)
     return [f"federation.buffered: {text}" for text in found]
+
+
+def _most_owners(owners: int) -> list[str]:
+    if owners <= MAX_TRAINERS:
+        return []
+    return [
+        f"owner: {owners:,} are too many; one round has up to {MAX_TRAINERS:,}: divide them among "
+        f"several jobs"
+    ]
 
 
 def _encrypted(broker: str | Sequence[str], insecure: bool) -> list[str]:
@@ -294,6 +334,16 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
         _checks,
     ),
     (("secure_sum.suite", "secure_sum.packing"), _suite),
+    (("secure_sum.auto", "secure_sum.packing"), _chosen_packing),
+    (
+        (
+            "secure_sum.chooses",
+            "secure_sum.privacy",
+            "federation.threshold",
+            "federation.faults",
+        ),
+        _privacy,
+    ),
     (
         (
             "federation.holders",
@@ -321,6 +371,7 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
     (("federation.minimum", "owner.count"), _enough_owners),
     (("job.algorithm", "federation.buffered"), _buffered),
     (("federation.minimum", "owner.count", "federation.buffered"), _buffer),
+    (("owner.count",), _most_owners),
     (("owner.names",), _unique_names),
     (("table.owners", "secure_sum.fraction_bits"), _few_bits),
     (("table.owners", "secure_sum.field", "secure_sum.fraction_bits"), _digits),

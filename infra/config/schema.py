@@ -14,6 +14,7 @@ from pydantic_core import PydanticCustomError
 from infra.approval import algorithm_of
 from infra.rabbitmq.address import AddressError, BrokerAddress
 from infra.tables import Missing
+from protocols.errors import Misuse
 from protocols.learning.algorithms import ALGORITHMS
 from protocols.learning.disclosure import Rules
 from protocols.learning.table import Column, Kind
@@ -24,6 +25,7 @@ from protocols.round_config import (
     MINIMUM_FLOOR,
     NAME_PATTERN,
     Roster,
+    SumSuite,
     squared_bound,
 )
 
@@ -310,14 +312,22 @@ class SecureSum(Section):
     always.
     """
 
-    suite: Literal["shamir", "packed", "masked"] = Field(
+    suite: Literal["shamir", "packed", "masked", "auto"] = Field(
         "shamir",
         examples=['"masked"'],
         description="what hides a vector: a share of it for each holder, as long as it is itself; "
-        "shorter ones, of which fewer holders learn nothing; or a mask, and short shares of its "
-        "secret",
+        "shorter ones, of which fewer holders learn nothing; a mask, and short shares of its "
+        "secret; or whichever of them costs least",
     )
     packing: int = Field(0, ge=0, le=62, examples=[2])  # its rule needs the threshold
+    privacy: int | None = Field(
+        None,
+        ge=1,
+        le=MAX_HOLDERS,
+        examples=[2],
+        description='with suite = "auto": so many holders learn nothing together, whichever '
+        "suite it is; threshold - 1 if left out, and then shares are never packed",
+    )
     seeds: bool = Field(
         False,
         examples=["true"],
@@ -348,6 +358,13 @@ class SecureSum(Section):
         description="the largest Euclidean norm of what one owner contributes in a round; "
         "longer vectors are left out of the sum. Its argument awaits review",
     )
+
+    @property
+    def concrete(self) -> SumSuite:
+        """The suite of a job for which one was chosen. `Misuse` where it says "auto" still."""
+        if self.suite == "auto":
+            raise Misuse("the suite of this job was never chosen")
+        return self.suite
 
     @property
     def squared_norm(self) -> int:
@@ -449,7 +466,9 @@ class Job(General):
 
     @property
     def privacy(self) -> int:
-        """So many share-holders learn nothing together, T."""
+        """So many share-holders learn nothing together, T; at least, where a suite is to come."""
+        if self.secure_sum.privacy is not None:
+            return self.secure_sum.privacy
         return self.federation.threshold - max(self.secure_sum.packing, 1)
 
     def roster(self) -> Roster:

@@ -226,6 +226,13 @@ def _job(path: Path) -> Job:
         raise ConfigError(
             [f"{file}: data.features: missing; copy the file that quorate provision wrote"]
         )
+    if job.secure_sum.suite == "auto":
+        raise ConfigError(
+            [
+                f'{file}: secure_sum.suite: "auto" is for the file that a job is begun with; copy '
+                f"the file that quorate provision wrote, which names the suite that was chosen"
+            ]
+        )
     return job
 
 

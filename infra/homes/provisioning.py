@@ -15,6 +15,7 @@ from infra.durable_files import make_folder, sync_folder
 from infra.identity.credentials import HOME_ROSTER, told_as_config_errors
 from infra.identity.identity_folder import FOLDER
 from infra.identity.trial import SharedRoster, TrialIdentities
+from protocols.errors import Misuse
 from protocols.learning.state import State
 
 from .actor_home import INITIAL, JOB, JOURNAL, SETTINGS
@@ -70,6 +71,8 @@ class Provisioning:
         *,
         model: ModelWay | None = None,
     ) -> None:
+        if job.secure_sum.suite == "auto":
+            raise Misuse("every home names the suite: choose it before")
         self._job = job
         self._initial = initial.to_bytes()
         self._access = access
@@ -82,7 +85,7 @@ class Provisioning:
         """Write all homes, or none. Raises `ConfigError` naming every folder that is in the way."""
         roster = self._job.roster()
         names = (roster.coordinator, *roster.holders, *roster.trainers)
-        problems = [*self._too_large(), *self._no_task()]
+        problems = [*state_faults(self._job, len(self._initial)), *self._no_task()]
         problems += [
             problem for name in names for problem in self._in_the_way(out / name, renew=renew)
         ]
@@ -97,15 +100,6 @@ class Provisioning:
             raise ConfigError(
                 [f"{error.filename or out}: {error.strerror}; correct that or choose another --out"]
             ) from None
-
-    def _too_large(self) -> Iterator[str]:
-        limit = self._job.limits.model_bytes
-        if len(self._initial) > limit:
-            needed = -(-len(self._initial) // 2**20)
-            yield (
-                f"limits.model_mb: the first model state has {needed} MiB, above the limit of "
-                f"{self._job.limits.model_mb}; write model_mb = {needed + 1} or more"
-            )
 
     def _no_task(self) -> Iterator[str]:
         learning = self._job.learning
@@ -229,6 +223,17 @@ class Provisioning:
             yield "data below [trainer]: the owner's CSV file"
         if data is not None and not Path(data).is_absolute():
             yield f"the owner's data at {data}"
+
+
+def state_faults(job: Job, size: int) -> list[str]:
+    """Say why a first model state of so many bytes is too large; empty where it is not."""
+    if size <= job.limits.model_bytes:
+        return []
+    needed = -(-size // 2**20)
+    return [
+        f"limits.model_mb: the first model state has {needed} MiB, above the limit of "
+        f"{job.limits.model_mb}; write model_mb = {needed + 1} or more"
+    ]
 
 
 def accounts_for_all(job: Job, access: Access) -> dict[str, Access]:

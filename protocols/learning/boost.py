@@ -35,6 +35,7 @@ class Growth:
     leaf_rows: int
     node_rows: int
     edges: tuple[tuple[float, ...], ...]
+    bins: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +75,14 @@ class Boost(Phase[Table]):
         return state.evolved(arrays, grown=0, stuck=False, baseline=baseline, unit=unit)
 
     def layout(self, state: State) -> Layout:
-        shape = self._shape(state)
+        return self._laid_out(self._shape(state))
+
+    def largest(self, state: State) -> int:
+        # All nodes of the last level that is divided, each with all bins.
+        nodes = 2 ** (self.how.depth - 1)
+        return self._laid_out((nodes, len(self.how.columns), self.how.bins)).size
+
+    def _laid_out(self, shape: tuple[int, int, int]) -> Layout:
         sums = Ranged(shape=shape, largest=_LARGEST, digits=2)
         curvature = {"curvature": sums} if self.how.logistic else {}
         return Layout({"rows": count(*shape), "gradient": sums, **curvature, "loss": real()})

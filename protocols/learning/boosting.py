@@ -91,6 +91,7 @@ class Boosting(Tabular):
             leaf_rows=self.leaf_rows,
             node_rows=10 * bins if self.node_rows is None else self.node_rows,
             edges=self.edges,
+            bins=bins,
         )
 
     def metrics(self, state: State) -> dict[str, float]:

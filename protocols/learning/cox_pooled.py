@@ -90,7 +90,14 @@ class PooledNewton(Newton):
     ties: Ties
 
     def layout(self, state: State) -> Layout:
-        k, p = len(state.arrays["starts"]), len(self.likelihood.names)
+        return self._laid_out(len(state.arrays["starts"]))
+
+    def largest(self, state: State) -> int:
+        # How many cells there are, only the rows say; there is one at least.
+        return self._laid_out(1).size
+
+    def _laid_out(self, k: int) -> Layout:
+        p = len(self.likelihood.names)
         sums = real(k, 1 + p + p * (p + 1) // 2)
         return Layout({"leaving": sums, "dying": sums, "died": real(p), "outside": count()})
 

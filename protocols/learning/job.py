@@ -82,6 +82,10 @@ class Algorithm(Protocol, Generic[Rows_contra]):
         """Return the length d of the vector of the coming round."""
         return self.layout(state).size
 
+    def largest_dimension(self, state: State) -> int:
+        """Return the largest d of any round, as far as the state before the first one tells."""
+        return self.dimension(state)
+
     def name_of(self, state: State, index: int) -> str:
         """Return what a coordinate means, for error texts: `hessian[3,4]`, `fc.weight[0,3]`."""
         return self.layout(state).name_of(index)

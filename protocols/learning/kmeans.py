@@ -51,8 +51,15 @@ class Lloyd(Phase[Table]):
         return state.evolved(arrays, counting=True, iterations=0, moves=0, still=False)
 
     def layout(self, state: State) -> Layout:
-        if state.facts["counting"]:
-            return Layout({"sizes": count(self.clusters), "moved": count()})
+        return self._counted() if state.facts["counting"] else self._summed()
+
+    def largest(self, state: State) -> int:
+        return max(self._counted().size, self._summed().size)
+
+    def _counted(self) -> Layout:
+        return Layout({"sizes": count(self.clusters), "moved": count()})
+
+    def _summed(self) -> Layout:
         return Layout({"sums": real(self.clusters, len(self.columns))})
 
     def local(self, state: State, data: Table) -> Mapping[str, Part]:

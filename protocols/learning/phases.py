@@ -53,6 +53,13 @@ class Phase(Protocol, Generic[Data_contra]):
     def update(self, state: State, sums: Sums) -> State:
         """Take in the sums over all owners. Raises `JobFailed` where there is no way on."""
 
+    def largest(self, state: State) -> int:
+        """Return the largest d of its rounds, as far as is known before the job begins.
+
+        To be overridden where `layout` depends on what earlier sums brought.
+        """
+        return self.layout(state).size
+
     def begin(self, state: State) -> State:
         """Return the state with which the first round of this phase begins."""
         return state
@@ -103,6 +110,9 @@ class Phased(Algorithm[Data_contra]):
 
     def layout(self, state: State) -> Layout:
         return self._phase(state).layout(state)
+
+    def largest_dimension(self, state: State) -> int:
+        return max(phase.largest(state) for phase in self.phases())
 
     def local(self, state: State, data: Data_contra) -> NDArray[np.float64]:
         phase = self._phase(state)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from infra import casting
+from infra import choosing
 from infra.casting import fingerprint, plan_of, terms_of
 from infra.config import ConfigError, TableSettings, TorchSettings, load_job
 from protocols.trust.sealing import CLASSICAL, HYBRID, suites
@@ -171,7 +171,7 @@ def test_rounds_are_sealed_as_the_job_says_and_else_as_well_as_can_be(
     hybrid = load_job(written(folder, f'{FEDAVG}\n[secure_sum]\nsealing = "{HYBRID}"\n'))
     assert plan_of(best).sealing == suites()[0]
 
-    monkeypatch.setattr(casting, "suites", lambda: (CLASSICAL,))
+    monkeypatch.setattr(choosing, "suites", lambda: (CLASSICAL,))
 
     assert plan_of(best).sealing == CLASSICAL
     with pytest.raises(ConfigError, match=f'lacks {HYBRID}: set it to "{CLASSICAL}"'):

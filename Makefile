@@ -63,8 +63,11 @@ mutants: venv  ## Plant bugs in copies of the code, one at a time: who catches e
 demo: venv  ## Train on digits with five owners, losing a trainer and a share-holder on the way
 	$(BIN)/quorate demo $(ARGS)
 
-bench: venv  ## Measure the kernels against the memory bandwidth of this machine
-	$(BIN)/python benchmarks/kernels.py $(ARGS)
+bench: venv  ## Measure kernels, masks and whole rounds: tables, JSON and pictures in bench/; minutes; ARGS="lengths" fewer
+	@mkdir -p bench
+	$(BIN)/python benchmarks/kernels.py --json bench/kernels.json
+	$(BIN)/python benchmarks/masked.py --json bench/masked.json
+	$(BIN)/python benchmarks/rounds.py --json bench/rounds.json --plots bench --only $(or $(ARGS),lengths trainers)
 
 clean:  ## Remove .venv and all that was generated, but no run's checkpoints
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

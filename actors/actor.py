@@ -62,6 +62,7 @@ _WINDOW_BYTES = 8 * 2**20
 _BATCH = 64  # decisions that share one commit
 _LONG_BYTES = 2**16  # of a message, after which others get their turn
 _RETRY_S = 0.5
+_TURN_S = 0.005  # of decisions and their effects, after which others get their turn
 
 Decide = Callable[[], list[Effect]]
 
@@ -186,8 +187,10 @@ class Actor(ABC):
     async def _turn(self) -> None:
         batch = await self._next_batch()
         effects: list[Effect] = []
+        since_s = self.ports.clock.now_s()
         for item in batch:
             effects += item.decide()
+            since_s = await self._shared_loop(since_s)
             if item.delivery is not None and len(item.delivery.body) >= _LONG_BYTES:
                 await asyncio.sleep(0)  # to open a box takes time, and others wait for theirs
         wake_s = self.next_wake_s()
@@ -197,6 +200,14 @@ class Actor(ABC):
         for item in batch:
             if item.delivery is not None:
                 await item.delivery.ack()
+
+    async def _shared_loop(self, since_s: float) -> float:
+        """Let others have their turn after a while; return since when the loop is ours."""
+        now_s = self.ports.clock.now_s()
+        if now_s - since_s < _TURN_S:
+            return since_s
+        await asyncio.sleep(0)
+        return self.ports.clock.now_s()
 
     async def _next_batch(self) -> list[_Item]:
         wake_s = self.next_wake_s()
@@ -264,8 +275,10 @@ class Actor(ABC):
         todo = list(effects)
         await self._store([effect for effect in todo if isinstance(effect, StoreChunk)])
         await self._commit(todo)
+        since_s = self.ports.clock.now_s()
         for effect in todo:
             await self._perform_one(effect)
+            since_s = await self._shared_loop(since_s)
 
     async def _store(self, chunks: list[StoreChunk]) -> None:
         if chunks:

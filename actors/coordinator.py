@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Never
 
+import numpy as np
+from numpy.typing import NDArray
+
 from protocols.effects import Effect, JudgeAnswers, OpenSum
 from protocols.errors import Misuse
 from protocols.learning.job import Algorithm, JobFailed, Opened
@@ -102,7 +105,7 @@ class Coordinator(Actor):
         if run is None:
             return self._machine.start(now_s, await self._keep(self.state, completed=0))
         data = await self._checkpoints.load(run.state)
-        self.state = State.from_bytes(data)
+        self.state = await self.ports.offload.run(State.from_bytes, data)
         await self._blobs.publish(data)
         return self._machine.start(now_s, None)
 
@@ -147,7 +150,7 @@ class Coordinator(Actor):
 
     async def _publish_again(self) -> Decide:
         """Publish what a broker that stood still may have lost: trainers would wait for it."""
-        await self._blobs.publish(self.state.to_bytes())
+        await self._blobs.publish(await self.ports.offload.run(self.state.to_bytes))
         return list
 
     def finished(self) -> bool:
@@ -194,32 +197,35 @@ class Coordinator(Actor):
             cid, why = effect.config.cid(), str(error)
             log.warning("%s: round %d opens to no sum: %s", self.name, effect.config.number, why)
             return lambda: self._machine.garbled(self.ports.clock.now_s(), cid, why)
-        integers = opened_sum.values
-        survivors = tuple(contribution.trainer for contribution in effect.chosen)
-        total = FixedPoint.of(effect.config).decode(integers)
-        opened = Opened(total=total, survivors=survivors)
-        offload, algorithm = self.ports.offload, self._algorithm
-        digest = None
+        digest, remark = None, opened_sum.remark
         if self._transcripts is not None:
-            digest = await offload.run(digest_of_sum, integers)
+            digest = await self.ports.offload.run(digest_of_sum, opened_sum.values)
         try:
-            state = await offload.run(algorithm.update, self.state, opened)
+            # The state before is let go of now: a model is in memory three times at most.
+            self.state = await self._updated(effect, opened_sum.take())
         except JobFailed as error:
             reason = str(error)
             return lambda: self._machine.failed(reason, digest)
         run = self._machine.run
         completed = 0 if run is None else run.completed
-        kept = await self._keep(state, completed=completed + 1)
-        step = replace(kept, sum_digest=digest, remark=opened_sum.remark)
-        self.state = state
+        kept = await self._keep(self.state, completed=completed + 1)
+        step = replace(kept, sum_digest=digest, remark=remark)
         return lambda: self._machine.opened(self.ports.clock.now_s(), step)
+
+    async def _updated(self, effect: OpenSum, integers: NDArray[np.int64]) -> State:
+        """Return the state after a sum, whose memory is free then. Raises `JobFailed`."""
+        survivors = tuple(contribution.trainer for contribution in effect.chosen)
+        offload, fixed_point = self.ports.offload, FixedPoint.of(effect.config)
+        total = await offload.run(fixed_point.decode_in_place, integers)
+        opened = Opened(total=total, survivors=survivors)
+        return await offload.run(self._algorithm.update, self.state, opened)
 
     def _places(self, holders: Iterable[str]) -> list[int]:
         return [self.roster.holders.index(name) for name in holders]
 
     async def _keep(self, state: State, *, completed: int) -> JobStep:
         """Make a state durable, then public, and say where the job stands with it."""
-        data = state.to_bytes()
+        data = await self.ports.offload.run(state.to_bytes)
         digest = await self._checkpoints.save(completed, data)
         await self._blobs.publish(data)
         await self._blobs.retain([digest])

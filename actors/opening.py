@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,12 +19,17 @@ from protocols.secagg.suites import SUITES
 from .ports import Offload, Spool, StorageFailed
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Integers:
     """An opened sum (d,), and what was odd about it; mostly nothing."""
 
     values: NDArray[np.int64]
     remark: str = ""
+
+    def take(self) -> NDArray[np.int64]:
+        """Return the values and keep none of them."""
+        taken, self.values = self.values, np.empty(0, dtype=np.int64)
+        return taken
 
 
 class Opening:
@@ -44,30 +49,38 @@ class Opening:
 
         Memory O(d) for the sum, O(chunk) beside it.
         """
-        shared = await self._shared(effect)
-        bulk = SUITES[effect.config.suite].bulk
-        if bulk is None:
-            return Integers(shared[: effect.config.dimension])
-        return await self._unhidden(effect, bulk, shared)
+        config = effect.config
+        suite = SUITES[config.suite]
+        if suite.bulk is not None:
+            secrets = [piece async for piece in self._shared(effect)]
+            return await self._unhidden(effect, suite.bulk, np.concatenate(secrets))
+        values, index = np.empty(config.dimension, dtype=np.int64), 0
+        async for piece in self._shared(effect):
+            covered = suite.covers(config, index)
+            values[covered] = piece[: covered.stop - covered.start]
+            index += 1
+        return Integers(values)
 
-    async def _shared(self, effect: OpenSum) -> NDArray[np.int64]:
-        """Open what holders have shares of: the sum of vectors, or of what hides them."""
+    async def _shared(self, effect: OpenSum) -> AsyncIterator[NDArray[np.int64]]:
+        """Open what holders have shares of, vectors or what hides them, a chunk at a time.
+
+        Only after the last one is it known that the answers are still those that were judged.
+        """
         config, offload, coin = effect.config, self._offload, effect.coin
-        suite, pieces, at_zero = SUITES[config.suite], [], effect.at_zero
+        suite, at_zero = SUITES[config.suite], effect.at_zero
         # The lowest places are what the suite opens from; of the others nothing is read.
         openers = sorted(effect.answers, key=self._holders.index)[: config.threshold]
         found = (0,) * len(at_zero)
         for index in range(chunk_count(config)):
             answers = await self.chunks_of(config, openers, index)
             opened = await offload.run(suite.open, config, answers)
-            pieces.append(opened)
             if coin is not None:
                 found = coin.plus(
                     found, await offload.run(suite.vouch_opened, config, coin, index, opened)
                 )
+            yield opened
         if found != at_zero:
             raise StorageFailed("answers changed on the disk after they were judged")
-        return np.concatenate(pieces)
 
     async def _unhidden(self, effect: OpenSum, bulk: Bulk, secrets: NDArray[np.int64]) -> Integers:
         config, offload = effect.config, self._offload

@@ -22,12 +22,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import platform
 import statistics
 import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from machine import description
 from trust_ports import Meter
 from trust_rig import Rig, Size, Variant
 
@@ -170,7 +170,7 @@ def main() -> None:
             "field": options.field,
             "disk": not options.memory,
             "best": BEST,
-            "machine": platform.platform(),
+            "machine": description(),
             "figures": [asdict(figure) for figure in figures],
             "parts": [asdict(part) for part in parts],
         }

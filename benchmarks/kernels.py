@@ -23,7 +23,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -31,6 +30,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from machine import description
 
 from infra.heap import settle_heap
 from protocols.secagg.field import FIELDS, PrimeField, Residues
@@ -203,7 +203,7 @@ def main() -> None:
         report = {
             "size": options.size,
             "threads": 1,
-            "machine": platform.platform(),
+            "machine": description(),
             "memory_bytes_per_s": memory,
             "figures": [asdict(figure) for figure in figures],
         }

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import sys
 import time
@@ -27,6 +26,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from machine import description
 
 from protocols.secagg.coin import Coin
 from protocols.secagg.field import FIELDS, PrimeField, Residues
@@ -162,7 +162,7 @@ def main() -> None:
         report = {
             "size": options.size,
             "threads": 1,
-            "machine": platform.platform(),
+            "machine": description(),
             "copy_bytes_per_s": copy,
             "figures": [asdict(figure) for figure in figures],
         }

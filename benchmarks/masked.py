@@ -29,7 +29,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import platform
 import statistics
 import sys
 import threading
@@ -39,6 +38,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from machine import description
 
 from protocols.secagg.masked.gaussian import gaussian
 from protocols.secagg.masked.layout import Layout
@@ -317,7 +317,7 @@ def main() -> None:
             "trainers": options.trainers,
             "upload_bytes": vector.of.upload_bytes(),
             "threads": 1,
-            "machine": platform.platform(),
+            "machine": description(),
             "limits": asdict(bounds),
             "waits_s": waits,
             "figures": [asdict(figure) for figure in figures],

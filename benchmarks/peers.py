@@ -18,13 +18,14 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import statistics
 import subprocess
 import sys
 import venv
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from machine import description
 
 HERE = Path(__file__).resolve().parent
 PEERS = (
@@ -178,7 +179,7 @@ def main() -> None:
         report = {
             "peers": PEERS,
             "repeats": options.repeats,
-            "machine": platform.platform(),
+            "machine": description(),
             "figures": [asdict(figure) for figure in figures],
         }
         options.json.write_text(json.dumps(report, indent=2) + "\n")

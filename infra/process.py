@@ -15,7 +15,6 @@ from actors.shareholder import ShareHolder
 from actors.software import Setup
 from actors.supervision import RestartPolicy, Supervisor
 from actors.trainer import Trainer, TrainerPorts
-from protocols.learning.state import State
 from protocols.reports import (
     Event,
     EvidenceKept,
@@ -98,7 +97,8 @@ class ActorProcess:
         self._credentials = home.credentials()
         terms = owners_terms if home.role == "trainer" else terms_of
         self._setup = Setup(terms=terms(home.job))
-        self._initial = home.initial() if home.role == "coordinator" else State()
+        if home.role == "coordinator":
+            home.initial()  # refused now, where it is; it is read again when it is needed
         self._supervisor = Supervisor(
             home.name,
             self._build(),
@@ -251,7 +251,7 @@ class ActorProcess:
                 self._credentials.roster,
                 ports,
                 with_transcripts(
-                    assignment_of(home.job, self._initial),
+                    assignment_of(home.job, home.initial()),
                     self._credentials,
                     home.transcripts,
                     self._offload,

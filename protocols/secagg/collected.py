@@ -129,8 +129,8 @@ class Collected:
 
     def candidates(self) -> list[str]:
         """Name the trainers that neither declined nor broke a rule."""
-        out = {**self.declined, **self.excluded}
-        return [name for name in self._trainers if name not in out]
+        declined, excluded = self.declined, self.excluded
+        return [name for name in self._trainers if name not in declined and name not in excluded]
 
     def incomplete(self, names: Iterable[str], *, at: int) -> tuple[str, ...]:
         """Name those whose contribution is complete at fewer than `at` holders, or lacks bulk."""

@@ -16,6 +16,8 @@ from protocols.round_config import RoundConfig
 from .field import FIELDS, PrimeField
 from .masked.layout import Layout
 
+_PIECE = 2**16  # of the values that are decoded at a time
+
 
 @dataclass(frozen=True, slots=True)
 class FixedPoint:
@@ -129,6 +131,20 @@ class FixedPoint:
             Shape (d,); exact below 2^53, else rounded to the nearest float64.
         """
         reals: NDArray[np.float64] = np.ldexp(values.astype(np.float64), -self.fraction_bits)
+        return reals
+
+    def decode_in_place(self, values: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Return what `decode` does, in the memory of the integers, which are gone then.
+
+        Args:
+            values: shape (d,), contiguous and writable.
+
+        Memory O(1) beside `values`.
+        """
+        reals = values.view(np.float64)
+        for start in range(0, values.size, _PIECE):
+            piece = slice(start, start + _PIECE)
+            reals[piece] = self.decode(values[piece])
         return reals
 
     def _float_limit(self) -> float:

@@ -296,8 +296,8 @@ class Gathering:
         full = self._full()
         self._patience.has_enough(full or self._all_can_be_opened(), now_s)
         overdue = self._patience.exhausted(now_s)
-        waits = not self._settled() if full else bool(self.waiting_for())
-        if waits and not self._patience.over_grace(now_s) and not overdue:
+        hurried = overdue or self._patience.over_grace(now_s)
+        if not hurried and (not self._settled() if full else self.waiting_for()):
             return []
         minimum = self.config.minimum
         chosen = self._collected.releasable(minimum)
@@ -363,6 +363,9 @@ class Gathering:
 
     def _all_can_be_opened(self) -> bool:
         awaited = self._awaited()
+        # Asked for every message, and there are some of each trainer: counting comes first.
+        if self._collected.survivors() < len(awaited):
+            return False
         if self._collected.incomplete(awaited, at=self.need()):
             return False
         if self._patience.knows_enough:
@@ -463,8 +466,8 @@ class Gathering:
         return known if len(known) >= self.need() else list(self._roster.holders)
 
     def _awaited(self) -> list[str]:
-        known = {**self._expected, **self._collected.accepted}
-        return [name for name in self._collected.candidates() if name in known]
+        expected, accepted = self._expected, self._collected.accepted
+        return [n for n in self._collected.candidates() if n in expected or n in accepted]
 
     def _asked(self) -> tuple[str, ...]:
         """Name whom to repeat the request to: also those who are not waited for may answer."""

@@ -808,3 +808,83 @@ async def test_between_long_messages_others_get_their_turn() -> None:
 
     assert len(decided) == 4
     assert len(set(decided)) == 4, "decided on several long messages in one turn"
+
+
+class Toil:
+    """A clock that says that all which is decided or performed takes 3 ms."""
+
+    def __init__(self) -> None:
+        self.spent_s = 0.0
+
+    def now_s(self) -> float:
+        return self.spent_s
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+    def work(self) -> None:
+        self.spent_s += 0.003
+
+
+async def test_a_long_batch_of_short_decisions_leaves_others_their_turn() -> None:
+    scene, toil = Scene(), Toil()
+    probe = scene.build()
+    probe.ports = replace(probe.ports, clock=toil)
+    turns, seen = 0, list[int]()
+
+    def decide(_sender: str, _message: Wire) -> list[Effect]:
+        toil.work()
+        seen.append(turns)
+        return [Record("heard", b"")]
+
+    probe.on_message = decide
+    async with scene.playing(probe):
+        scene.journal.gate.clear()
+        for _ in range(13):
+            await scene.tell(WELCOME)
+        await yield_turns(60)
+        assert len(seen) == 1  # the others are a batch of their own, behind its commit
+
+        async def others() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        other = asyncio.create_task(others())
+        scene.journal.gate.set()
+        await yield_turns(60)
+        other.cancel()
+
+    assert len(seen) == 13
+    assert len(set(seen[1:])) == 6  # two decisions of 3 ms, and then the others
+
+
+async def test_effects_that_take_long_leave_others_their_turn() -> None:
+    scene, toil = Scene(), Toil()
+    probe = scene.build()
+    probe.ports = replace(probe.ports, clock=toil)
+    turns, seen = 0, list[int]()
+
+    class Noting:
+        def emit(self, _event: object) -> None:
+            toil.work()
+            seen.append(turns)
+
+    probe.ports = replace(probe.ports, monitor=Noting())
+    probe.on_message = lambda _sender, _message: [Report(WELCOME)] * 12
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    async with scene.playing(probe):
+        other = asyncio.create_task(others())
+        await scene.tell(WELCOME)
+        await yield_turns(60)
+        other.cancel()
+
+    assert len(seen) == 12
+    assert len(set(seen)) == 6

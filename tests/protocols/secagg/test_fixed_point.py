@@ -160,3 +160,15 @@ def test_a_codec_without_room_or_sense_is_refused(bits, trainers):
 def test_only_doubles_are_encoded():
     with pytest.raises(Misuse, match="not float64"):
         FixedPoint(P31, 0, 3).encode(np.zeros(3, dtype=np.float32))
+
+
+@settings(derandomize=True)
+@given(codec=every_codec, values=st.lists(st.integers(-(2**62), 2**62), max_size=9))
+def test_integers_are_decoded_in_their_own_memory_as_anywhere_else(codec, values):
+    integers = np.array(values * 20_000, dtype=np.int64)  # more than one piece
+    expected = codec.decode(integers)
+
+    reals = codec.decode_in_place(integers)
+
+    assert np.array_equal(reals, expected)
+    assert reals.size == 0 or np.shares_memory(reals, integers)

@@ -319,6 +319,7 @@ def _records() -> list[Message]:
         records.TrainerSets(roster=DIGEST, apart=3, sets=(b"\x07", b"\x0b")),
         records.Contributed(config=config, opened=OPENED, header=HEADER, open=True),
         records.Sent(number=3, cid=CID, digest=DIGEST),
+        records.Setback(reason="late", missing=("ann",)),
         records.RunRecord(
             number=3, state=DIGEST, dimension=9, completed=2, abandoned=1, over=False, reason=""
         ),

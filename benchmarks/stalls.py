@@ -38,16 +38,19 @@ class Stalls:
     steps: int = 0
     own_s: float = 0.0
     stacks: Counter[str] = field(default_factory=Counter)
+    slept_s: float = field(default_factory=time.perf_counter)
 
     async def watch(self) -> None:
         """Wake every millisecond until cancelled."""
         while True:
-            begun_s = time.perf_counter()
-            try:
-                await asyncio.sleep(WAKE_S)
-            finally:  # a gap that lasts until the watch ends is one, too
-                gap_ms = (time.perf_counter() - begun_s - WAKE_S) * 1e3
-                self.gap_ms = max(self.gap_ms, gap_ms)
+            self.slept_s = time.perf_counter()
+            await asyncio.sleep(WAKE_S)
+            self.wake()
+
+    def wake(self) -> None:
+        """Take note of the gap that is open now."""
+        gap_ms = (time.perf_counter() - self.slept_s - WAKE_S) * 1e3
+        self.gap_ms = max(self.gap_ms, gap_ms)
 
     def take(self, handle: Any, seconds: float) -> None:
         """Take note of one step."""
@@ -87,6 +90,7 @@ def stalls(*, blame: bool = False) -> Iterator[Stalls]:
         with patch.object(asyncio.events.Handle, "_run", timed):
             yield found
     finally:
+        found.wake()  # a gap that lasts until the watch ends is one, too
         task.cancel()
         ended.set()
 

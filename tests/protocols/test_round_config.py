@@ -45,7 +45,11 @@ USUAL: dict[str, Any] = {
     "seeds": False,
     "parameters": "",
     "slots": 0,
+    "buffered": 0,
+    "max_staleness": 0,
+    "discounted": 0,
 }
+BUFFERED: dict[str, Any] = {"buffered": 4, "max_staleness": 3, "discounted": 5}
 MASKED: dict[str, Any] = {
     "suite": "masked",
     "field": "p31",
@@ -359,6 +363,15 @@ def test_every_field_changes_the_id_of_the_round(name: str) -> None:
     changed = config(**{name: OTHER[name]})
 
     assert changed.cid() != config().cid()
+
+
+def test_all_of_a_buffer_is_in_the_bytes_of_a_buffered_round_and_of_no_other() -> None:
+    buffered = config(**BUFFERED)
+
+    assert all(name.encode() not in canonical(config()) for name in BUFFERED)
+    assert parse(canonical(buffered), RoundConfig) == buffered
+    others = [{"buffered": 5}, {"max_staleness": 4}, {"discounted": 6}]
+    assert len({config(**(BUFFERED | other)).cid() for other in ({}, *others)}) == 4
 
 
 def test_the_suite_is_in_the_bytes_that_the_id_is_made_of() -> None:

@@ -83,7 +83,7 @@ def test_a_round_is_told_with_its_steps_in_order() -> None:
         "r1 collecting    coordinator > t01 t02 t03: announces round 1",
         "r1 collecting    t01 t02 t03 > coordinator: takes part",
         "r1 voting        coordinator > h1 h2 h3: proposes t01 t02 t03",
-        "r1 voting        h2: writes vote",
+        "r1 voting        h2: writes proposed, vote",
         "r1 voting      ! h2: crash at commit for 0.1 s, having just written vote",
         "r1 voting      * h2: crashes",
         "* h2: starts life 2",

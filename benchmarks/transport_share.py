@@ -28,6 +28,7 @@ from protocols.effects import Effect
 from protocols.messages import ContributionHeader, ShareChunk, Wire
 from protocols.records import HeldConfig, HeldKey
 from protocols.round_config import Roster, RoundConfig
+from protocols.secagg.salts import SALT_BYTES
 from protocols.secagg.sealed import binding_of
 from protocols.trust.key_ring import KeyRing
 from protocols.trust.keys import SigningKey
@@ -72,7 +73,7 @@ class Load:
             number=1,
             suite="shamir",
             field="p61",
-            dimension=size * self.count // WORD_BYTES,
+            dimension=(size * self.count - SALT_BYTES) // WORD_BYTES,
             fraction_bits=0,
             holders=3,
             trainers=3,
@@ -143,9 +144,9 @@ class Keeper(ShareHolder):
         super().__init__(RECEIVER, ROSTER, ports)
         self._meter = meter
 
-    def decide(self, sender: str, message: Wire) -> list[Effect]:
+    def decide(self, sender: str, message: Wire, signature: bytes) -> list[Effect]:
         self._meter.arrived()
-        return super().decide(sender, message)
+        return super().decide(sender, message, signature)
 
     def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
         if not ok:
@@ -231,4 +232,9 @@ def in_a_box(chunk: ShareChunk) -> ShareChunk:
     """Return a chunk of the sender's as it travels."""
     key = SEED.key(suites()[0]).sealing_key
     info = binding_of(ROSTER.federation, SENDER, RECEIVER, chunk)
-    return replace(chunk, payload=HpkeSealing().seal(key, info, chunk.payload))
+    said = Statement.of_header(ROSTER.federation, SENDER, chunk.header).to_bytes()
+    return replace(
+        chunk,
+        payload=HpkeSealing().seal(key, info, chunk.payload),
+        header_signature=_RINGS[SENDER].sign(said),
+    )

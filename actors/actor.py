@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from protocols.codec import VERSION, Envelope, Undecodable, digest_of, seal
+from protocols.codec import VERSION, Envelope, Undecodable, seal
 from protocols.effects import (
     CancelWork,
     CheckStream,
@@ -31,7 +31,7 @@ from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.chunks import chunk_count
 from protocols.trust.errors import Untrusted
 from protocols.trust.evidence import Evidence
-from protocols.trust.signing import Statement
+from protocols.trust.signing import Statement, require_said
 from protocols.trust.transcript import Transcript
 from protocols.versions import Versions, advice
 
@@ -262,8 +262,7 @@ class Actor(ABC):
             raise PeerViolation(sender, "is no member of the federation")
         try:
             # Not of the bytes that came: whoever is shown this signature has the message only.
-            statement = Statement.about(federation, sender, message, digest_of(message))
-            statement.require(self.ports.signatures, envelope.signature)
+            require_said(self.ports.signatures, federation, sender, message, envelope.signature)
         except Untrusted as error:
             kind = type(message).__name__
             raise PeerViolation(sender, f"did not sign this {kind}: {error}") from None

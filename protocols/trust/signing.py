@@ -25,7 +25,7 @@ import re
 from dataclasses import dataclass
 from typing import Protocol, assert_never
 
-from protocols.codec import VERSION, canonical
+from protocols.codec import VERSION, digest_of
 from protocols.errors import Misuse
 from protocols.messages import (
     Accepted,
@@ -132,7 +132,7 @@ class Statement:
             round_id=header.cid,
             sender=sender,
             type_name=type(header).__name__,
-            body_digest=hashlib.sha256(canonical(header)).digest(),
+            body_digest=digest_of(header),
         )
 
     def to_bytes(self) -> bytes:
@@ -167,7 +167,7 @@ def require_said(
     Raises:
         Untrusted: the sender is a stranger, or the signature is not its own over just this.
     """
-    Statement.of(federation, sender, message, canonical(message)).require(verifier, signature)
+    Statement.about(federation, sender, message, digest_of(message)).require(verifier, signature)
 
 
 def round_of(message: Wire) -> bytes:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 from round_hub import Wire, WireLink
 from stalls import stalls
-from trust_ports import MemoryJournal
+from trust_ports import MemoryJournal, Owner
 
 from actors.actor import Actor, Ports
 from actors.coordinator import Assignment, Coordinator, CoordinatorPorts
@@ -154,19 +154,6 @@ class Averaging:
 
     def metrics(self, state: State) -> dict[str, float]:
         return {}
-
-
-class Owner:
-    """A worker that has its vector at hand: what training takes is no part of this."""
-
-    def __init__(self, vector: NDArray[np.float64]) -> None:
-        self._vector = vector
-
-    async def compute(self, state: bytes, number: int) -> NDArray[np.float64]:
-        return self._vector
-
-    async def close(self) -> None:
-        return
 
 
 class Signed:

@@ -27,6 +27,7 @@ from trust_ports import (
     MeteredOffload,
     MeteredRing,
     MeteredSealing,
+    Owner,
     Unsealed,
     Unsigned,
 )
@@ -111,19 +112,6 @@ class Sums:
 def vector_of(number: int, values: int) -> NDArray[np.float64]:
     """Return what a trainer adds, the same in every round."""
     return (np.arange(values) % 1001 - 500.0) + number
-
-
-class Owner:
-    """A worker that has its vector at hand: what training takes is no part of this."""
-
-    def __init__(self, vector: NDArray[np.float64]) -> None:
-        self._vector = vector
-
-    async def compute(self, state: bytes, number: int) -> NDArray[np.float64]:
-        return self._vector
-
-    async def close(self) -> None:
-        return
 
 
 class Kept:

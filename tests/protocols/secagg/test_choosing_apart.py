@@ -5,19 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fakes.coordinator_rig import Head
 from fakes.round_parts import (
     HOLDERS,
     ROSTER,
     TIMING,
     TRAINERS,
-    Disk,
-    contribution,
-    entropy_of,
     messages_of,
     only,
     said_open,
 )
-from fakes.signatures import ANYBODY, Means, by_member
 
 from protocols.codec import parse
 from protocols.effects import Effect, Report
@@ -26,17 +23,15 @@ from protocols.messages import (
     Accepted,
     Contribution,
     Declined,
-    Have,
     Pledged,
     Propose,
     Vote,
-    Wire,
 )
-from protocols.records import RoundRecord, RunRecord, TrainerSets
+from protocols.records import RoundRecord, TrainerSets
 from protocols.reports import RoundAbandoned, TrainerLeft
-from protocols.round_config import Roster, RoundConfig
+from protocols.round_config import Roster
 from protocols.secagg.collected import Collected
-from protocols.secagg.coordinating import Coordinating, JobStep, Plan
+from protocols.secagg.coordinating import JobStep, Plan
 from protocols.secagg.differencing import Apart, bitmap
 from protocols.secagg.pledges import proposed_apart, with_set
 from protocols.secagg.sets import set_digest
@@ -68,46 +63,22 @@ def step_of(state: int) -> JobStep:
     return JobStep(state=bytes([state]) * 32, dimension=200, over=False, reason="", metrics={})
 
 
-class Head:
-    """A coordinator's machine whose decisions are kept on a disk."""
+class Choosing(Head):
+    """A coordinator whose trainers are named by their first letters."""
 
     def __init__(self, minimum: int = 3, roster: Roster = ROSTER) -> None:
-        self.disk, self.now_s, self.roster = Disk(), 0.0, roster
-        self.plan = plan_of(minimum)
-        self.machine = Coordinating(roster, self.plan, Means(entropy_of("coordinator"), ANYBODY))
-        self.disk.keep(self.machine.start(0.0, step_of(0)))
-
-    def crash(self) -> None:
-        self.machine = Coordinating(
-            self.roster, self.plan, Means(entropy_of("coordinator"), ANYBODY)
-        )
-        self.machine.restore(self.disk.journal)
-        self.disk.keep(self.machine.start(self.now_s, None))
-
-    def hear(self, sender: str, message: Wire) -> list[Effect]:
-        signature = by_member(self.roster, sender, message)
-        return self.disk.keep(self.machine.receive(self.now_s, sender, message, signature))
+        super().__init__(plan_of(minimum), step_of(0), roster)
+        self.start()
 
     def patience(self) -> list[Effect]:
         """Let so much time pass that nobody is waited for any more."""
-        self.now_s += TIMING.patience_s
-        return self.disk.keep(self.machine.advance(self.now_s))
-
-    @property
-    def config(self) -> RoundConfig:
-        gathering = self.machine._round
-        assert gathering is not None
-        return gathering.config
+        return self.at(self.now_s + TIMING.patience_s)
 
     @property
     def chosen(self) -> str:
         """The first letters of those who are in the set of the round."""
         record = parse(self.disk.journal["round"], RoundRecord)
         return "".join(one.trainer[0] for one in record.chosen)
-
-    @property
-    def run(self) -> RunRecord:
-        return parse(self.disk.journal["run"], RunRecord)
 
     def opened(self, **pledged: tuple[str, ...]) -> list[Effect]:
         """Have all holders open the round; some tell of sets, by number of the holder."""
@@ -119,11 +90,6 @@ class Head:
             effects += self.hear(holder, said_open(self.config, holder))
         return effects
 
-    def have(self, letters: str, holders: tuple[str, ...] = HOLDERS) -> list[Effect]:
-        some = tuple(contribution(self.config, t) for t in named(letters))
-        have = Have(cid=self.config.cid(), contributions=some)
-        return [e for holder in holders for e in self.hear(holder, have)]
-
     def vote(self, *holders: str) -> list[Effect]:
         cid = self.config.cid()
         chosen = parse(self.disk.journal["round"], RoundRecord).chosen
@@ -133,7 +99,7 @@ class Head:
     def abandoned_with(self, letters: str, **pledged: tuple[str, ...]) -> None:
         """Let a round be proposed over these, and nobody vote."""
         self.opened(**pledged)
-        self.have(letters)
+        self.have(*named(letters))
         if "round" in self.disk.journal and not self.chosen:
             self.patience()
         assert self.chosen == letters
@@ -150,7 +116,7 @@ def events(effects: list[Effect], kind: type[Any]) -> list[Any]:
 
 
 def test_a_set_that_was_proposed_is_remembered_with_the_end_of_its_round() -> None:
-    head = Head()
+    head = Choosing()
 
     head.abandoned_with("abcde")
 
@@ -160,9 +126,9 @@ def test_a_set_that_was_proposed_is_remembered_with_the_end_of_its_round() -> No
 
 
 def test_a_round_that_never_had_a_set_is_forgotten() -> None:
-    head = Head()
+    head = Choosing()
     head.opened()
-    head.have("ab")
+    head.have(*named("ab"))
 
     head.patience()
 
@@ -171,14 +137,14 @@ def test_a_round_that_never_had_a_set_is_forgotten() -> None:
 
 @pytest.mark.parametrize("crash", [False, True])
 def test_the_same_set_is_proposed_again_where_all_its_members_are_there(crash: bool) -> None:
-    head = Head()
+    head = Choosing()
     head.abandoned_with("abcd")
     if crash:
         head.crash()
 
     head.opened()
     head.hear("eve", Accepted(cid=head.config.cid()))
-    effects = head.have("abcde")
+    effects = head.have(*named("abcde"))
 
     assert head.chosen == "abcd"
     left = events(effects, TrainerLeft)
@@ -186,23 +152,23 @@ def test_the_same_set_is_proposed_again_where_all_its_members_are_there(crash: b
 
 
 def test_without_a_member_no_set_can_be_had_and_the_round_waits_for_it() -> None:
-    head = Head()
+    head = Choosing()
     head.abandoned_with("abcde")
     head.opened()
 
-    head.have("abcd")
+    head.have(*named("abcd"))
     assert not head.chosen
     head.now_s += 1.0
-    head.have("e")
+    head.have(*named("e"))
 
     assert head.chosen == "abcde"
 
 
 def test_a_round_that_nobody_completes_is_abandoned_and_says_what_helps() -> None:
-    head = Head()
+    head = Choosing()
     head.abandoned_with("abcde")
     head.opened(**{f"h{place}": ("abcde",) for place in range(1, 6)})
-    head.have("abcd")
+    head.have(*named("abcd"))
 
     effects = head.patience()
 
@@ -219,10 +185,10 @@ def test_a_round_that_nobody_completes_is_abandoned_and_says_what_helps() -> Non
 
 def test_after_the_wait_a_set_is_proposed_that_these_holders_say_they_are_free_for() -> None:
     """Nobody had voted for the first set: then it binds nobody but the coordinator's caution."""
-    head = Head()
+    head = Choosing()
     head.abandoned_with("abcde")
     head.opened()
-    head.have("abcd")
+    head.have(*named("abcd"))
 
     head.patience()
     assert head.chosen == "abcd"
@@ -230,15 +196,15 @@ def test_after_the_wait_a_set_is_proposed_that_these_holders_say_they_are_free_f
     # It is what holders are bound to from now on: nobody waits for the first set any more.
     head.patience()
     head.opened(h1=("abcd",))
-    head.have("abcd")
+    head.have(*named("abcd"))
     assert head.chosen == "abcd"
 
 
 def test_holders_that_are_bound_are_passed_over_where_others_are_enough() -> None:
-    head = Head()
+    head = Choosing()
     head.opened(h1=("abcde",), h2=("abcde",))
 
-    head.have("abcd")
+    head.have(*named("abcd"))
     head.patience()
 
     assert head.chosen == "abcd"
@@ -246,28 +212,28 @@ def test_holders_that_are_bound_are_passed_over_where_others_are_enough() -> Non
 
 def test_what_holders_are_bound_to_counts_without_a_memory_of_ones_own() -> None:
     """As after the coordinator's own record was lost, or somebody else spoke in its name."""
-    head = Head()
+    head = Choosing()
     head.opened(**{f"h{place}": ("abcd",) for place in range(1, 6)})
 
-    head.have("abcde")
+    head.have(*named("abcde"))
 
     assert head.chosen == "abcd"
 
 
 def test_one_holders_word_does_not_hold_the_others_up() -> None:
-    head = Head()
+    head = Choosing()
     head.opened(h3=("abcd", "abce", "abde"))
 
-    head.have("abcde")
+    head.have(*named("abcde"))
 
     assert head.chosen == "abcde"
 
 
 def test_who_is_enough_after_all_is_waited_for_only_a_grace() -> None:
-    head = Head()
+    head = Choosing()
     head.abandoned_with("abcd")
     head.opened()
-    head.have("abcde", HOLDERS[:4])
+    head.have(*named("abcde"), holders=HOLDERS[:4])
     assert not head.chosen
 
     head.now_s += TIMING.grace_s
@@ -277,25 +243,25 @@ def test_who_is_enough_after_all_is_waited_for_only_a_grace() -> None:
 
 
 def test_a_new_state_forgets_the_sets_of_the_old_one() -> None:
-    head = Head()
+    head = Choosing()
     head.abandoned_with("abcde")
     head.opened()
-    head.have("abcde")
+    head.have(*named("abcde"))
     head.vote(*HOLDERS)
     head.disk.keep(head.machine.opened(head.now_s, step_of(1)))
     assert head.run.proposed is None
 
     head.opened()
-    head.have("abcd")
+    head.have(*named("abcd"))
     head.patience()
 
     assert head.chosen == "abcd"
 
 
 def test_a_sum_that_leaves_the_state_as_it_was_is_remembered_too() -> None:
-    head = Head()
+    head = Choosing()
     head.opened()
-    head.have("abcde")
+    head.have(*named("abcde"))
     head.vote(*HOLDERS)
 
     head.disk.keep(head.machine.opened(head.now_s, step_of(0)))
@@ -322,7 +288,7 @@ def test_a_larger_minimum_is_kept_when_the_next_one_is_smaller() -> None:
 
 
 def test_bits_that_are_no_set_of_these_trainers_are_the_holders_fault() -> None:
-    head = Head()
+    head = Choosing()
 
     with pytest.raises(PeerViolation, match="not a set of so many trainers"):
         head.hear("holder-1", Pledged(cid=head.config.cid(), apart=3, sets=(b"\xff\xff",)))
@@ -331,9 +297,9 @@ def test_bits_that_are_no_set_of_these_trainers_are_the_holders_fault() -> None:
 
 
 def test_what_comes_after_the_choice_changes_nothing() -> None:
-    head = Head()
+    head = Choosing()
     head.opened()
-    head.have("abcde")
+    head.have(*named("abcde"))
 
     sets = (bitmap(named("abcd"), TRAINERS),)
     effects = head.hear("holder-1", Pledged(cid=head.config.cid(), apart=3, sets=sets))
@@ -343,13 +309,13 @@ def test_what_comes_after_the_choice_changes_nothing() -> None:
 
 
 def test_who_declined_is_told_that_and_not_the_guard() -> None:
-    head = Head()
+    head = Choosing()
     head.abandoned_with("abcd")
     head.opened()
     head.hear("eve", Accepted(cid=head.config.cid()))
     head.hear("eve", Declined(cid=head.config.cid(), kind="code failed"))
 
-    effects = head.have("abcd")
+    effects = head.have(*named("abcd"))
 
     left = events(effects, TrainerLeft)
     assert [(event.trainer, event.reason) for event in left] == [("eve", "code failed")]

@@ -5,16 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fakes.coordinator_rig import Head
 from fakes.round_parts import (
     COORDINATOR,
     HOLDERS,
     ROSTER,
     TIMING,
     TRAINERS,
-    Disk,
     answer_of,
     config_of,
-    contribution,
     entropy_of,
     first,
     hello,
@@ -27,7 +26,7 @@ from fakes.round_parts import (
     sent,
     set_of,
 )
-from fakes.signatures import ANYBODY, Means, by_member, release_of
+from fakes.signatures import ANYBODY, Means, release_of
 
 from protocols.codec import parse
 from protocols.effects import CheckStream, Effect, Erase, OpenSum, Record, Report, Send
@@ -38,7 +37,6 @@ from protocols.messages import (
     CloseRound,
     Declined,
     Goodbye,
-    Have,
     OpenRound,
     Propose,
     Refused,
@@ -47,7 +45,7 @@ from protocols.messages import (
     Welcome,
     Wire,
 )
-from protocols.records import RoundRecord, RunRecord
+from protocols.records import RoundRecord
 from protocols.reports import (
     HolderLeft,
     HolderReturned,
@@ -62,7 +60,6 @@ from protocols.reports import (
     TrainerLeft,
     TrainerReturned,
 )
-from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import answer_stream
 from protocols.secagg.coordinating import Coordinating, JobStep, Plan
 from protocols.secagg.sets import set_digest
@@ -97,47 +94,14 @@ def step_of(completed: int, *, rounds: int = 2) -> JobStep:
     )
 
 
-class Head:
-    """A coordinator's machine whose decisions are kept on a disk."""
+class Running(Head):
+    """A coordinator that is led through whole rounds."""
 
     def __init__(self, **changes: Any) -> None:
-        self.disk = Disk()
-        self.plan = plan_of(**changes)
-        self.now_s = 0.0
-        self.machine = Coordinating(ROSTER, self.plan, Means(entropy_of(COORDINATOR), ANYBODY))
-
-    def start(self) -> list[Effect]:
-        initial = step_of(0) if self.machine.run is None else None
-        return self.disk.keep(self.machine.start(self.now_s, initial))
-
-    def crash(self) -> list[Effect]:
-        self.machine = Coordinating(ROSTER, self.plan, Means(entropy_of(COORDINATOR), ANYBODY))
-        self.machine.restore(self.disk.journal)
-        return self.start()
-
-    def hear(self, sender: str, message: Wire) -> list[Effect]:
-        signature = by_member(ROSTER, sender, message)
-        return self.disk.keep(self.machine.receive(self.now_s, sender, message, signature))
-
-    def at(self, now_s: float) -> list[Effect]:
-        self.now_s = now_s
-        return self.disk.keep(self.machine.advance(now_s))
-
-    @property
-    def config(self) -> RoundConfig:
-        gathering = self.machine._round
-        assert gathering is not None
-        return gathering.config
+        super().__init__(plan_of(**changes), step_of(0))
 
     def opened(self, *holders: str) -> list[Effect]:
         return [e for h in holders for e in self.hear(h, said_open(self.config, h))]
-
-    def have(self, *trainers: str, holders: tuple[str, ...] = HOLDERS) -> list[Effect]:
-        config = self.config
-        have = Have(
-            cid=config.cid(), contributions=tuple(contribution(config, t) for t in trainers)
-        )
-        return [e for h in holders for e in self.hear(h, have)]
 
     def vote(self, *holders: str) -> list[Effect]:
         cid = self.config.cid()
@@ -163,16 +127,13 @@ class Head:
         assert only(self.answer(*HOLDERS[:3]), OpenSum)
         return self.disk.keep(self.machine.opened(self.now_s, step_of(completed)))
 
-    def run(self) -> RunRecord:
-        return parse(self.disk.journal["run"], RunRecord)
-
     def stored(self) -> RoundRecord | None:
         value = self.disk.journal.get("round")
         return None if value is None else parse(value, RoundRecord)
 
 
-def started(**changes: Any) -> Head:
-    head = Head(**changes)
+def started(**changes: Any) -> Running:
+    head = Running(**changes)
     head.start()
     return head
 
@@ -185,7 +146,7 @@ def events(effects: list[Effect], kind: type[Any]) -> list[Any]:
 
 
 def test_a_job_begins_with_its_first_round_recorded_before_it_is_told() -> None:
-    head = Head()
+    head = Running()
 
     effects = head.start()
 
@@ -199,14 +160,14 @@ def test_a_job_begins_with_its_first_round_recorded_before_it_is_told() -> None:
 
 def test_a_job_without_its_first_state_is_our_own_mistake() -> None:
     with pytest.raises(Misuse):
-        Head().machine.start(0.0, None)
+        Running().machine.start(0.0, None)
     with pytest.raises(Misuse):
-        Head().machine.opened(0.0, step_of(1))
+        Running().machine.opened(0.0, step_of(1))
 
 
 def test_a_plan_with_an_unknown_field_is_our_own_mistake() -> None:
     with pytest.raises(Misuse):
-        Head(field="p13").start()
+        Running(field="p13").start()
 
 
 # --- rounds follow each other ---------------------------------------------------------
@@ -242,7 +203,7 @@ def test_an_opened_sum_closes_the_round_and_begins_the_next() -> None:
     assert events(effects, StateUpdated)[0].metrics == {"loss": 1.0}
     assert head.config.number == 2
     assert head.config.state == step_of(1).state
-    assert head.run().completed == 1
+    assert head.run.completed == 1
 
 
 def test_a_job_ends_when_its_algorithm_says_so() -> None:
@@ -321,7 +282,7 @@ def test_an_abandoned_round_is_closed_counted_and_followed_by_one_with_the_next_
     assert events(effects, RoundAbandoned)[0].reason.startswith("0 of 5 holders")
     assert first(effects, Record, key="run") < first(effects, OpenRound)
     assert Erase(old.hex()) in effects
-    assert (head.run().number, head.run().abandoned, head.run().completed) == (2, 1, 0)
+    assert (head.run.number, head.run.abandoned, head.run.completed) == (2, 1, 0)
     assert head.config.cid() != old
     assert head.config.state == step_of(0).state
 
@@ -346,7 +307,7 @@ def test_a_completed_round_ends_the_row_of_abandoned_ones() -> None:
     head.at(60.0)
 
     assert head.machine.ended is None
-    assert head.run().abandoned == 1
+    assert head.run.abandoned == 1
 
 
 def test_an_abandoned_set_is_never_released_late() -> None:
@@ -385,7 +346,7 @@ def test_a_failed_algorithm_ends_the_job_and_its_round_is_never_asked_for_again(
 
 
 def test_a_stop_between_rounds_ends_at_once() -> None:
-    head = Head()
+    head = Running()
 
     effects = head.machine.stop()
 
@@ -536,7 +497,7 @@ def test_a_greeter_is_welcomed_to_the_current_round_and_caught_up() -> None:
 
 
 def test_a_greeting_before_the_job_began_is_not_answered() -> None:
-    assert Head().hear("ann", hello("trainer")) == []
+    assert Running().hear("ann", hello("trainer")) == []
 
 
 def test_who_joined_is_told_once_and_again_when_it_changed() -> None:
@@ -755,7 +716,7 @@ def test_messages_of_another_round_are_late_and_harmless() -> None:
 
 
 def test_nothing_is_sent_before_all_records_of_its_decision() -> None:
-    head = Head()
+    head = Running()
     decisions = [
         head.start(),
         head.opened(*HOLDERS),

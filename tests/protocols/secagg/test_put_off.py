@@ -5,15 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fakes.coordinator_rig import Head
 from fakes.round_parts import (
-    COORDINATOR,
     HOLDERS,
-    ROSTER,
     TIMING,
     TRAINERS,
-    Disk,
-    contribution,
-    entropy_of,
     first,
     hello,
     messages_of,
@@ -21,9 +17,7 @@ from fakes.round_parts import (
     said_open,
     sent,
 )
-from fakes.signatures import ANYBODY, Means, by_member
 
-from protocols.codec import parse
 from protocols.effects import Effect, Record, Report
 from protocols.messages import (
     Accepted,
@@ -38,7 +32,7 @@ from protocols.messages import (
     Welcome,
     Wire,
 )
-from protocols.records import RunRecord, Setback
+from protocols.records import Setback
 from protocols.reports import (
     HolderLeft,
     HolderReturned,
@@ -49,7 +43,7 @@ from protocols.reports import (
     RoundPutOff,
     Step,
 )
-from protocols.secagg.coordinating import Coordinating, JobStep, Plan
+from protocols.secagg.coordinating import JobStep, Plan
 from protocols.secagg.differencing import bitmap
 
 PATIENCE_S, ASK_S, GRACE_S = TIMING.patience_s, TIMING.resend_s, TIMING.grace_s
@@ -57,12 +51,11 @@ SILENT = HOLDERS[4]
 TOO_FEW = "2 survivors are below the minimum of 3"
 
 
-class Head:
-    """A coordinator's machine whose decisions are kept on a disk."""
+class Cautious(Head):
+    """A coordinator whose rounds are abandoned."""
 
     def __init__(self, abandoned_rounds: int = 100) -> None:
-        self.disk, self.now_s = Disk(), 0.0
-        self.plan = Plan(
+        plan = Plan(
             job="sum",
             suite="shamir",
             field="p61",
@@ -76,47 +69,16 @@ class Head:
             abandoned_rounds=abandoned_rounds,
             timing=TIMING,
         )
-        self.machine = self._built()
-        self.disk.keep(self.machine.start(0.0, step_of(0)))
-
-    def _built(self) -> Coordinating:
-        return Coordinating(ROSTER, self.plan, Means(entropy_of(COORDINATOR), ANYBODY))
-
-    def crash(self) -> list[Effect]:
-        self.machine = self._built()
-        self.machine.restore(self.disk.journal)
-        return self.disk.keep(self.machine.start(self.now_s, None))
-
-    def hear(self, sender: str, message: Wire) -> list[Effect]:
-        signature = by_member(ROSTER, sender, message)
-        return self.disk.keep(self.machine.receive(self.now_s, sender, message, signature))
-
-    def at(self, now_s: float) -> list[Effect]:
-        self.now_s = now_s
-        return self.disk.keep(self.machine.advance(now_s))
+        super().__init__(plan, step_of(0))
+        self.start()
 
     @property
     def cid(self) -> bytes:
-        gathering = self.machine._round
-        assert gathering is not None
-        return gathering.cid
-
-    @property
-    def run(self) -> RunRecord:
-        return parse(self.disk.journal["run"], RunRecord)
+        return self.config.cid()
 
     def opened(self, *holders: str) -> None:
-        gathering = self.machine._round
-        assert gathering is not None
         for name in holders:
-            self.hear(name, said_open(gathering.config, name))
-
-    def have(self, *trainers: str, holders: tuple[str, ...] = HOLDERS) -> list[Effect]:
-        gathering = self.machine._round
-        assert gathering is not None
-        some = tuple(contribution(gathering.config, name) for name in trainers)
-        have = Have(cid=self.cid, contributions=some)
-        return [effect for name in holders for effect in self.hear(name, have)]
+            self.hear(name, said_open(self.config, name))
 
     def hopeless(self, holders: tuple[str, ...] = HOLDERS) -> list[Effect]:
         """Let a round end at once: two trainers are complete, the others decline."""
@@ -152,7 +114,7 @@ def began(effects: list[Effect]) -> list[int]:
 
 
 def test_a_round_that_failed_at_once_is_not_followed_at_once() -> None:
-    head = Head()
+    head = Cautious()
 
     effects = head.hopeless()
 
@@ -167,7 +129,7 @@ def test_a_round_that_failed_at_once_is_not_followed_at_once() -> None:
 
 
 def test_the_wait_doubles_up_to_the_patience() -> None:
-    head, waits = Head(), []
+    head, waits = Cautious(), []
 
     for _ in range(70):
         effects = head.hopeless()
@@ -180,7 +142,7 @@ def test_the_wait_doubles_up_to_the_patience() -> None:
 
 
 def test_where_somebody_is_missing_the_wait_begins_with_the_patience() -> None:
-    head, waits = Head(), []
+    head, waits = Cautious(), []
 
     for _ in range(4):
         effects = head.hopeless(HOLDERS[:4])
@@ -193,7 +155,7 @@ def test_where_somebody_is_missing_the_wait_begins_with_the_patience() -> None:
 
 
 def test_a_round_that_has_waited_for_the_missing_is_followed_at_once_the_first_time() -> None:
-    head = Head()
+    head = Cautious()
 
     assert began(head.at(PATIENCE_S)) == [2]
     effects = head.at(2 * PATIENCE_S)
@@ -204,7 +166,7 @@ def test_a_round_that_has_waited_for_the_missing_is_followed_at_once_the_first_t
 
 
 def test_a_completed_round_is_followed_at_once_and_ends_the_row() -> None:
-    head = Head()
+    head = Cautious()
     head.hopeless()
     head.at(ASK_S)
     head.opened(*HOLDERS)
@@ -223,7 +185,7 @@ def test_a_completed_round_is_followed_at_once_and_ends_the_row() -> None:
 
 
 def test_the_last_round_that_may_be_abandoned_ends_the_job_without_a_wait() -> None:
-    head = Head(abandoned_rounds=2)
+    head = Cautious(abandoned_rounds=2)
     head.hopeless()
     head.at(ASK_S)
 
@@ -238,7 +200,7 @@ def test_the_last_round_that_may_be_abandoned_ends_the_job_without_a_wait() -> N
 # --- what ends it sooner --------------------------------------------------------------
 
 
-def late_signs(head: Head) -> dict[str, Wire]:
+def late_signs(head: Cautious) -> dict[str, Wire]:
     cid = head.cid
     return {
         "hello": hello("holder"),
@@ -247,7 +209,7 @@ def late_signs(head: Head) -> dict[str, Wire]:
     }
 
 
-def said_open_key(head: Head) -> bytes:
+def said_open_key(head: Cautious) -> bytes:
     gathering = head.machine._round
     assert gathering is not None
     return said_open(gathering.config, SILENT).sealing_key
@@ -256,7 +218,7 @@ def said_open_key(head: Head) -> bytes:
 @pytest.mark.parametrize("sign", ["hello", "opened", "have"])
 @pytest.mark.parametrize("crash", [False, True])
 def test_it_goes_on_at_once_when_one_of_the_missing_is_heard(sign: str, crash: bool) -> None:
-    head = Head()
+    head = Cautious()
     message = late_signs(head)[sign]
     head.hopeless(HOLDERS[:4])
     if crash:
@@ -273,7 +235,7 @@ def test_it_goes_on_at_once_when_one_of_the_missing_is_heard(sign: str, crash: b
 
 
 def test_a_trainer_that_was_missing_is_heard_too_when_it_accepts_what_is_over() -> None:
-    head = Head()
+    head = Cautious()
     head.opened(*HOLDERS)
     head.have("ann", "bob")
     cid = head.cid
@@ -288,7 +250,7 @@ def test_a_trainer_that_was_missing_is_heard_too_when_it_accepts_what_is_over() 
 
 
 def test_nobody_else_ends_the_wait() -> None:
-    head = Head()
+    head = Cautious()
     cid = head.cid
     head.hopeless(HOLDERS[:4])
 
@@ -303,7 +265,7 @@ def test_nobody_else_ends_the_wait() -> None:
 
 
 def test_who_says_goodbye_between_two_rounds_is_not_waited_for_in_the_next() -> None:
-    head = Head()
+    head = Cautious()
     head.hopeless()
 
     effects = head.hear(HOLDERS[0], Goodbye())
@@ -317,7 +279,7 @@ def test_who_says_goodbye_between_two_rounds_is_not_waited_for_in_the_next() -> 
 
 
 def test_who_can_not_do_what_the_rounds_use_is_told_so_between_two_of_them() -> None:
-    head = Head()
+    head = Cautious()
     head.hopeless(HOLDERS[:4])
 
     effects = head.hear(SILENT, hello("holder", suites=("rlwe",)))
@@ -328,7 +290,7 @@ def test_who_can_not_do_what_the_rounds_use_is_told_so_between_two_of_them() -> 
 
 
 def test_a_job_that_is_stopped_does_not_wait() -> None:
-    head = Head()
+    head = Cautious()
     head.hopeless()
 
     (ended,) = events(head.machine.stop(), JobEnded)
@@ -343,7 +305,7 @@ def test_a_job_that_is_stopped_does_not_wait() -> None:
 
 
 def test_after_a_restart_the_wait_begins_anew_and_says_why() -> None:
-    head = Head()
+    head = Cautious()
     head.hopeless()
     head.at(ASK_S)
     head.hopeless()
@@ -360,7 +322,7 @@ def test_after_a_restart_the_wait_begins_anew_and_says_why() -> None:
 
 
 def test_a_restart_in_the_round_that_came_after_goes_on_with_it() -> None:
-    head = Head()
+    head = Cautious()
     head.hopeless()
     head.at(ASK_S)
 
@@ -371,7 +333,7 @@ def test_a_restart_in_the_round_that_came_after_goes_on_with_it() -> None:
 
 
 def test_who_begins_a_failed_job_again_sees_it_go_on_at_once() -> None:
-    head = Head(abandoned_rounds=1)
+    head = Cautious(abandoned_rounds=1)
     head.hopeless()
     assert head.machine.ended is not None
 
@@ -381,7 +343,7 @@ def test_who_begins_a_failed_job_again_sees_it_go_on_at_once() -> None:
 # --- held back by earlier sums --------------------------------------------------------
 
 
-def bound(head: Head, *sets: str) -> None:
+def bound(head: Cautious, *sets: str) -> None:
     """Let holders say which sets they went along with, by the first letters of trainers."""
     bits = tuple(bitmap([n for n in TRAINERS if n[0] in letters], TRAINERS) for letters in sets)
     for name in HOLDERS:
@@ -389,7 +351,7 @@ def bound(head: Head, *sets: str) -> None:
 
 
 def test_a_round_that_waits_for_members_of_an_earlier_set_says_so() -> None:
-    head = Head()
+    head = Cautious()
     bound(head, "abcde")
     head.opened(*HOLDERS)
     assert {p.remark for p in events(head.have("ann", "bob"), Progress)} == {""}
@@ -405,7 +367,7 @@ def test_a_round_that_waits_for_members_of_an_earlier_set_says_so() -> None:
 
 
 def test_where_the_members_are_here_and_sets_exclude_each_other_no_trainer_can_help() -> None:
-    head = Head()
+    head = Cautious()
     bound(head, "abcde", "abcd")
     head.opened(*HOLDERS)
 
@@ -421,7 +383,7 @@ def test_where_the_members_are_here_and_sets_exclude_each_other_no_trainer_can_h
 
 
 def test_who_was_left_out_of_a_set_is_not_missing_when_it_is_not_voted_for() -> None:
-    head = Head()
+    head = Cautious()
     head.opened(*HOLDERS)
     head.have("ann", "bob", "cat", "dan")
     head.hear("eve", Goodbye())

@@ -34,6 +34,7 @@ check: venv  ## Run all static checks: style, types, layers, sizes
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	MYPYPATH=benchmarks $(BIN)/mypy benchmarks/*.py
 	$(BIN)/lint-imports
 	$(BIN)/python tools/check_functions.py
 

@@ -126,7 +126,8 @@ def _plan(buffered: int) -> Plan:
 
 def _mean_staleness(state: State) -> float:
     rounds = state.items(FACT) if FACT in state.facts else []
-    ages = [(s, n) for counts in rounds for s, n in enumerate(counts)]  # type: ignore[arg-type]
+    histograms = [counts for counts in rounds if isinstance(counts, list)]
+    ages = [(s, float(n)) for counts in histograms for s, n in enumerate(counts)]
     total = sum(n for _, n in ages)
     return sum(s * n for s, n in ages) / total if total else 0.0
 

@@ -107,7 +107,7 @@ def parts_of(rig: Rig) -> list[Part]:
     count = len(rig.watch.cpu_s)
     parts = [
         Part(part=name, cpu_s=seconds / count, calls=rig.meter.calls[name] / count)
-        for name, seconds in rig.meter.seconds.most_common()
+        for name, seconds in sorted(rig.meter.seconds.items(), key=lambda one: -one[1])
     ]
     left_s = sum(rig.watch.cpu_s) / count - sum(part.cpu_s for part in parts)
     return [*parts, Part(part="everything else", cpu_s=left_s, calls=0)]

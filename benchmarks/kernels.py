@@ -27,6 +27,7 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -101,7 +102,7 @@ def cases(field: PrimeField, size: int) -> Iterator[Case]:
             holders=holders,
             moved_bytes=(threshold + holders) * row,
             values=size,
-            call=lambda rows=rows, holders=holders: kernels.split(rows, holders),
+            call=partial(kernels.split, rows, holders),
         )
         yield Case(
             kernel="open",
@@ -109,7 +110,7 @@ def cases(field: PrimeField, size: int) -> Iterator[Case]:
             holders=holders,
             moved_bytes=(threshold + 1) * row,
             values=size,
-            call=lambda rows=rows, weights=weights: kernels.combine(weights, rows),
+            call=partial(kernels.combine, weights, rows),
         )
     yield from packed_cases(field, size)
     accumulator, share = np.zeros(size, dtype=np.uint64), random_rows(field, 1, size)[0]
@@ -143,7 +144,7 @@ def packed_cases(field: PrimeField, size: int) -> Iterator[Case]:
                 holders=holders,
                 moved_bytes=(threshold + len(matrix)) * row,
                 values=values,
-                call=lambda matrix=matrix, rows=rows: kernels.times(matrix, rows),
+                call=partial(kernels.times, matrix, rows),
             )
 
 

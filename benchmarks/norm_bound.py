@@ -15,6 +15,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,7 +114,7 @@ def main(arguments: list[str] | None = None) -> int:
                 coin.combine(number, [piece])
 
         config = config_of(size)
-        dealing = median_ms(lambda c=config, v=values: trainer(c, v), options.repeats)
+        dealing = median_ms(partial(trainer, config, values), options.repeats)
         telling = median_ms(holder, options.repeats)
         alone = median_ms(degrees, options.repeats)
         print(f"d = {size}: trainer {dealing:.1f} ms, holder {telling:.1f} ms for each trainer,")

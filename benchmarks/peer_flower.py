@@ -63,13 +63,13 @@ class Strategy:
     def configure_fit(self, _round: int, parameters: Any, _manager: Any) -> list[Any]:
         return [(Client(i + 1), FitIns(parameters, {})) for i in range(self.clients)]
 
-    def aggregate_fit(self, _round: int, results: Any, _failures: Any) -> tuple[Any, dict]:
+    def aggregate_fit(self, _round: int, results: Any, _failures: Any) -> tuple[Any, Any]:
         parameters = results[0][1].parameters
         self.mean = parameters_to_ndarrays(parameters)[0]
         return parameters, {}
 
 
-class Here(Grid):
+class Here(Grid):  # type: ignore[misc]  # flwr is in an environment of its own
     """The clients, called where they are."""
 
     def __init__(self, clients: int, values: int, lost: int) -> None:

@@ -30,7 +30,8 @@ from typing import Any
 import numpy as np
 from msgspec.structs import replace
 from numpy.typing import NDArray
-from trust_rig import CHUNK_BYTES, HOLDERS, Kept, Owner, Rig, Size, Sums, Variant, vector_of
+from trust_ports import Owner
+from trust_rig import CHUNK_BYTES, HOLDERS, Kept, Rig, Size, Sums, Variant, vector_of
 
 from actors.coordinator import Assignment, Coordinator, CoordinatorPorts
 from actors.trainer import Trainer, TrainerPorts

@@ -23,6 +23,7 @@ import subprocess
 import sys
 import venv
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from machine import description
@@ -82,7 +83,7 @@ def runs_of() -> dict[str, list[Run]]:
     """Return all that can be measured, by the name for `--only`."""
     small = "sum of 5 clients, 10,000 values: CPU s"
     rates = "shared and opened, 3 of 5: values per s"
-    rated = {"group": rates, "figure": "values_per_s"}
+    rated = partial(Run, group=rates, figure="values_per_s")
     return {
         "sums": sums_of(100, 100_000, ("33",), whole=True),
         "long": sums_of(16, 1_000_000, (), whole=True),
@@ -100,9 +101,9 @@ def runs_of() -> dict[str, list[Run]]:
             ),
         ],
         "rates": [
-            Run(who="TNO's Shamir package", words=("peer_tno.py", "20000"), ours=False, **rated),
-            Run(who="MPyC", words=("peer_mpyc.py", "rate", "20000"), ours=False, **rated),
-            Run(who="Quorate, p31", words=("peer_ours.py", "rate", str(RATED)), **rated),
+            rated(who="TNO's Shamir package", words=("peer_tno.py", "20000"), ours=False),
+            rated(who="MPyC", words=("peer_mpyc.py", "rate", "20000"), ours=False),
+            rated(who="Quorate, p31", words=("peer_ours.py", "rate", str(RATED))),
         ],
     }
 

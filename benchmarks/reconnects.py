@@ -21,6 +21,7 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 
 import aiormq
@@ -177,7 +178,7 @@ async def stage() -> AsyncIterator[tuple[PrivateNode, list[Actor]]]:
                 name,
                 address,
                 policy=HASTY,
-                notice=lambda change, to=changes: [actor.notice(change) for actor in to],
+                notice=partial(_tell, changes),
             )
             changes.append(Actor(name, link, line))
             actors += changes
@@ -204,6 +205,11 @@ async def run(reconnects: int, every: int, *, as_json: bool) -> tuple[list[Sampl
         lost = await missing(actors)
         await asyncio.gather(*(actor.close() for actor in actors))
     return samples, lost
+
+
+def _tell(actors: list[Actor], change: LinkChange) -> None:
+    for actor in actors:
+        actor.notice(change)
 
 
 async def missing(actors: list[Actor]) -> int:

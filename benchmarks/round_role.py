@@ -36,7 +36,8 @@ from infra.heap import settle_heap
 from infra.hpke_sealing import HpkeSealing
 from infra.sqlite_journal import SqliteJournal
 from infra.system import SystemClock, SystemEntropy, ThreadOffload
-from protocols.learning.job import Opened, Verdict
+from protocols.learning.job import Algorithm, Opened, Verdict
+from protocols.learning.layout import Layout
 from protocols.learning.state import State
 from protocols.reports import Event, PeerFault, Progress, RoundAbandoned
 from protocols.round_config import Roster, RoundConfig, majority
@@ -133,20 +134,20 @@ def right_digest(case: Case) -> str:
     return hashlib.sha256(total.tobytes()).hexdigest()
 
 
-class Averaging:
+class Averaging(Algorithm[None]):
     """An algorithm whose state is a model of d float64; each sum has to be the right one."""
 
     def __init__(self, case: Case, right: str) -> None:
         self._case, self._right = case, right
 
-    def dimension(self, state: State) -> int:
-        return self._case.values
+    def layout(self, state: State) -> Layout:
+        return Layout({"model": (self._case.values,)})
 
-    def discounted(self, state: State) -> int:
-        return 0
+    def local(self, state: State, data: None) -> NDArray[np.float64]:
+        raise SystemExit("each owner has a vector of its own")
 
     def update(self, state: State, opened: Opened) -> State:
-        if hashlib.sha256(opened.total).hexdigest() != self._right:
+        if hashlib.sha256(opened.total.data).hexdigest() != self._right:
             raise SystemExit("the opened sum is wrong: these figures would mean nothing")
         model = opened.total / len(opened.survivors)
         model += state.arrays["model"]

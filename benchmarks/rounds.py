@@ -129,7 +129,8 @@ async def _told(process: asyncio.subprocess.Process) -> dict[str, Any]:
     if not line:
         sys.exit("a process ended before its time: see its text above")
     await process.wait()
-    return json.loads(line)
+    told: dict[str, Any] = json.loads(line)
+    return told
 
 
 def ran(case: Case) -> dict[str, Any]:

@@ -21,6 +21,7 @@ import tempfile
 from collections import Counter
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import cast
 
 from trust_rig import CHUNK_BYTES, HOLDERS, THRESHOLD, Rig, Size, Variant
 
@@ -29,7 +30,7 @@ from infra.memory_bus import MemoryBus
 from infra.memory_queue import Sent
 from protocols.costs.choice import Cost, size_text
 from protocols.costs.setting import Setting
-from protocols.round_config import SumSuite, majority
+from protocols.round_config import MaskSet, SumSuite, majority
 from protocols.secagg.coordinating import Plan
 from protocols.secagg.masked.layout import Layout, chosen
 from protocols.trust.sealing import HYBRID
@@ -96,7 +97,7 @@ class CountingRig(Rig):
             field="p31",
             fraction_bits=FRACTION_BITS,
             packing=PACKING if self.suite == "packed" else 0,
-            parameters="" if layout is None else layout.parameters.name,
+            parameters="" if layout is None else cast(MaskSet, layout.parameters.name),
             slots=0 if layout is None else layout.slots,
         )
 

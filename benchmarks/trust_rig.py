@@ -10,11 +10,11 @@ import asyncio
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Literal
 from unittest.mock import patch
 
 import numpy as np
@@ -45,7 +45,8 @@ from infra.sqlite_journal import SqliteJournal
 from infra.system import SystemClock, SystemEntropy, ThreadOffload
 from protocols import codec
 from protocols.codec import VERSION, seal
-from protocols.learning.job import Opened, Verdict
+from protocols.learning.job import Algorithm, Opened, Verdict
+from protocols.learning.layout import Layout
 from protocols.learning.state import State
 from protocols.messages import Message, RoundOpened, Vote
 from protocols.reports import JobEnded, PeerFault, RoundAbandoned, RoundComplete
@@ -53,7 +54,6 @@ from protocols.round_config import Roster, majority
 from protocols.secagg import contributing, gathering, holding
 from protocols.secagg.coordinating import Plan
 from protocols.secagg.patience import Timing
-from protocols.trust import signing
 from protocols.trust.key_ring import KeyRing
 from protocols.trust.keys import SigningKey
 from protocols.trust.sealing import CLASSICAL, SuiteName
@@ -79,23 +79,23 @@ class Size:
 
     trainers: int
     values: int
-    field: str
+    field: Literal["p31", "p61"]
     rounds: int
     disk: Path | None
 
 
-class Sums:
+class Sums(Algorithm[None]):
     """An algorithm that only looks whether the sum is right; its state is a few bytes."""
 
     def __init__(self, size: Size) -> None:
         self._size = size
         self._right = sum(vector_of(number, size.values) for number in range(size.trainers))
 
-    def dimension(self, state: State) -> int:
-        return self._size.values
+    def layout(self, state: State) -> Layout:
+        return Layout({"vector": (self._size.values,)})
 
-    def discounted(self, state: State) -> int:
-        return 0
+    def local(self, state: State, data: None) -> NDArray[np.float64]:
+        raise SystemExit("each owner has a vector of its own")
 
     def update(self, state: State, opened: Opened) -> State:
         if not np.array_equal(opened.total, self._right):
@@ -111,7 +111,7 @@ class Sums:
 
 def vector_of(number: int, values: int) -> NDArray[np.float64]:
     """Return what a trainer adds, the same in every round."""
-    return (np.arange(values) % 1001 - 500.0) + number
+    return np.arange(values, dtype=np.float64) % 1001 - 500 + number
 
 
 class Kept:
@@ -295,18 +295,11 @@ class Rig:
 
     def _meter_the_rest(self, stack: ExitStack) -> None:
         timed = self.meter.timed
-        digest = timed("hashing messages", signing.hashlib.sha256)
         for module in (contributing, gathering, holding):
             checked = timed("looking at keys", module.key_fault)
             stack.enter_context(patch.object(module, "key_fault", checked))
-        stack.enter_context(patch.object(signing, "hashlib", _Hashes(digest)))
         hashed = timed("hashing messages", codec._digest)
         stack.enter_context(patch("protocols.codec._digest", hashed))
-
-
-@dataclass(frozen=True, slots=True)
-class _Hashes:
-    sha256: Callable[..., Any]
 
 
 def _nothing(*_: object) -> None:

@@ -4,8 +4,9 @@
     python benchmarks/peer_ours.py round WAY TRAINERS VALUES LOST [--trust]
     python benchmarks/peer_ours.py rate VALUES
 
-WAY is `shamir`, `shamir+seeds` or `packed+seeds`: five holders, of whom two learn nothing; three
-of them open a sum, or four with packed shares (k = 2). Over p31 with 20 fraction bits.
+WAY is `shamir`, `shamir+seeds`, `packed+seeds` or `masked`: five holders, of whom two learn
+nothing; three of them open a sum, or four with packed shares (k = 2). Over p31 with 20 fraction
+bits; under a mask with as many slots as these and the values leave room for.
 
 `pipeline` is what the arithmetic of one round takes on one thread, chunk by chunk as in a round:
 real vectors to integers, shares, their bytes, the sums of five holders, opening, and real numbers
@@ -38,15 +39,17 @@ from actors.trainer import Trainer, TrainerPorts
 from infra.heap import settle_heap
 from protocols.effects import Effect, Prepare, Upload
 from protocols.learning.state import State
-from protocols.round_config import RoundConfig, majority
+from protocols.round_config import RoundConfig, SumSuite, majority
 from protocols.secagg.chunks import written_out
 from protocols.secagg.coordinating import Plan
 from protocols.secagg.fixed_point import FixedPoint
+from protocols.secagg.masked.layout import chosen
 from protocols.secagg.patience import Timing
 from protocols.secagg.suites import SUITES
 from protocols.trust.sealing import suites
 
 FRACTION_BITS = 20
+LARGEST = 1.0  # of the values of `pipeline`
 PATIENCE_S = 5.0  # with the lost; the survivors are in long before, or the sum is wrong
 ROUNDS = 3  # the first one has the greetings in it and is not counted
 
@@ -55,7 +58,7 @@ ROUNDS = 3  # the first one has the greetings in it and is not counted
 class Way:
     """How vectors are shared."""
 
-    suite: str
+    suite: SumSuite
     threshold: int
     packing: int = 0
     seeds: bool = False
@@ -65,7 +68,18 @@ WAYS = {
     "shamir": Way(suite="shamir", threshold=3),
     "shamir+seeds": Way(suite="shamir", threshold=3, seeds=True),
     "packed+seeds": Way(suite="packed", threshold=4, packing=2, seeds=True),
+    "masked": Way(suite="masked", threshold=3),
 }
+
+
+def layout_of(way: Way, trainers: int, largest: float) -> dict[str, Any]:
+    """Return how values of at most `largest` lie under a mask, if there is one."""
+    if way.suite != "masked":
+        return {}
+    layout = chosen(trainers, int(largest * 2**FRACTION_BITS))
+    if layout is None:
+        sys.exit(f"no layout has room for {largest} of {trainers} trainers")
+    return {"parameters": layout.parameters.name, "slots": layout.slots}
 
 
 def config_of(way: Way, trainers: int, values: int) -> RoundConfig:
@@ -73,7 +87,7 @@ def config_of(way: Way, trainers: int, values: int) -> RoundConfig:
     return RoundConfig(
         job="peers",
         number=1,
-        suite="packed" if way.suite == "packed" else "shamir",
+        suite=way.suite,
         packing=way.packing,
         seeds=way.seeds,
         field="p31",
@@ -91,41 +105,81 @@ def config_of(way: Way, trainers: int, values: int) -> RoundConfig:
         sealing="x25519",
         state=bytes(32),
         roster=bytes(32),
+        **layout_of(way, trainers, LARGEST),
     )
 
 
 # --- the suite alone ------------------------------------------------------------------
 
 
-def contribution(config: RoundConfig, vector: NDArray[np.float64], seed: bytes) -> list[Any]:
-    """Return what a trainer sends, by chunk and holder."""
-    suite, fixed_point, pieces = SUITES[config.suite], FixedPoint.of(config), []
-    for chunk in range(suite.chunks(config)):
-        part = fixed_point.encode(vector[suite.covers(config, chunk)])
-        pieces.append(suite.protect(config, part, seed, chunk))
-    return pieces
+def contribution(
+    config: RoundConfig, vector: NDArray[np.float64], seed: bytes
+) -> tuple[list[tuple[bytes, ...]], list[bytes]]:
+    """Return what a trainer sends: by chunk and holder, and to the coordinator."""
+    suite, fixed_point = SUITES[config.suite], FixedPoint.of(config)
+    shares = [
+        suite.protect(config, fixed_point.encode(vector[suite.covers(config, chunk)]), seed, chunk)
+        for chunk in range(suite.chunks(config))
+    ]
+    bulk = suite.bulk
+    if bulk is None:
+        return shares, []
+    hiding = bulk.hiding(config, seed)
+    return shares, [
+        hiding.protect(chunk, fixed_point.encode(vector[bulk.covers(config, chunk)]))
+        for chunk in range(bulk.chunks(config))
+    ]
+
+
+class Totals:
+    """What five holders and a coordinator have of a round."""
+
+    def __init__(self, config: RoundConfig) -> None:
+        self._config, self._suite = config, SUITES[config.suite]
+        self._shares: list[list[Any]] = [
+            [None] * config.holders for _ in range(self._suite.chunks(config))
+        ]
+        bulk = self._suite.bulk
+        self._blocks: list[Any] = [] if bulk is None else [None] * bulk.chunks(config)
+        self._contributors = 0
+
+    def add(self, shares: list[tuple[bytes, ...]], blocks: list[bytes]) -> None:
+        """Add one trainer's contribution."""
+        config, suite, bulk = self._config, self._suite, self._suite.bulk
+        self._contributors += 1
+        for chunk, row in enumerate(shares):
+            words = [written_out(config, chunk, piece) for piece in row]
+            totals = zip(self._shares[chunk], words, strict=True)
+            self._shares[chunk] = [suite.add(config, total, word) for total, word in totals]
+        if bulk is not None:
+            for chunk, block in enumerate(blocks):
+                self._blocks[chunk] = bulk.add(config, chunk, self._blocks[chunk], block)
+
+    def opened(self) -> NDArray[np.float64]:
+        """Return the sum."""
+        config, suite, bulk, pieces = self._config, self._suite, self._suite.bulk, []
+        for totals in self._shares:
+            answers = {place: suite.answer(config, total) for place, total in enumerate(totals)}
+            pieces.append(suite.open(config, answers))
+        if bulk is not None:
+            unhiding = bulk.unhiding(config, np.concatenate(pieces), self._contributors)
+            pieces = [unhiding.open(chunk, total) for chunk, total in enumerate(self._blocks)]
+        return FixedPoint.of(config).decode(np.concatenate(pieces)[: config.dimension])
 
 
 def pipeline(config: RoundConfig, lost: int) -> float:
     """Return the processor seconds of a round by the suite alone."""
-    suite, fixed_point, spent_s = SUITES[config.suite], FixedPoint.of(config), 0.0
-    right = np.zeros(config.dimension)
-    sums: list[list[Any]] = [[None] * config.holders for _ in range(suite.chunks(config))]
+    totals, right, spent_s = Totals(config), np.zeros(config.dimension), 0.0
     for trainer in range(config.trainers):
-        vector = np.random.default_rng(trainer).uniform(-1, 1, config.dimension)
+        vector = np.random.default_rng(trainer).uniform(-LARGEST, LARGEST, config.dimension)
         began = time.process_time()
-        pieces = contribution(config, vector, trainer.to_bytes(32, "big"))
+        given = contribution(config, vector, trainer.to_bytes(32, "big"))
         if trainer >= lost:
-            for chunk, (row, totals) in enumerate(zip(pieces, sums, strict=True)):
-                words = [written_out(config, chunk, piece) for piece in row]
-                sums[chunk] = [suite.add(config, t, w) for t, w in zip(totals, words, strict=True)]
+            totals.add(*given)
         spent_s += time.process_time() - began
         right += vector if trainer >= lost else 0.0
-    began, opened = time.process_time(), []
-    for totals in sums:
-        answers = {place: suite.answer(config, total) for place, total in enumerate(totals)}
-        opened.append(suite.open(config, answers))
-    total = fixed_point.decode(np.concatenate(opened)[: config.dimension])
+    began = time.process_time()
+    total = totals.opened()
     spent_s += time.process_time() - began
     if np.abs(total - right).max() > config.trainers * 2.0**-FRACTION_BITS:
         sys.exit("the opened sum is wrong: these figures would mean nothing")
@@ -202,7 +256,9 @@ class LossyRig(Rig):
     def _plan(self) -> Plan:
         way, plan = self._way, super()._plan()
         timing = Timing(grace_s=3, patience_s=PATIENCE_S, round_s=3600, resend_s=600)
-        changes = {"suite": way.suite, "packing": way.packing, "seeds": way.seeds}
+        largest = np.abs(vector_of(self.size.trainers, self.size.values)).max()
+        changes = layout_of(way, self.size.trainers, largest)
+        changes |= {"suite": way.suite, "packing": way.packing, "seeds": way.seeds}
         return _replaced(plan, threshold=way.threshold, timing=timing, **changes)
 
 

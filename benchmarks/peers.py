@@ -36,7 +36,7 @@ PEERS = (
     "tno.mpc.encryption_schemes.utils==0.12.3",
     "gmpy2>=2.2",  # which both MPyC and TNO's package advise for speed
 )
-WAYS = ("shamir", "shamir+seeds", "packed+seeds")
+WAYS = ("shamir", "shamir+seeds", "packed+seeds", "masked")
 RATED = 1_000_000
 
 

@@ -18,7 +18,6 @@ from protocols.learning.job import Algorithm
 from protocols.learning.phases import Phased
 from protocols.learning.probe import Probe
 from protocols.learning.state import State
-from protocols.learning.table import Column
 from protocols.learning.tabular import Tabular
 from protocols.reports import SuiteChosen
 from protocols.round_config import MaskSet, majority
@@ -100,8 +99,8 @@ def resolved(job: Job) -> Job:
     return job.model_copy(update={"learning": learning})
 
 
-def columns_at(job: Job, file: str) -> tuple[Column, ...]:
-    """Return the columns that a job over tables reads from an owner's file.
+def algorithm_at(job: Job, file: str) -> Tabular:
+    """Return the algorithm of a job over tables as it is for an owner's file.
 
     Where the job leaves the features open, they are what else the file has.
 
@@ -118,7 +117,7 @@ def columns_at(job: Job, file: str) -> tuple[Column, ...]:
     algorithm = _algorithm(job.model_copy(update={"learning": learning}))
     if not isinstance(algorithm, Tabular):
         raise Misuse(f"{job.algorithm} reads no table")
-    return algorithm.columns()
+    return algorithm
 
 
 async def first_state(job: Job) -> State:

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from actors.ports import WorkFailed
 from protocols.learning.algorithms import build
+from protocols.learning.disclosure import require_round
 from protocols.learning.job import Opened, require_cohort
 from protocols.learning.state import State
 from protocols.learning.table import Table
@@ -36,7 +37,7 @@ class TableTask:
         return load_table(self._spec.data, self._algorithm.columns(), self._spec.agreement)
 
     def describe(self) -> tuple[str, ...]:
-        self._require_disclosable(self._table)
+        self._require_disclosable(self.initial(), self._table)
         return self._table.warnings
 
     def initial(self) -> State:
@@ -45,14 +46,12 @@ class TableTask:
     def compute(self, state: State) -> NDArray[np.float64]:
         table = self._table  # what is wrong with it is said first
         # Before anything of the table leaves this process, in each round anew.
-        self._require_disclosable(table)
         require_cohort(state, self._spec.owner)
-        self._spec.rules.require_cells(self._algorithm.cells(state, table))
+        self._require_disclosable(state, table)
         return self._algorithm.local(state, table)
 
-    def _require_disclosable(self, table: Table) -> None:
-        algorithm = self._algorithm
-        self._spec.rules.require_table(algorithm.columns(), table, algorithm.parameters())
+    def _require_disclosable(self, state: State, table: Table) -> None:
+        require_round(self._spec.rules, self._algorithm, state, table)
 
     def evaluate(self, state: State) -> dict[str, float]:
         return self._algorithm.evaluate(state, self._table)

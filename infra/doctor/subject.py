@@ -9,7 +9,7 @@ from pathlib import Path
 
 from actors.ports import WorkFailed
 from infra.approval import refusal
-from infra.casting import agreement_of, columns_at
+from infra.casting import agreement_of, algorithm_at
 from infra.config import ConfigError, Job, TableSettings, load_job
 from infra.homes import ActorHome, open_home
 from infra.homes.access import topology_of
@@ -18,6 +18,7 @@ from infra.rabbitmq.address import AddressError, BrokerAddress, Tls
 from infra.rabbitmq.topology import Topology
 from infra.tables import load_table
 from protocols.errors import Unfit
+from protocols.learning.disclosure import require_round
 
 from .certificates import private
 from .finding import Finding, fine, problem, warning
@@ -138,15 +139,15 @@ def _tables(subject: Subject) -> Iterator[Finding]:
             )
             continue
         try:
-            columns = columns_at(subject.job, str(file))
-            table = load_table(str(file), columns, agreement_of(subject.job))
+            algorithm = algorithm_at(subject.job, str(file))
+            table = load_table(str(file), algorithm.columns(), agreement_of(subject.job))
         except WorkFailed as error:
             yield problem("data", str(error), "correct the file, or the columns in the job")
             continue
-        features = len(columns) - len(learning.named_columns)
+        features = len(algorithm.columns()) - len(learning.named_columns)
         yield fine("data", f"{file} has {table.rows} rows of {features} features")
         try:
-            owner.disclosure.rules().require_table(columns, table, 0)
+            require_round(owner.disclosure.rules(), algorithm, algorithm.start(), table)
         except Unfit as error:
             what = f"{owner.name} will decline: {error.kind}: {error}"
             yield warning(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from protocols.errors import Unfit
 
@@ -101,6 +102,18 @@ class Boost(Phase[Table]):
         if self.how.logistic:
             found["curvature"] = histograms(bins, nodes, curvature, shape)
         return {**found, "loss": loss}
+
+    def crowds(self, state: State, data: Table) -> NDArray[np.int64]:
+        """Return how many of an owner's rows are in each node of the coming histograms.
+
+        And in its other half: their parent's histograms are known, so each tells the other's.
+        """
+        opened, tree = _whole(state, "open"), state.count("grown")
+        paths = (_whole(state, "columns")[tree], _whole(state, "cuts")[tree])
+        nodes = reached(self._bins(state, data), *paths)
+        rows = np.bincount(nodes, minlength=len(paths[0])).astype(np.int64)
+        halves = opened + 2 * (opened % 2) - 1  # of 1 it is 2, of 2 it is 1; the root has none
+        return rows[np.append(opened, halves[opened > 0])]
 
     def update(self, state: State, sums: Sums) -> State:
         opened, tree = _whole(state, "open").tolist(), state.count("grown")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .bin_edges import BinEdges
 from .boost import Boost, FinalLoss, Growth
@@ -68,6 +69,15 @@ class Boosting(Tabular):
     def columns(self) -> tuple[Column, ...]:
         kind = Column(name=self.target, kind="0 or 1" if self.loss == "logistic" else "number")
         return (*numbers(self.features), kind)
+
+    def parameters(self) -> int:
+        # Of one tree: each has as many values as it has leaves, and all have the same rows.
+        return int(2**self.depth)
+
+    def cells(self, state: State, data: Table) -> NDArray[np.int64]:
+        boost = Boost(self.growth())
+        growing = state.facts["phase"] == boost.name
+        return boost.crowds(state, data) if growing else Tabular.cells(self, state, data)
 
     def phases(self) -> Sequence[Phase[Table]]:
         boost = Boost(self.growth())

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .concordance import Concordance
 from .cox_fit import CoxFit
@@ -106,6 +107,13 @@ class Cox(Tabular):
 
     def columns(self) -> tuple[Column, ...]:
         return (*numbers(self.features), *survival_columns(self.time, self.event))
+
+    def parameters(self) -> int:
+        return len(self.features)
+
+    def cells(self, state: State, data: Table) -> NDArray[np.int64]:
+        # Points are joined to cells later, and have been counted apart by then.
+        return self._cells().crowds(data) if self.pooled else Tabular.cells(self, state, data)
 
     def phases(self) -> Sequence[Phase[Table]]:
         model = OwnRiskSets(self.features, self.time, self.event, self.ties)

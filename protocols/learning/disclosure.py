@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from protocols.errors import Unfit
 
 from .job import require
+from .state import State
 from .table import Column, Table, Vector
+from .tabular import Tabular
 
 _ADVICE = "the rule is yours, in [disclosure]"
 
@@ -72,6 +74,15 @@ class Rules:
 
     def _refuse(self, kind: str, text: str) -> None:
         raise Unfit(kind, f"{text} ({_ADVICE})")
+
+
+def require_round(rules: Rules, algorithm: Tabular, state: State, data: Table) -> None:
+    """Look at an owner's table before it adds to the round that comes after `state`.
+
+    Raises `Unfit`, as `Rules` does, where the owner must not take part in it.
+    """
+    rules.require_table(algorithm.columns(), data, algorithm.parameters())
+    rules.require_cells(algorithm.cells(state, data))
 
 
 NO_RULES = Rules(smallest_cell=1, parameters_per_row=math.inf)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from .job import require
 from .kaplan_meier_fit import KaplanMeierFit
 from .phases import Phase
@@ -49,9 +52,11 @@ class KaplanMeier(Tabular):
             return columns
         return (*columns, Column(name=self.group, kind="class", levels=self.levels))
 
+    def cells(self, state: State, data: Table) -> NDArray[np.int64]:
+        return self._life_table().crowds(data)
+
     def phases(self) -> Sequence[Phase[Table]]:
-        grid = Grid(self.step, self.until)
-        return (LifeTable(self.time, self.event, grid, self.group, self.levels or ("all",)),)
+        return (self._life_table(),)
 
     def fit(self, state: State) -> KaplanMeierFit | None:
         if state.facts.get("converged") is not True:
@@ -66,3 +71,7 @@ class KaplanMeier(Tabular):
             owners=tuple(str(name) for name in state.items("cohort")),
             notes=tuple(map(str, state.items("notes") + state.items("remarks"))),
         )
+
+    def _life_table(self) -> LifeTable:
+        grid = Grid(self.step, self.until)
+        return LifeTable(self.time, self.event, grid, self.group, self.levels or ("all",))

@@ -72,6 +72,11 @@ class Lloyd(Phase[Table]):
         crowds = state.floats("sizes") >= self.least
         return {"sums": (members * crowds).T @ x}
 
+    def crowds(self, state: State, data: Table) -> NDArray[np.int64]:
+        """Return how many of an owner's rows (k,) are nearest to each centre."""
+        labels = nearest(self.centred(state, data), state.floats("centres"))
+        return np.bincount(labels, minlength=self.clusters).astype(np.int64)
+
     def update(self, state: State, sums: Sums) -> State:
         if not state.facts["counting"]:
             return self._moved(state, sums["sums"])
@@ -181,6 +186,10 @@ class KMeans(Tabular):
 
     def columns(self) -> tuple[Column, ...]:
         return numbers(self.features)
+
+    def cells(self, state: State, data: Table) -> NDArray[np.int64]:
+        known = "centres" in state.arrays
+        return self._lloyd().crowds(state, data) if known else Tabular.cells(self, state, data)
 
     def phases(self) -> Sequence[Phase[Table]]:
         lloyd = self._lloyd()

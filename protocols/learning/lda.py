@@ -61,6 +61,10 @@ class Lda(Tabular):
         outcome = Column(name=self.target, kind="class", levels=self.levels)
         return (*numbers(self.features), outcome)
 
+    def parameters(self) -> int:
+        # From as many products and means as rows, the rows follow up to a rotation.
+        return len(self.features) + len(self.levels)
+
     def phases(self) -> Sequence[Phase[Table]]:
         means = ClassMeans(self.features, self.target, self.levels)
         sizes = ClassSizes(self.target, self.levels, self.least)

@@ -61,6 +61,10 @@ class Pca(Tabular):
     def columns(self) -> tuple[Column, ...]:
         return numbers(self.features)
 
+    def parameters(self) -> int:
+        # From as many products as rows, the rows follow up to a rotation.
+        return len(self.features)
+
     def phases(self) -> Sequence[Phase[Table]]:
         return Mean(self.features), Scale(self.features), Scatter(self.features)
 

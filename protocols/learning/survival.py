@@ -110,8 +110,19 @@ class LifeTable(Phase[Table]):
             "rows": members.sum(axis=0),
             "events": self._counted(places[seen.events == 1], members[seen.events == 1]),
             "censored": self._counted(places[seen.events == 0], members[seen.events == 0]),
-            "between": self.grid.between(seen.times),
+            # Of owners, not of rows: one row with a time of its own is a cell of one row.
+            "between": self.grid.between(seen.times) > 0,
         }
+
+    def crowds(self, data: Table) -> NDArray[np.int64]:
+        """Return how many of an owner's rows are counted together: at a point, and after the last.
+
+        Those with an event and those who are censored are counted apart, and so is each group.
+        """
+        counted = self.local(State(), data)
+        rows, *table = (np.asarray(counted[part]) for part in ("rows", "events", "censored"))
+        after = rows - sum(part.sum(axis=0) for part in table)
+        return np.concatenate([part.ravel() for part in (*table, after)]).astype(np.int64)
 
     def update(self, state: State, sums: Sums) -> State:
         empty = [name for name, n in zip(self.groups, sums["rows"], strict=True) if n == 0]
@@ -119,7 +130,7 @@ class LifeTable(Phase[Table]):
             which = ", ".join(empty)
             raise JobFailed(f"no row of any owner is of the group {which}; leave it out of levels")
         between = int(sums["between"])
-        text = f"{between} times lie between points of the grid and count at the next one"
+        text = f"times of {between} owners lie between points of the grid and count at the next one"
         names = ("rows", "events", "censored")
         return state.evolved({n: sums[n] for n in names}, remarks=[text] if between else [])
 

@@ -7,8 +7,8 @@ import pytest
 from actors.ports import WorkFailed
 from infra.casting import (
     agreement_of,
+    algorithm_at,
     assignment_of,
-    columns_at,
     fingerprint,
     resolved,
     work_spec,
@@ -322,7 +322,7 @@ def test_columns_of_a_file_are_those_that_the_job_reads(folder: Path) -> None:
         job_of(folder, "glm", '[data]\ntarget = "died"\n', '[glm]\nfamily = "binomial"\n')
     )
 
-    columns = columns_at(job, str(folder / "ann.csv"))
+    columns = algorithm_at(job, str(folder / "ann.csv")).columns()
 
     assert [(column.name, column.kind) for column in columns] == [
         *(("age", "number"), ("weight", "number"), ("stay", "number"), ("died", "0 or 1"))
@@ -424,7 +424,7 @@ def test_each_owner_checks_its_table_by_the_schema(
     job = load_job(job_of(folder, "moments", FEATURES, column))
 
     with pytest.raises(WorkFailed) as caught:
-        load_table(str(folder / "ann.csv"), columns_at(job, ""), agreement_of(job))
+        load_table(str(folder / "ann.csv"), algorithm_at(job, "").columns(), agreement_of(job))
 
     assert caught.value.kind == kind
     assert text in str(caught.value)
@@ -435,7 +435,7 @@ def test_columns_of_the_schema_are_checked_that_the_job_does_not_read(folder: Pa
     job = load_job(job_of(folder, "moments", FEATURES, column))
 
     with pytest.raises(WorkFailed, match="line 2, column 'stay': it must be 0 or 1"):
-        load_table(str(folder / "ann.csv"), columns_at(job, ""), agreement_of(job))
+        load_table(str(folder / "ann.csv"), algorithm_at(job, "").columns(), agreement_of(job))
 
 
 def test_an_owners_rules_are_its_own(folder: Path) -> None:

@@ -62,3 +62,44 @@ def test_a_table_of_outcomes_alone_is_a_problem(tmp_path: Path, table: str) -> N
 
     assert said["bob"][0] is Level.ERROR
     assert "no columns but those that are named" in said["bob"][1]
+
+
+def test_what_an_owners_rules_will_refuse_is_a_warning_before_the_job_begins(
+    tmp_path: Path,
+) -> None:
+    few = "age,weight,stay\n" + "".join(f"{50 + n},{70 + n},{n}\n" for n in range(8))
+
+    said = disclosures(tmp_path, JOB, few)
+
+    assert said == [
+        (
+            Level.WARNING,
+            "ann will decline: too many parameters: 3 parameters are more than 0.33 a row "
+            "(the rule is yours, in [disclosure])",
+        )
+    ]
+
+
+def test_cells_of_the_first_round_are_counted_before_the_job_begins(tmp_path: Path) -> None:
+    job = (
+        JOB.replace('"glm"', '"histogram"')
+        .replace('target = "stay"', 'column = "stay"')
+        .replace('[glm]\nfamily = "poisson"', "[histogram]\nleast = 0\nmost = 10\nbins = 2")
+    )
+    table = "stay\n" + "1\n2\n3\n4\n" * 3
+
+    assert disclosures(tmp_path, job, table) == []
+    ((level, text),) = disclosures(tmp_path, job, f"{table}7\n8\n")
+    assert level is Level.WARNING
+    assert text.startswith("ann will decline: small cell: ")
+
+
+def disclosures(folder: Path, job: str, table: str) -> list[tuple[Level, str]]:
+    (folder / "ann.csv").write_text(table)
+    text = f'{job}[[owner]]\nname = "ann"\ndata = "ann.csv"\n'
+    for other in ("bob", "cem"):  # whose tables are elsewhere
+        text += f'[[owner]]\nname = "{other}"\ndata = "{other}.csv"\n'
+    (folder / "job.toml").write_text(text)
+    subject = Subject(load_job(folder / "job.toml", files=False), None, account=False)
+    found = [finding for finding in job_findings(subject) if finding.check == "disclosure"]
+    return [(finding.level, finding.what) for finding in found]

@@ -137,3 +137,18 @@ def test_an_owner_with_outcomes_that_the_family_does_not_know_is_told(
     assert told.keys() == {"west"}
     assert told["west"]["text"].endswith(f"line 2, column 'TUCE': it must be {text}")
     assert ended.summary["outcome"] == "failed"
+
+
+def test_columns_that_depend_on_each_other_end_the_job_and_are_named(tmp_path: Path) -> None:
+    for name, rows in OWNERS.items():
+        part = SPECTOR.iloc[rows].assign(HALF=lambda table: table["TUCE"] / 2 + 1)
+        part.to_csv(tmp_path / f"{name}.csv", index=False)
+
+    ended = quorate(
+        "run", written(tmp_path, "glm", {"target": "GRADE"}, {"family": "binomial"}), "--json"
+    )
+
+    assert (ended.code, ended.summary["outcome"]) == (1, "failed")
+    assert "the Hessian is singular" in ended.summary["reason"]
+    assert "(TUCE, HALF)" in ended.summary["reason"]
+    assert "coefficients" not in ended.summary

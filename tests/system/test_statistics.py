@@ -27,7 +27,14 @@ LIMITS = {
 SURVIVAL: dict[str, object] = {"time": "week", "event": "arrest"}
 
 
-def job(folder: Path, algorithm: str, data: dict[str, object], options: dict[str, object]) -> Path:
+def job(
+    folder: Path,
+    algorithm: str,
+    data: dict[str, object],
+    options: dict[str, object],
+    *,
+    smallest_cell: int = 3,
+) -> Path:
     for name, rows in OWNERS.items():
         ROSSI.iloc[rows].to_csv(folder / f"{name}.csv", index=False)
     sections: dict[str, dict[str, object]] = {
@@ -36,7 +43,8 @@ def job(folder: Path, algorithm: str, data: dict[str, object], options: dict[str
         "limits": dict(LIMITS),
     }
     named: dict[str, str | None] = {name: f"{name}.csv" for name in OWNERS}
-    return Text(algorithm, named, {"max_rounds": 60}, sections).written(folder)
+    rules: dict[str, object] = {"smallest_cell": smallest_cell}
+    return Text(algorithm, named, {"max_rounds": 60}, sections, rules).written(folder)
 
 
 @pytest.mark.reference
@@ -65,13 +73,35 @@ def test_a_run_ends_with_curves_and_a_picture(tmp_path: Path) -> None:
     picture = tmp_path / "curves.svg"
     data = {**SURVIVAL, "group": "fin", "levels": ["0", "1"]}
 
-    ended = quorate("run", job(tmp_path, "kaplan_meier", data, {"until": 52}), "--plot", picture)
+    weekly = job(tmp_path, "kaplan_meier", data, {"until": 52}, smallest_cell=1)
+
+    ended = quorate("run", weekly, "--plot", picture)
 
     assert ended.code == 0
     assert "Kaplan-Meier Curves over 3 Owners" in ended.out
     (line,) = [line for line in ended.out.splitlines() if "Log-rank" in line]
     assert line.split()[2] == "3.8376"
     assert "<svg" in picture.read_text()
+
+
+def test_weeks_in_which_one_or_two_had_their_event_are_not_shared(tmp_path: Path) -> None:
+    ended = quorate("run", job(tmp_path, "kaplan_meier", SURVIVAL, {"until": 52}), "--json")
+
+    told = [line for line in ended.lines if line["kind"] == "owner_trouble"]
+    assert {(line["actor"], line["trouble"]) for line in told} == {
+        (name, "small cell") for name in OWNERS
+    }
+    assert (ended.code, ended.summary["outcome"]) == (1, "failed")
+    assert (ended.summary["vectors_watched"], ended.summary["cleartext_vectors_seen"]) == (0, 0)
+
+
+def test_half_years_in_which_many_had_their_event_are(tmp_path: Path) -> None:
+    options: dict[str, object] = {"until": 52, "step": 26}
+
+    ended = quorate("run", job(tmp_path, "kaplan_meier", SURVIVAL, options), "--json")
+
+    assert (ended.code, ended.summary["outcome"]) == (0, "converged")
+    assert ended.summary["rounds"] == 1
 
 
 def test_an_owner_with_a_time_of_nothing_is_told_where_and_is_left_out(tmp_path: Path) -> None:
@@ -115,8 +145,9 @@ def test_trees_are_json_at_the_end_of_a_run(tmp_path: Path) -> None:
 
 def test_a_pooled_cox_with_too_few_events_says_what_to_do(tmp_path: Path) -> None:
     options: dict[str, object] = {"pooled": True, "until": 52, "least": 200}
+    weekly = job(tmp_path, "cox", SURVIVAL, options, smallest_cell=1)
 
-    ended = quorate("run", job(tmp_path, "cox", SURVIVAL, options), "--json")
+    ended = quorate("run", weekly, "--json")
 
     assert (ended.code, ended.summary["outcome"]) == (1, "failed")
     assert "let owners be strata" in ended.summary["reason"]

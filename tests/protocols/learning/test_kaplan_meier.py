@@ -89,7 +89,9 @@ def test_times_between_points_count_at_the_next_one_and_are_said() -> None:
 
     same = curves(coarse, owners_of(rounded, UNEQUAL[3]))
     assert found.survival.tolist() == same.survival.tolist()
-    assert found.notes == ("34 times lie between points of the grid and count at the next one",)
+    assert found.notes == (
+        "times of 3 owners lie between points of the grid and count at the next one",
+    )
     assert same.notes == ()
 
 

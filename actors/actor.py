@@ -265,7 +265,8 @@ class Actor(ABC):
             require_said(self.ports.signatures, federation, sender, message, envelope.signature)
         except Untrusted as error:
             kind = type(message).__name__
-            raise PeerViolation(sender, f"did not sign this {kind}: {error}") from None
+            text = f"did not sign this {kind}: {error}; is its roster another than ours?"
+            raise PeerViolation(sender, text) from None
 
     # --- effects ----------------------------------------------------------------------
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shlex
+import time
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,10 +23,11 @@ from infra.rabbitmq.link import LinkChange
 from infra.standing import Standing, standing
 from infra.telemetry import Listen, Subject, Telemetry, TelemetryError
 from infra.tied import end_with_parent
-from protocols.reports import Event, TookPart
+from protocols.reports import Event, JobEnded, TookPart
 
 from .display import Display
-from .session import DONE, FAILED, OUTCOME_CODES, USAGE, Recorder, notes_of, trained
+from .results import show_result
+from .session import DONE, FAILED, OUTCOME_CODES, USAGE, Recorder, Result, notes_of, trained
 from .signals import STOPPED, Signals
 from .terminal import display_of, keep_log, show_config_error, show_interrupted
 
@@ -54,6 +57,14 @@ class _Ended:
     exit_code: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the coordinator's home holds of the job; `result` is None before the first sum."""
+
+    result: Result | None
+    facts: dict[str, Any]
+
+
 def run(path: Path, wanted: Wanted, *, output: str) -> int:
     """Run the actor of a home until it has ended or is stopped; return the exit code."""
     display = display_of(output)
@@ -62,14 +73,16 @@ def run(path: Path, wanted: Wanted, *, output: str) -> int:
         with home.locked():
             telemetry = _telemetry(home)
             keep_log(home.log, telemetry.where, output)
-            ended = asyncio.run(_run(home, wanted, display, telemetry))
+            ended, found = asyncio.run(_run(home, wanted, display, telemetry))
     except ConfigError as error:
         show_config_error(error, output)
         return USAGE
     except KeyboardInterrupt:
         show_interrupted(output)
         return STOPPED
-    if output == "live":
+    if found.result is not None and output in ("live", "quiet"):
+        show_result(found.result, display, _told(home, ended, found.facts))
+    elif output == "live":
         display.note(f"{home.name}: {ended.outcome}{f': {ended.reason}' if ended.reason else ''}")
     return ended.exit_code
 
@@ -119,7 +132,10 @@ def _telemetry(home: ActorHome) -> Telemetry:
     return Telemetry(subject, home.path, listen=Listen.parse(home.telemetry.listen or ""))
 
 
-async def _run(home: ActorHome, wanted: Wanted, display: Display, telemetry: Telemetry) -> _Ended:
+async def _run(
+    home: ActorHome, wanted: Wanted, display: Display, telemetry: Telemetry
+) -> tuple[_Ended, _Found]:
+    began_s = time.monotonic()
     process = ActorProcess(home, once=wanted.once, listeners=[telemetry, _Shown(display, home)])
     if wanted.tied:
         end_with_parent(process.kill_children)
@@ -138,8 +154,11 @@ async def _run(home: ActorHome, wanted: Wanted, display: Display, telemetry: Tel
                 ended = await _ended(process, signals, wanted)
     except TelemetryError as error:
         raise ConfigError([f"{home.path / SETTINGS}: telemetry.listen: {error}"]) from None
-    display.final(await _summary(home, ended, display, process))
-    return ended
+    found = _Found(None, {})
+    if home.role == "coordinator":
+        found = _found(home, ended, await standing(home.path), time.monotonic() - began_s)
+    display.final(_summary(home, ended, display, process) | found.facts)
+    return ended, found
 
 
 async def _ended(process: ActorProcess, signals: Signals, wanted: Wanted) -> _Ended:
@@ -170,7 +189,7 @@ def _outcome(process: ActorProcess, wanted: Wanted, *, asked: bool) -> _Ended:
     return _Ended("failed", "it ended without a result", FAILED)
 
 
-async def _summary(
+def _summary(
     home: ActorHome, ended: _Ended, display: Display, process: ActorProcess
 ) -> dict[str, Any]:
     common = {
@@ -182,25 +201,49 @@ async def _summary(
         "reason": ended.reason,
         "converged": ended.outcome == "converged",
     }
-    if home.role != "coordinator":
-        return {**common, "rounds": process.rounds, "evidence_against": list(process.accused)}
-    return {**common, **display.log.facts(), **_result(home, await standing(home.path), ended)}
+    if home.role == "coordinator":
+        return common | display.log.facts()
+    return common | {"rounds": process.rounds, "evidence_against": list(process.accused)}
 
 
-def _result(home: ActorHome, stands: Standing, ended: _Ended) -> dict[str, Any]:
-    found: dict[str, Any] = {
+def _found(home: ActorHome, ended: _Ended, stands: Standing, seconds: float) -> _Found:
+    facts: dict[str, Any] = {
         "rounds": stands.completed,
         "checkpoint": None if stands.checkpoint is None else str(stands.checkpoint),
     }
     if stands.state is None:
-        return found
+        return _Found(None, facts)
     algorithm = assignment_of(home.job, stands.state).algorithm
-    found |= {"metrics": algorithm.metrics(stands.state), "notes": notes_of(stands.state)}
-    if ended.exit_code != DONE:
-        return found
-    if ended.outcome in OUTCOME_CODES:  # else one round of a job that goes on
-        found |= trained(home.job, algorithm, stands.state, home.path)
-    return found | algorithm.result(stands.state)
+    facts |= {"metrics": algorithm.metrics(stands.state), "notes": notes_of(stands.state)}
+    if ended.exit_code == DONE:
+        if ended.outcome in OUTCOME_CODES:  # else one round of a job that goes on
+            facts |= trained(home.job, algorithm, stands.state, home.path)
+        facts |= algorithm.result(stands.state)
+    result = Result(
+        ended=JobEnded(
+            job=home.job.name,
+            outcome=ended.outcome,
+            reason=ended.reason,
+            completed=stands.completed,
+        ),
+        algorithm=algorithm,
+        state=stands.state,
+        checkpoint=stands.checkpoint,
+        witness=None,
+        rounds=stands.completed,
+        seconds=seconds,
+        interrupted=ended.exit_code == STOPPED,
+    )
+    return _Found(result, facts)
+
+
+def _told(home: ActorHome, ended: _Ended, facts: dict[str, Any]) -> dict[str, object]:
+    """Return what people are told beside the measurements: what was found, or how to go on."""
+    told: dict[str, object] = {"log": str(home.log), "resume": None}
+    if ended.exit_code != DONE or ended.outcome not in OUTCOME_CODES:
+        return told | {"resume": shlex.join(["quorate", home.role, "--home", str(home.path)])}
+    apart = ("rounds", "checkpoint", "metrics", "notes")
+    return told | {name: fact for name, fact in facts.items() if name not in apart}
 
 
 def _cut_off(home: ActorHome) -> dict[str, Any]:

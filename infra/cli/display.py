@@ -24,6 +24,7 @@ from protocols.reports import (
     Event,
     HolderLeft,
     HolderReturned,
+    Incompatible,
     OwnerTrouble,
     Progress,
     RoundAbandoned,
@@ -34,6 +35,7 @@ from protocols.reports import (
     SuiteChosen,
     TrainerLeft,
 )
+from protocols.versions import advice
 
 _WAITS_SHOWN = 3
 _TROUBLES = 1000  # different ones that are told
@@ -80,12 +82,14 @@ class QuietDisplay:
 
     def __init__(self) -> None:
         self.log = RunLog()
-        self._troubles: set[tuple[str, str, str]] = set()
+        self._troubles: set[tuple[str, ...]] = set()
 
     def emit(self, event: Event) -> None:
         """Remember the event."""
         self.log.take(event)
-        if isinstance(event, OwnerTrouble) and event.kind != "warning" and self._is_news(event):
+        if not isinstance(event, OwnerTrouble) or event.kind == "warning":
+            return
+        if self._is_news(event.actor, event.kind, event.text):
             self.urge(_trouble(event))
 
     def link_changed(self, change: LinkChange) -> None:
@@ -113,9 +117,8 @@ class QuietDisplay:
         self.note(text)
         yield
 
-    def _is_news(self, event: OwnerTrouble) -> bool:
-        """Say whether an owner's trouble was not told before: it comes again in every round."""
-        trouble = event.actor, event.kind, event.text
+    def _is_news(self, *trouble: str) -> bool:
+        """Say whether a trouble, by what tells it apart, was not told before: it comes again."""
         if trouble in self._troubles or len(self._troubles) >= _TROUBLES:
             return False
         self._troubles.add(trouble)
@@ -230,7 +233,9 @@ class LiveDisplay(QuietDisplay):
             self._deadline_s = time.monotonic() + event.seconds
         news = self.log.take(event)
         if isinstance(event, OwnerTrouble):
-            news = self._is_news(event)
+            news = self._is_news(event.actor, event.kind, event.text)
+        elif isinstance(event, Incompatible):
+            news = self._is_news(event.actor, "version", event.peer)
         if news:
             for line in _lines(event, self.log):
                 self._console.print(line)
@@ -316,4 +321,5 @@ _LINES: dict[type[Event], Callable[[Any], tuple[str, str]]] = {
     RoundPutOff: _put_off,
     ActorRestarted: lambda e: ("red", f"{e.actor} crashed and was restarted: {e.reason}"),
     OwnerTrouble: lambda e: ("yellow", _trouble(e)),
+    Incompatible: lambda e: ("red", advice(e)),
 }

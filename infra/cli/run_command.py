@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rich.table import Table
-
 from infra.casting import cast, fingerprint
 from infra.config import ConfigError, Job, load_job
 from infra.federation import Casting
@@ -17,29 +15,24 @@ from infra.fit_plots import FORMATS, NoPlots, save_plot
 from infra.homes.access import without_account
 from infra.processes import Stage, require_free
 from infra.rabbitmq.address import BrokerAddress
-from protocols.learning.fits import Fit
-from protocols.learning.tabular import Tabular
 
 from .broker_run import placed
 from .display import Display
 from .home import Home
+from .results import fit_of, show_result
 from .session import (
     DONE,
     USAGE,
     Result,
-    metrics,
-    notes_of,
     run_federation,
     run_processes,
     summary,
     trained,
 )
 from .signals import STOPPED
-from .terminal import console, display_of, log_to, show_config_error, show_interrupted
+from .terminal import display_of, log_to, show_config_error, show_interrupted
 
 _LOG = "run.log"
-_APART = ("resume", "notes", "log", "model")  # shown in their own way
-_SHOWN = 6  # of a list's values
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +73,7 @@ def run(request: RunRequest, *, output: str) -> int:
         show_interrupted(output)
         return STOPPED
     if output != "json":
-        _show(result, display, extra)
+        show_result(result, display, extra)
     return result.exit_code
 
 
@@ -116,13 +109,6 @@ def _resumption(request: RunRequest) -> str:
     return shlex.join(["quorate", "run", str(request.path), *place, *broker, "--resume"])
 
 
-def _fit(result: Result) -> Fit | None:
-    algorithm = result.algorithm
-    if result.exit_code != DONE or not isinstance(algorithm, Tabular):
-        return None
-    return algorithm.fit(result.state)
-
-
 def _check_plot(file: Path | None) -> None:
     if file is not None and file.suffix not in FORMATS:
         raise ConfigError([f"--plot: {file} must end in {' or '.join(FORMATS)}"])
@@ -131,7 +117,7 @@ def _check_plot(file: Path | None) -> None:
 def _draw(request: RunRequest, result: Result, display: Display) -> None:
     if request.plot is None:
         return
-    fit = _fit(result)
+    fit = fit_of(result)
     if fit is None:
         display.note("--plot: there is no plot of what this job has found")
         return
@@ -140,58 +126,3 @@ def _draw(request: RunRequest, result: Result, display: Display) -> None:
     except (NoPlots, OSError) as error:
         # What was found is worth more than its picture.
         display.note(f"--plot: {error}")
-
-
-def _show(result: Result, display: Display, extra: dict[str, object]) -> None:
-    ended = result.ended
-    reason = f": {ended.reason}" if ended.reason else ""
-    console.print()
-    console.print(f"{ended.job}: {ended.outcome}{reason}", markup=False, soft_wrap=True)
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    fit = _fit(result)
-    # The summary says what was found, better than bare numbers.
-    shown = extra if fit is None else {name: extra[name] for name in _APART if name in extra}
-    for name, fact in _rows(result, display, shown):
-        table.add_row(name, fact)
-    console.print(table, markup=False)
-    # In one piece, to be copied.
-    if "model" in extra:
-        console.print(f"model       {extra['model']}", markup=False, soft_wrap=True)
-    if result.checkpoint is not None:
-        console.print(f"checkpoint  {result.checkpoint}", markup=False, soft_wrap=True)
-    console.print(f"log         {extra['log']}", markup=False, soft_wrap=True)
-    if extra["resume"] is not None:
-        console.print(f"to go on    {extra['resume']}", markup=False, soft_wrap=True)
-    if fit is not None:
-        console.print()
-        console.print(fit.summary(), markup=False, highlight=False, soft_wrap=True)
-
-
-def _rows(result: Result, display: Display, extra: dict[str, object]) -> list[tuple[str, str]]:
-    log = display.log
-    abandoned = f", {len(log.abandoned)} more abandoned" if log.abandoned else ""
-    rows = [("rounds", f"{result.rounds}{abandoned}")]
-    found = {**metrics(result), **extra}
-    rows += [(name, _brief(found[name])) for name in found if name not in _APART]
-    for absence in [*log.trainers, *log.holders]:
-        back = "" if absence.returned is None else f", back in round {absence.returned}"
-        rows.append(
-            ("missing", f"{absence.name} from round {absence.left}{back}: {absence.reason}")
-        )
-    rows += [("note", note) for note in notes_of(result.state)]
-    if result.witness is not None:
-        seen = sum(result.witness.cleartext_by_recipient.values())
-        rows.append(("private vectors on the bus", f"{seen} of {result.witness.vectors_watched}"))
-        seen = sum(result.witness.shares_by_recipient.values())
-        rows.append(("shares in clear on the bus", f"{seen} of {result.witness.shares_watched}"))
-    rows.append(("seconds", f"{result.seconds:.1f}"))
-    return rows
-
-
-def _brief(value: object) -> str:
-    if isinstance(value, list):
-        more = f", … ({len(value)} values)" if len(value) > _SHOWN else ""
-        return ", ".join(_brief(item) for item in value[:_SHOWN]) + more
-    return f"{value:.8g}" if isinstance(value, float) else str(value)

@@ -109,9 +109,9 @@ def _show(request: StatusRequest, readings: list[Reading]) -> None:
     if request.watch and console.is_terminal:
         console.clear()
     if len(readings) == 1:
-        _show_one(console, readings[0])
+        _show_one(console, readings[0], why=request.why)
     else:
-        _show_all(console, readings)
+        _show_all(console, readings, why=request.why)
     if not request.why:
         return
     for reading in readings:
@@ -158,7 +158,8 @@ def _name(reading: Reading) -> str:
     return reading.home.name if reading.snapshot is None else reading.snapshot.actor
 
 
-def _show_all(console: Console, readings: list[Reading]) -> None:
+def _show_all(console: Console, readings: list[Reading], *, why: bool) -> None:
+    """Show a line for each; what is wrong with it follows where the reasons do not."""
     table = _table("actor", "role", "state", "link", "round", "done", "crashes")
     for reading in readings:
         state = reading.snapshot
@@ -170,24 +171,25 @@ def _show_all(console: Console, readings: list[Reading]) -> None:
         table.add_row(state.actor, state.role, _life(reading, state), link, number, *counts)
     console.print(table)
     for reading in readings:
-        if wrong := trouble(reading):
+        if (wrong := trouble(reading)) and not why:
             console.print(f"{_name(reading)}: {wrong}")
     for reading in readings:
         if reading.snapshot is not None and reading.snapshot.role == "coordinator":
             _show_peers(console, reading, reading.snapshot)
 
 
-def _show_one(console: Console, reading: Reading) -> None:
+def _show_one(console: Console, reading: Reading, *, why: bool) -> None:
     state = reading.snapshot
     if state is None:
-        console.print(f"{_name(reading)}: {reading.problem}")
+        if not why:
+            console.print(f"{_name(reading)}: {reading.problem}")
         return
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for name, text in _facts(reading, state):
         table.add_row(name, text)
     console.print(table)
     _show_peers(console, reading, state)
-    for told in state.troubles[-_TROUBLES:]:
+    for told in () if why else state.troubles[-_TROUBLES:]:
         console.print(f"{duration(told.age_s + reading.age_s)} ago: {told.text}")
 
 

@@ -31,6 +31,7 @@ from protocols.reports import (
     Step,
     TookPart,
 )
+from protocols.versions import advice
 
 from .link_watch import LinkNews, LinkWatch
 from .model_numbers import models_of
@@ -176,8 +177,7 @@ class StatusBoard:
             case Refusal():
                 self._trouble(f"refused a {event.what} of {event.peer}: {event.reason}")
             case Incompatible():
-                versions = ", ".join(str(version) for version in event.versions)
-                self._trouble(f"{event.peer} speaks other versions of the protocol: {versions}")
+                self._trouble(advice(event))
             case SharesChecked():
                 self._shares_checked(event)
             case AnswersJudged() if event.liars:

@@ -8,12 +8,13 @@ from .phrases import duration, names
 from .snapshot import Peer, PutOff, Reading, Round, Rules, Snapshot
 
 _NAMED = 10  # of those waited for, each with a line of its own
+_TROUBLES = 5
 
 _ASKED = {
-    "opening": "to open the round",
+    "opening": "for holders to open the round",
     "collecting": "for complete contributions",
     "checking": "for words on the shares",
-    "voting": "to vote for the set of contributions",
+    "voting": "for votes on the set of contributions",
     "releasing": "for shares of the sum",
     "updating": "for nobody",
 }
@@ -27,6 +28,8 @@ def why(reading: Reading, others: Mapping[str, Reading]) -> Iterator[str]:
     state = reading.snapshot
     if state is None:
         yield reading.problem
+        if not reading.running:
+            yield f"start it: quorate coordinator|holder|trainer --home {reading.home}"
         return
     if not reading.running:
         yield from _why_not_running(reading, state)
@@ -37,7 +40,7 @@ def why(reading: Reading, others: Mapping[str, Reading]) -> Iterator[str]:
             f"it is stopped (SIGSTOP?) or its event loop hangs; look at its log, then restart it"
         )
         return
-    yield from _why_unwell(state, reading.age_s)
+    yield from _why_unwell(reading, state)
     if state.role != "coordinator":
         yield from _why_idle(state, reading.age_s)
     elif state.round is None and state.put_off is not None:
@@ -48,6 +51,7 @@ def why(reading: Reading, others: Mapping[str, Reading]) -> Iterator[str]:
     else:
         yield from _why_round(state, state.round, reading.age_s)
         yield from _who(state, state.round.waiting_for, reading.age_s, others)
+    yield from _troubles(state, reading.age_s)
 
 
 def _why_not_running(reading: Reading, state: Snapshot) -> Iterator[str]:
@@ -60,8 +64,8 @@ def _why_not_running(reading: Reading, state: Snapshot) -> Iterator[str]:
     )
 
 
-def _why_unwell(state: Snapshot, age_s: float) -> Iterator[str]:
-    link = state.link
+def _why_unwell(reading: Reading, state: Snapshot) -> Iterator[str]:
+    link, age_s = state.link, reading.age_s
     if link is not None and link.state == "blocked":
         yield (
             f"the broker has taken no messages for {duration(link.state_s + age_s)} "
@@ -71,10 +75,19 @@ def _why_unwell(state: Snapshot, age_s: float) -> Iterator[str]:
     elif link is not None and link.state != "open":
         yield (
             f"there has been no link to the broker for {duration(link.down_s + age_s)} "
-            f"({link.reason}): check the broker and the way to it; the link is made again by itself"
+            f"({link.reason}): quorate doctor {reading.home} says what is wrong; once that is "
+            f"mended the link is made again by itself"
         )
     if state.life == "restarting":
         yield f"the actor crashed and is built again: {state.life_reason}"
+
+
+def _troubles(state: Snapshot, age_s: float) -> Iterator[str]:
+    """Yield what went wrong lately, the newest last and the same once."""
+    newest = {told.text: told for told in state.troubles}
+    lately = sorted(newest.values(), key=lambda told: -told.age_s)[-_TROUBLES:]
+    for told in lately:
+        yield f"{duration(told.age_s + age_s)} ago: {told.text}"
 
 
 def _why_idle(state: Snapshot, age_s: float) -> Iterator[str]:

@@ -65,7 +65,11 @@ def accepted(
         raise Untrusted(
             "federation", f"a roster of {body.federation!r}; ours is {before.federation!r}"
         )
-    _require_newer(body, before)
+    if body.epoch < before.epoch:
+        raise Untrusted(
+            "epoch",
+            f"epoch {body.epoch}, and {before.epoch} was accepted before: get the newest roster",
+        )
     if set(signers).isdisjoint(before.authorities):
         raise Untrusted(
             "authority",
@@ -73,18 +77,15 @@ def accepted(
             f"{', '.join(map(key_id, before.authorities))}; where the authority has changed its "
             f"key, accept the rosters in between first",
         )
+    _require_next(body, before)
     require_valid(body, now_s=now_s, tolerance_s=tolerance_s)
     if faults := body.faults():
         raise Untrusted("incomplete", f"epoch {body.epoch} is incomplete: {'; '.join(faults)}")
     return body
 
 
-def _require_newer(body: RosterBody, before: Standing) -> None:
-    if body.epoch < before.epoch:
-        raise Untrusted(
-            "epoch",
-            f"epoch {body.epoch}, and {before.epoch} was accepted before: get the newest roster",
-        )
+def _require_next(body: RosterBody, before: Standing) -> None:
+    """Take one roster of an epoch only; who signed it was looked at before it is accused."""
     if body.epoch == before.epoch and body.digest() != before.digest:
         raise Untrusted(
             "epoch",

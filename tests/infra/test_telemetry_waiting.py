@@ -26,11 +26,14 @@ from infra.telemetry.phrases import duration, names
 from infra.telemetry.snapshot import Reading, Snapshot
 from infra.telemetry.status import Life, StatusBoard
 from infra.telemetry.waiting import why
+from protocols.codec import VERSION
 from protocols.messages import Accepted, Have, Pledged, Vote, Wire
 from protocols.reports import (
     Event,
+    Incompatible,
     JobEnded,
     OwnerTrouble,
+    PeerFault,
     PeerJoined,
     RoundBegan,
     RoundPutOff,
@@ -377,6 +380,7 @@ def test_the_own_link_is_named_first() -> None:
 
     assert blocked.startswith("the broker has taken no messages for 0 s (low on disk)")
     assert lost.startswith("there has been no link to the broker for 0 s (connection refused)")
+    assert f"quorate doctor {HOME} says what is wrong" in lost
 
 
 def test_a_process_that_is_not_running_can_be_started() -> None:
@@ -388,6 +392,27 @@ def test_a_process_that_is_not_running_can_be_started() -> None:
     assert "not running: killed, or crashed; last heard of 0 s ago" in killed
     assert "not running: ended 1 min ago" in ended
     assert all("start it: quorate holder --home /homes/coordinator" in t for t in (killed, ended))
+
+
+def test_what_went_wrong_lately_is_told_each_once() -> None:
+    board = board_of("holder-1")
+    board.take(PeerFault(actor="holder-1", peer="ann", reason="did not sign this Hello"))
+    for _ in range(3):
+        board.take(Incompatible(actor="holder-1", peer="coordinator", versions=(VERSION + 1,)))
+
+    lines = said(board.snapshot(), age_s=3.0).splitlines()
+
+    assert lines.count("3 s ago: dropped a message of ann: did not sign this Hello") == 1
+    told = [line for line in lines if "speaks version" in line]
+    assert len(told) == 1
+    assert told[0].endswith("upgrade holder-1")
+
+
+def test_a_home_in_which_nothing_ran_says_how_to_start() -> None:
+    lines = list(why(Reading(HOME, None, problem="no process has run here yet"), {}))
+
+    start = f"start it: quorate coordinator|holder|trainer --home {HOME}"
+    assert lines == ["no process has run here yet", start]
 
 
 def test_a_process_that_hangs_is_no_process_that_waits() -> None:

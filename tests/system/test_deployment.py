@@ -81,6 +81,11 @@ async def test_a_deployment_with_certificates_and_accounts_does_its_job(
 
     assert ended.code == 0, ended.err
     assert ended.summary["coefficients"] == in_memory["coefficients"]
+    again = quorate(*homes.words("coordinator"))  # the job is over: it tells people what it found
+    assert again.code == 0, again.err
+    assert "tiny: converged" in again.out
+    for value in in_memory["raw_coefficients"]:
+        assert f"{value:.4f}" in again.out
     users = {name: open_home(homes.of(name)).address.user for name in ("coordinator", "o2")}
     assert users == {"coordinator": "tiny.coordinator", "o2": "tiny.o2"}
     assert isinstance(open_home(homes.of("o2")).address.ssl_context(), ssl.SSLContext)

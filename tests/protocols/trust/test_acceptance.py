@@ -76,6 +76,16 @@ def test_another_roster_of_the_same_epoch_is_refused() -> None:
     assert refusal(other, Standing.after(NEXT)) == "epoch"
 
 
+def test_of_another_roster_of_the_same_epoch_only_its_signer_is_accused() -> None:
+    mallory = key_of("mallory")
+    forged = msgspec.structs.replace(BODY, authorities=(mallory.public,))
+    second = msgspec.structs.replace(BODY, valid_until=END_S + 1)
+
+    assert refusal(forged, keys=(mallory,)) == "authority"
+    with pytest.raises(Untrusted, match="the authority has signed both"):
+        accepted(second.signed_by([AUTHORITY]), KNOWN, now_s=NOW_S)
+
+
 def test_a_next_epoch_that_follows_another_roster_is_refused() -> None:
     fork = msgspec.structs.replace(NEXT, previous=bytes(32))
 

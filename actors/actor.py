@@ -335,13 +335,10 @@ class Actor(ABC):
         return body
 
     def _signed(self, message: Message, version: int = VERSION) -> bytes:
-        def sign(body_digest: bytes) -> bytes:
-            wire = cast("Wire", message)  # all that is ever sent
-            federation = self.roster.federation
-            statement = Statement.about(federation, self.name, wire, body_digest)
-            return self.ports.signatures.sign(statement.to_bytes())
-
-        return seal(self.name, message, version=version, sign=sign)
+        wire = cast("Wire", message)  # all that is ever sent
+        said = Statement.of(self.roster.federation, self.name, wire)
+        signature = self.ports.signatures.sign(said.to_bytes())
+        return seal(self.name, message, version=version, signature=signature)
 
     def _report(self, event: object) -> None:
         match event:

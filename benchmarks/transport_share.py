@@ -179,12 +179,8 @@ class NoSpool:
 
 def signed(message: ShareChunk) -> bytes:
     """Return what the sender's process puts on the wire."""
-
-    def sign(body_digest: bytes) -> bytes:
-        said = Statement.about(ROSTER.federation, SENDER, message, body_digest)
-        return _RINGS[SENDER].sign(said.to_bytes())
-
-    return seal(SENDER, message, sign=sign)
+    said = Statement.of(ROSTER.federation, SENDER, message)
+    return seal(SENDER, message, signature=_RINGS[SENDER].sign(said.to_bytes()))
 
 
 class Silence:

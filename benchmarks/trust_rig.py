@@ -309,4 +309,4 @@ def _nothing(*_: object) -> None:
 def _unsigned(self: Actor, message: Message, version: int = VERSION) -> bytes:
     # These two are passed on as part of other messages, which have room for them only.
     said = NOTHING if isinstance(message, RoundOpened | Vote) else b""
-    return seal(self.name, message, version=version, sign=lambda _: said)
+    return seal(self.name, message, version=version, signature=said)

@@ -2,9 +2,9 @@
 
 The library `msgpack` reads the bytes under limits, `msgspec` checks the result against the
 message types: unknown, missing and mistyped fields are refused, as are repeated keys. Short bytes
-are read by `msgspec` alone where they are the canonical ones of what it finds: nothing can be
-repeated in those, and it takes a tenth of the time. The envelope around a message has one form
-only, and is opened without a copy of what is in it.
+and chunks are read by `msgspec` alone where they are the canonical ones of what it finds: nothing
+can be repeated in those, and it takes a tenth of the time. The envelope around a message has one
+form only, and is opened without a copy of what is in it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import math
 import struct
-from collections.abc import Callable
 from functools import cache, lru_cache
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -74,7 +73,10 @@ def canonical(value: Any) -> bytes:
 
 def digest_of(value: Any) -> bytes:
     """Return the SHA-256 of `canonical`, without a copy of large fields."""
-    return _digest(_pieces(value))
+    digest = hashlib.sha256()
+    for piece in _pieces(value):
+        digest.update(piece)
+    return digest.digest()
 
 
 def _pieces(value: Any) -> list[bytes]:
@@ -150,9 +152,26 @@ def parse(data: bytes | memoryview, schema: type[Schema]) -> Schema:
     _require_length(data)
     # Before anything is built of them: what the schema has no place for takes no memory.
     value = _typed(data, schema)
-    if len(data) <= _SHORT_BYTES and _ENCODER.encode(value) == data:
-        return value
-    return _parse_any(data, schema)
+    return value if _is_our_form(value, data) else _parse_any(data, schema)
+
+
+def _is_our_form(value: Any, data: bytes | memoryview) -> bool:
+    """Return whether bytes are the canonical ones of what was read from them, if that is cheap.
+
+    Large fields are not compared: where all around them is in its place, so are they.
+    """
+    kind: Any = type(value)  # a class does not pass for something hashable
+    fields = [getattr(value, name) for name in _long_fields(kind)]
+    large = {id(field) for field in fields if _is_large(field)}
+    if not large:
+        return len(data) <= _SHORT_BYTES and bool(_ENCODER.encode(value) == data)
+    begin = 0
+    for piece in _spliced(value):
+        end = begin + len(piece)
+        if id(piece) not in large and data[begin:end] != piece:
+            return False
+        begin = end
+    return begin == len(data)
 
 
 def _typed(data: bytes | memoryview, schema: type[Schema]) -> Schema:
@@ -206,7 +225,7 @@ def seal(
     message: msgspec.Struct,
     *,
     version: int = VERSION,
-    sign: Callable[[bytes], bytes] | None = None,
+    signature: bytes = b"",
 ) -> bytes:
     """Return the bytes that travel for a message.
 
@@ -214,20 +233,11 @@ def seal(
         sender: who says it.
         message: what.
         version: of the envelope.
-        sign: returns the signature for the SHA-256 of the body's bytes; without it there is
-            none, and nobody believes the message.
+        signature: the sender's; without it nobody believes the message.
     """
     pieces = _pieces(message)
-    signature = b"" if sign is None else sign(_digest(pieces))
     head = _envelope_head(version, sender, signature, sum(map(len, pieces)))
     return b"".join([head, *pieces])
-
-
-def _digest(pieces: list[bytes]) -> bytes:
-    digest = hashlib.sha256()
-    for piece in pieces:
-        digest.update(piece)
-    return digest.digest()
 
 
 def opened(data: bytes) -> Envelope:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 
-from protocols.codec import canonical, seal
+from protocols.codec import seal
 from protocols.messages import AnswerHeader, ContributionHeader, Wire
 from protocols.trust.errors import Untrusted
 from protocols.trust.signing import Statement
@@ -36,7 +36,7 @@ def _signature(member: str, statement: bytes) -> bytes:
 
 def signature_of(federation: str, member: str, message: Wire) -> bytes:
     """Return what a member signs when it says this."""
-    statement = Statement.of(federation, member, message, canonical(message))
+    statement = Statement.of(federation, member, message)
     return _signature(member, statement.to_bytes())
 
 
@@ -49,9 +49,6 @@ def header_signature(
 
 def signed(federation: str, member: str, message: Wire, *, name: str = "") -> bytes:
     """Return what travels when a member says this, in its own name or under another."""
-
-    def sign(body_digest: bytes) -> bytes:
-        statement = Statement.about(federation, name or member, message, body_digest)
-        return _signature(member, statement.to_bytes())
-
-    return seal(name or member, message, sign=sign)
+    said = Statement.of(federation, name or member, message)
+    signature = _signature(member, said.to_bytes())
+    return seal(name or member, message, signature=signature)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from protocols.codec import canonical, digest_of, parse
+from protocols.codec import canonical, parse
 from protocols.effects import Effect, KeepEvidence, Record, Report
 from protocols.messages import Propose
 from protocols.records import HeldProposal
@@ -58,7 +58,7 @@ class Proposals:
         """
         if not signature:
             return []
-        statement = Statement.about(self._federation, sender, message, digest_of(message))
+        statement = Statement.of(self._federation, sender, message)
         first = held.proposed
         if first is None:
             held.proposed = HeldProposal(body_digest=statement.body_digest, signature=signature)

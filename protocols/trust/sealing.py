@@ -5,7 +5,7 @@
 | `mlkem768-x25519` | MLKEM768-X25519, that is X-Wing (0x647a) | 1216 bytes | 1136 |
 | `x25519` | DHKEM(X25519, HKDF-SHA256) (0x0020) | 32 bytes | 48 |
 
-Both with HKDF-SHA256 and ChaCha20-Poly1305.
+Both with HKDF-SHA256 and AES-256-GCM, the cipher that shares are drawn from as well.
 A box of the first stays closed as long as either of the two problems is hard. Everything that it
 is bound to is in HPKE's `info`, as RFC 9180 (8.1) advises for single-shot boxes; `aad` is empty.
 To seal takes entropy and is therefore a port, `Sealing` in `actors/ports.py`.
@@ -47,7 +47,9 @@ PublicKey: TypeAlias = MLKEM768X25519PublicKey | X25519PublicKey
 PrivateKey: TypeAlias = MLKEM768X25519PrivateKey | X25519PrivateKey
 
 PUBLIC_BYTES = {HYBRID: 1216, CLASSICAL: 32}
-OVERHEAD_BYTES = {HYBRID: 1120 + 16, CLASSICAL: 32 + 16}
+TAG_BYTES = 16
+ENCAPSULATED_BYTES = {HYBRID: 1120, CLASSICAL: 32}
+OVERHEAD_BYTES = {suite: size + TAG_BYTES for suite, size in ENCAPSULATED_BYTES.items()}
 MAX_OVERHEAD_BYTES = max(OVERHEAD_BYTES.values())
 _MLKEM_BYTES = 1184
 _P = 2**255 - 19
@@ -68,7 +70,13 @@ def suites() -> tuple[SuiteName, ...]:
 def hpke(suite: SuiteName) -> Suite:
     """Return the library's suite of a name."""
     kem = KEM.MLKEM768_X25519 if suite == HYBRID else KEM.X25519
-    return Suite(kem, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
+    return Suite(kem, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+
+
+def ends(box: bytes) -> bytes:
+    """Return what a sender signs of a box of any suite: its length, encapsulated key and tag."""
+    head = max(ENCAPSULATED_BYTES.values())
+    return len(box).to_bytes(4, "big") + box[:head] + box[head:][-TAG_BYTES:]
 
 
 class SealingKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):

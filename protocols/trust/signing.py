@@ -9,7 +9,13 @@ fields:
 | round | 32: the round's id, or zeros for a message of no round |
 | sender | its name |
 | type | the name of the message's type |
-| body | 32: SHA-256 of the message's canonical bytes, the only ones that are signed |
+| body | 32: SHA-256 of the message's canonical bytes, the only ones that are signed; |
+| | those of a chunk have the `ends` of its box in the payload's place |
+
+`ends` of a box (see `sealing`) are its length in 4 bytes, its first 1120 and, of the rest, its last
+16: the encapsulated key and the cipher's tag. Between them nobody can put anything else that opens,
+unless he knows that key, as sender and recipient do. So a chunk's signature is for its recipient,
+and shows nothing to others.
 
 The headers in chunks of shares and answers are signed by themselves, too, as messages of the types
 `ContributionHeader` and `AnswerHeader` whose body is their canonical form.
@@ -20,10 +26,11 @@ protocol. Within a round the same message may come again, and means the same.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass
 from typing import Protocol, assert_never
+
+from msgspec.structs import replace
 
 from protocols.codec import VERSION, digest_of
 from protocols.errors import Misuse
@@ -65,6 +72,7 @@ from protocols.round_config import NAME_PATTERN
 
 from .framing import framed
 from .keys import SigningKey
+from .sealing import ends
 
 DOMAIN = "quorate/message"
 NO_ROUND = bytes(32)
@@ -89,7 +97,7 @@ class Statement:
         round_id: 32 bytes, `NO_ROUND` for a message of no round.
         sender: who claims to have said it.
         type_name: the name of the message's type, as in `messages`.
-        body_digest: SHA-256 of the message's canonical bytes.
+        body_digest: 32 bytes, as `body_digest` returns them.
     """
 
     federation: str
@@ -107,13 +115,13 @@ class Statement:
             raise Misuse("a statement names the type of its message")
 
     @classmethod
-    def of(cls, federation: str, sender: str, message: Wire, body: bytes | memoryview) -> Statement:
-        """Return the statement about a message that was read from these bytes, or made them."""
-        return cls.about(federation, sender, message, hashlib.sha256(body).digest())
+    def of(cls, federation: str, sender: str, message: Wire) -> Statement:
+        """Return the statement about a message, in whatever bytes it came."""
+        return cls.about(federation, sender, message, body_digest(message))
 
     @classmethod
     def about(cls, federation: str, sender: str, message: Wire, body_digest: bytes) -> Statement:
-        """Return the statement about a message whose bytes have this SHA-256."""
+        """Return the statement about a message that has this digest, or is said to."""
         return cls(
             federation=federation,
             round_id=round_of(message),
@@ -167,7 +175,16 @@ def require_said(
     Raises:
         Untrusted: the sender is a stranger, or the signature is not its own over just this.
     """
-    Statement.about(federation, sender, message, digest_of(message)).require(verifier, signature)
+    Statement.of(federation, sender, message).require(verifier, signature)
+
+
+def body_digest(message: Wire) -> bytes:
+    """Return what stands for a message's body, whatever its length: see the top of this page."""
+    match message:
+        case ShareChunk() | AnswerChunk():
+            return digest_of(replace(message, payload=ends(message.payload)))
+        case _:
+            return digest_of(message)
 
 
 def round_of(message: Wire) -> bytes:

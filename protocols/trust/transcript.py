@@ -150,13 +150,13 @@ def read_transcript(text: bytes) -> SignedTranscript:
 def countersigned(federation: str, cid: bytes, opened: Opened) -> Statement:
     """Return what a holder signed when it opened a round."""
     message = RoundOpened(cid=cid, sealing_key=opened.sealing_key)
-    return Statement.of(federation, opened.holder, message, canonical(message))
+    return Statement.of(federation, opened.holder, message)
 
 
 def voted(federation: str, cid: bytes, holder: str, set_digest: bytes) -> Statement:
     """Return what a holder signed when it voted."""
     message = Vote(cid=cid, set_digest=set_digest)
-    return Statement.of(federation, holder, message, canonical(message))
+    return Statement.of(federation, holder, message)
 
 
 def digest_of_sum(total: NDArray[np.int64]) -> bytes:

@@ -369,7 +369,7 @@ async def test_a_message_under_anothers_name_is_the_fault_of_who_really_sent_it(
             "did not sign this Welcome",
         ),
         (
-            seal("ann", WELCOME, sign=lambda _: signature_of("test", "ann", HELLO)),
+            seal("ann", WELCOME, signature=signature_of("test", "ann", HELLO)),
             "ann",
             "did not sign this Welcome",
         ),

@@ -144,7 +144,7 @@ def test_the_signature_of_one_message_is_that_of_no_other() -> None:
         envelope, ends = opened(passing.body), (passing.sender, passing.recipient)
         before, last[ends] = last.get(ends, bytes(64)), envelope.signature
         _, message = read(passing.body)
-        forged = seal(passing.sender, message, sign=lambda _: before)
+        forged = seal(passing.sender, message, signature=before)
         known = forged == passing.body  # the same message again
         return [passing] if known else [Passing(*ends, forged), passing]
 
@@ -162,7 +162,7 @@ def test_a_message_in_another_members_name_is_refused() -> None:
         other = "holder-1" if passing.sender != "holder-1" else "holder-2"
         _, message = read(passing.body)
         signature = opened(passing.body).signature
-        forged = seal(other, message, sign=lambda _: signature)
+        forged = seal(other, message, signature=signature)
         return [Passing(other, passing.recipient, forged), passing]
 
     stage = played(meddle)
@@ -189,7 +189,7 @@ def test_keys_in_the_holders_place_are_refused_and_no_share_is_sealed_to_them() 
         ours = tuple(replace(one, sealing_key=mine.sealing_key) for one in message.opened)
         forged = replace(message, opened=ours)
         signature = opened(passing.body).signature
-        body = seal(passing.sender, forged, sign=lambda _: signature)
+        body = seal(passing.sender, forged, signature=signature)
         return [Passing(passing.sender, passing.recipient, body), passing]
 
     stage = played(meddle)
@@ -320,7 +320,7 @@ def made_up(passing: Passing) -> list[Passing]:
             forged.append(replace(message, contributions=()))
         case _:
             pass
-    bodies = [seal(passing.sender, one, sign=lambda _: bytes(64)) for one in forged]
+    bodies = [seal(passing.sender, one, signature=bytes(64)) for one in forged]
     return [*(Passing(passing.sender, passing.recipient, b) for b in bodies), passing]
 
 

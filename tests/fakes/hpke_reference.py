@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 X25519_KEM, XWING_KEM = 0x0020, 0x647A
 _XWING_LABEL = bytes.fromhex("5c2e2f2f5e5c")
-_HKDF_SHA256, _CHACHA20_POLY1305 = 1, 3
+AES_256_GCM, CHACHA20_POLY1305 = 2, 3
+_HKDF_SHA256 = 1
 
 
 def _extract(suite: bytes, salt: bytes, label: bytes, secret: bytes) -> bytes:
@@ -39,9 +40,11 @@ def secret_of_both(lattice: bytes, exchanged: bytes, encapsulated: bytes, public
     return hashlib.sha3_256(parts).digest()
 
 
-def key_and_nonce(kem: int, shared: bytes, info: bytes) -> tuple[bytes, bytes]:
+def key_and_nonce(
+    kem: int, shared: bytes, info: bytes, *, cipher: int = AES_256_GCM
+) -> tuple[bytes, bytes]:
     """Return key and first nonce of the base mode."""
-    numbers = (kem, _HKDF_SHA256, _CHACHA20_POLY1305)
+    numbers = (kem, _HKDF_SHA256, cipher)
     suite = b"HPKE" + b"".join(number.to_bytes(2, "big") for number in numbers)
     context = (
         b"\x00"
@@ -58,4 +61,4 @@ def key_and_nonce(kem: int, shared: bytes, info: bytes) -> tuple[bytes, bytes]:
 def box(kem: int, shared: bytes, encapsulated: bytes, info: bytes, content: bytes) -> bytes:
     """Return the box of a shared secret."""
     key, nonce = key_and_nonce(kem, shared, info)
-    return encapsulated + ChaCha20Poly1305(key).encrypt(nonce, content, b"")
+    return encapsulated + AESGCM(key).encrypt(nonce, content, b"")

@@ -11,7 +11,6 @@ from typing import Any
 import msgspec
 from fakes.signatures import ANYBODY, Means
 
-from protocols.codec import canonical
 from protocols.effects import CheckStream, Effect, KeepTranscript, OpenSum, Record, Send
 from protocols.errors import PeerViolation
 from protocols.messages import (
@@ -92,7 +91,7 @@ def step_of(number: int, completed: int, *, rounds: int) -> JobStep:
 
 def signature_of(sender: str, message: Wire) -> bytes:
     """Return a member's signature of a message."""
-    statement = Statement.of(FEDERATION, sender, message, canonical(message))
+    statement = Statement.of(FEDERATION, sender, message)
     return statement.signed_by(key_of(sender))
 
 

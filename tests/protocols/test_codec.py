@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
 from collections.abc import Callable
 from typing import Any, get_args
@@ -281,22 +280,22 @@ def test_the_bytes_are_those_of_plain_msgpack(size: int) -> None:
     assert read(seal("ann", message)) == ("ann", message)
 
 
-def test_the_signature_is_asked_for_the_bytes_that_travel_and_goes_before_them() -> None:
+def test_the_signature_goes_before_the_bytes_that_travel() -> None:
     for size in (10, 2**20):
         message = messages.ShareChunk(header=HEADER, index=7, payload=bytes(size))
+        signature = bytes(range(64))
 
-        sealed = seal("ann", message, sign=lambda digest: digest + digest)
+        sealed = seal("ann", message, signature=signature)
 
         envelope, again = messages.received(sealed)
-        digest = hashlib.sha256(canonical(message)).digest()
-        assert envelope.signature == digest + digest
+        assert envelope.signature == signature
         assert again == message
         assert sealed.endswith(canonical(message))
 
 
 def test_a_signature_that_is_too_long_is_none() -> None:
     with pytest.raises(Undecodable):
-        opened(seal("ann", hello("holder"), sign=lambda digest: digest + digest + b"x"))
+        opened(seal("ann", hello("holder"), signature=bytes(65)))
 
 
 def test_an_opened_envelope_holds_no_copy_of_its_body() -> None:
@@ -374,11 +373,12 @@ def test_a_round_with_unsafe_numbers_cannot_be_read(changes: dict[str, Any]) -> 
         read(enveloped({"type": "OpenRound", "config": plain}))
 
 
-def test_a_repeated_key_is_refused_wherever_it_stands() -> None:
-    def twice(fields: list[tuple[str, Any]]) -> bytes:
-        packed = b"".join(msgpack.packb(k) + msgpack.packb(v) for k, v in fields)
-        return bytes([0x80 | len(fields)]) + packed
+def twice(fields: list[tuple[str, Any]]) -> bytes:
+    packed = b"".join(msgpack.packb(k) + msgpack.packb(v) for k, v in fields)
+    return bytes([0x80 | len(fields)]) + packed
 
+
+def test_a_repeated_key_is_refused_wherever_it_stands() -> None:
     fields = list(msgspec.to_builtins(hello("trainer"), builtin_types=(bytes,)).items())
     good = twice(fields)
     outer = twice([("v", 1), ("sender", "ann"), ("sender", "bob"), ("body", good)])
@@ -389,6 +389,25 @@ def test_a_repeated_key_is_refused_wherever_it_stands() -> None:
             read(enveloped(twice([*fields, repeated])))
     with pytest.raises(Undecodable):
         read(outer)
+
+
+@pytest.mark.parametrize("size", [4095, 4096, 70_000])
+def test_of_a_chunk_too_fields_may_come_in_any_order_but_none_twice(size: int) -> None:
+    payload = bytes(range(256)) * (size // 256 + 1)
+    chunk = messages.ShareChunk(
+        header=HEADER, index=7, payload=payload[:size], header_signature=bytes(64)
+    )
+    fields = list(msgspec.to_builtins(chunk, builtin_types=(bytes,)).items())
+
+    assert read(enveloped(twice(fields))) == ("ann", chunk)
+    assert read(enveloped(twice(list(reversed(fields))))) == ("ann", chunk)
+    for repeated in fields:
+        for body in ([*fields, repeated], [repeated, *fields]):
+            with pytest.raises(PeerViolation, match="ann"):
+                read(enveloped(twice(body)))
+    other = ("payload", payload[1 : size + 1])
+    with pytest.raises(PeerViolation, match="ann"):
+        read(enveloped(twice([*fields[:-1], other, fields[-1]])))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from fakes import hpke_reference as reference
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,9 +21,11 @@ from actors.ports import Sealing
 from infra.hpke_sealing import HpkeSealing
 from protocols.codec import Undecodable, canonical, parse
 from protocols.errors import Misuse
+from protocols.messages import ContributionHeader, ShareChunk
 from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import (
     CLASSICAL,
+    ENCAPSULATED_BYTES,
     HYBRID,
     OVERHEAD_BYTES,
     PUBLIC_BYTES,
@@ -33,6 +35,7 @@ from protocols.trust.sealing import (
     SuiteName,
     suites,
 )
+from protocols.trust.signing import Statement, require_said
 
 ENTROPY = bytes(range(32))
 BOUND = Binding(
@@ -43,6 +46,9 @@ BOUND = Binding(
     recipient="holder-1",
     header_digest=b"\x02" * 32,
     index=3,
+)
+HEADER = ContributionHeader(
+    cid=BOUND.round_id, trainer="north", share_bytes=5000, share_digests=(bytes(32),)
 )
 CONTENT = b"a share of a secret"
 SEALING: Sealing = HpkeSealing()
@@ -130,6 +136,43 @@ def test_every_flipped_bit_of_a_box_is_refused() -> None:
 
 
 @both
+def test_who_carries_a_signed_chunk_can_put_no_other_box_in_its_place(suite: SuiteName) -> None:
+    key = BoxKey.from_entropy(suite, ENTROPY)
+    info, content, ring = BOUND.to_bytes(), bytes(5000), Believer()
+    head = ENCAPSULATED_BYTES[suite]
+    box, own = (SEALING.seal(key.sealing_key, info, content) for _ in range(2))
+    chunk = ShareChunk(header=HEADER, index=1, payload=box)
+    said = Statement.of("trial", "north", chunk).to_bytes()
+    others = [
+        own,
+        own[:-16] + box[-16:],
+        box[:head] + own[head:],
+        box[:head] + own[head:-16] + box[-16:],
+        own[:head] + box[head:],
+        box[:3000] + bytes([box[3000] ^ 1]) + box[3001:],
+        box[:3000] + box[3001:],
+        box[:3000] + b"x" + box[3000:],
+    ]
+
+    def taken(payload: bytes) -> bytes:
+        require_said(ring, "trial", "north", msgspec.structs.replace(chunk, payload=payload), said)
+        return SEALING.open(key, info, payload)
+
+    assert taken(box) == content
+    for other in others:
+        with pytest.raises(Untrusted):
+            taken(other)
+
+
+class Believer:
+    """Takes a statement itself for its signature: only its very words pass."""
+
+    def require(self, member: str, statement: bytes, signature: bytes) -> None:
+        if statement != signature:
+            raise Untrusted("signature", f"not signed by {member}")
+
+
+@both
 @given(box=st.binary(max_size=1300))
 def test_any_bytes_are_no_box(suite: SuiteName, box: bytes) -> None:
     key = BoxKey.from_entropy(suite, ENTROPY)
@@ -148,7 +191,7 @@ def test_a_box_is_the_one_that_rfc_9180_defines() -> None:
     exchanged = private.exchange(X25519PublicKey.from_public_bytes(box[:32]))
     shared = reference.secret_of_exchange(exchanged, box[:32], key.sealing_key.key)
     cipher, nonce = reference.key_and_nonce(reference.X25519_KEM, shared, info)
-    assert ChaCha20Poly1305(cipher).decrypt(nonce, box[32:], b"") == CONTENT
+    assert AESGCM(cipher).decrypt(nonce, box[32:], b"") == CONTENT
 
 
 def test_a_hybrid_box_is_the_one_that_the_draft_defines() -> None:
@@ -165,7 +208,7 @@ def test_a_hybrid_box_is_the_one_that_the_draft_defines() -> None:
         lattice.decapsulate(box[:1088]), exchanged, box[1088:1120], key.sealing_key.key[1184:]
     )
     cipher, nonce = reference.key_and_nonce(reference.XWING_KEM, shared, info)
-    assert ChaCha20Poly1305(cipher).decrypt(nonce, box[1120:], b"") == CONTENT
+    assert AESGCM(cipher).decrypt(nonce, box[1120:], b"") == CONTENT
 
 
 @both

@@ -26,7 +26,7 @@ from protocols.secagg.coordinating import Plan
 from protocols.secagg.masked.layout import Layout
 from protocols.secagg.masked.parameters import SETS
 from protocols.secagg.patience import Timing
-from protocols.secagg.terms import Terms
+from protocols.secagg.terms import Manner, Terms
 
 from .approval import OwnJob, refusal
 from .choosing import Outlook, decided, sealing_of
@@ -259,11 +259,24 @@ def terms_of(job: Job) -> Terms:
 
 
 def owners_terms(job: Job) -> OwnJob:
-    """Return what a trainer demands: besides, rounds of this job only."""
+    """Return what a trainer demands: besides, rounds of this job only, in its manner."""
     terms = terms_of(job)
     return OwnJob(
-        job=job.name, minimum=terms.minimum, threshold=terms.threshold, quorum=terms.quorum
+        job=job.name,
+        minimum=terms.minimum,
+        threshold=terms.threshold,
+        privacy=terms.privacy,
+        quorum=terms.quorum,
+        suite=terms.suite,
+        manner=_manner(job),
     )
+
+
+def _manner(job: Job) -> Manner:
+    federation = job.federation
+    if not federation.buffered:
+        return Manner()
+    return Manner(buffered=federation.buffered, max_staleness=federation.max_staleness)
 
 
 def fingerprint(job: Job) -> str:

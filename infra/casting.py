@@ -209,6 +209,7 @@ def plan_of(job: Job) -> Plan:
     """Return what all rounds of the job share."""
     federation, secure_sum, limits = job.federation, job.secure_sum, job.limits
     layout = layout_of(job)
+    batches, drawn = job.batches
     return Plan(
         job=job.name,
         suite=secure_sum.concrete,
@@ -216,6 +217,8 @@ def plan_of(job: Job) -> Plan:
         seeds=secure_sum.seeds,
         buffered=federation.buffered,
         max_staleness=federation.max_staleness if federation.buffered else 0,
+        batches=batches,
+        drawn=drawn,
         field=secure_sum.field if layout is None else "p31",
         parameters=_mask_set(layout),
         slots=0 if layout is None else layout.slots,
@@ -273,10 +276,13 @@ def owners_terms(job: Job) -> OwnJob:
 
 
 def _manner(job: Job) -> Manner:
-    federation = job.federation
-    if not federation.buffered:
-        return Manner()
-    return Manner(buffered=federation.buffered, max_staleness=federation.max_staleness)
+    federation, (batches, drawn) = job.federation, job.batches
+    return Manner(
+        buffered=federation.buffered,
+        max_staleness=federation.max_staleness if federation.buffered else 0,
+        batches=batches,
+        drawn=drawn,
+    )
 
 
 def fingerprint(job: Job) -> str:
@@ -297,8 +303,9 @@ def fingerprint(job: Job) -> str:
 
 
 def _not_of_the_rounds(job: Job) -> set[str]:
-    # Runs from before rounds could be buffered go on.
-    return set() if job.federation.buffered else {"buffered", "max_staleness"}
+    # Runs from before rounds could be buffered, or ask a sample, go on.
+    without = set() if job.federation.buffered else {"buffered", "max_staleness"}
+    return without if job.federation.sample else without | {"sample", "batch"}
 
 
 def _not_of_the_sum(job: Job) -> set[str]:

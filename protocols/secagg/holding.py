@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from protocols.batches import not_asked
 from protocols.codec import canonical, parse
 from protocols.effects import (
     Answer,
@@ -275,6 +276,8 @@ class Holding:
             raise PeerViolation(sender, f"sent a share in the name of {header.trainer}")
         if held is None:
             return self._refuse(sender, header.cid, "share", "the round is not open here")
+        if (fault := not_asked(held.config, self._roster, sender)) is not None:
+            raise PeerViolation(sender, f"sent a share to a round that is {fault}")
         if sender in held.excluded:
             return self._refuse(sender, header.cid, "share", "excluded from the round")
         self._check_shape(sender, held, message)

@@ -45,10 +45,12 @@ def drawn_in(config: RoundConfig) -> tuple[int, ...]:
 
     They take turns: of as many rounds in a row as there are batches, each is in `drawn`.
     """
-    if not config.batches:
-        return ()
-    first = config.number * config.drawn
-    return tuple(sorted((first + turn) % config.batches for turn in range(config.drawn)))
+    return turn_of(config.number, batches=config.batches, drawn=config.drawn)
+
+
+def turn_of(number: int, *, batches: int, drawn: int) -> tuple[int, ...]:
+    """Return whose turn it is in the round of a number; nobody's where there are no batches."""
+    return tuple(sorted((number * drawn + place) % batches for place in range(drawn)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +102,12 @@ def not_asked(config: RoundConfig, roster: Roster, trainer: str) -> str | None:
     """Say that a round does not ask a trainer, and whom it asks; None if it does."""
     if trainer in Asked.of(config, roster):
         return None
-    own = next(i for i, batch in enumerate(split(roster, config.batches)) if trainer in batch)
+    batches = split(roster, config.batches)
+    own = next((str(i + 1) for i, batch in enumerate(batches) if trainer in batch), "none")
     turn = ", ".join(str(place + 1) for place in drawn_in(config))
     return (
         f"not our turn: round {config.number} asks batch {turn} of {config.batches}, and "
-        f"{trainer} is of batch {own + 1}"
+        f"{trainer} is of batch {own}"
     )
 
 

@@ -289,9 +289,9 @@ def sample_faults(*, trainers: int, minimum: int, sample: int, batch: int = 0) -
     """Name every reason why rounds can't ask about so many trainers; empty when they can."""
     least = batch or sample
     if least < minimum:
-        what = "batches" if batch else "a sample"
+        what = "batches of {0} are" if batch else "a sample of {0} is"
         return [
-            f"{what} of {least} are below the minimum of {minimum}, under which no sum is opened; "
+            f"{what.format(least)} below the minimum of {minimum}, under which no sum is opened; "
             f"use {minimum} or more"
         ]
     if batch > sample:

@@ -99,7 +99,7 @@ def test_a_sample_is_of_whole_batches(sizes: dict[str, int], found: tuple[int, i
 @pytest.mark.parametrize(
     ("sizes", "fault"),
     [
-        ({"sample": 4, "minimum": 5}, "a sample of 4 are below the minimum of 5"),
+        ({"sample": 4, "minimum": 5}, "a sample of 4 is below the minimum of 5"),
         ({"sample": 8, "batch": 4, "minimum": 5}, "batches of 4 are below the minimum of 5"),
         ({"sample": 8, "batch": 9}, "a sample of 8 holds no whole batch of 9; use 8 or less"),
         ({"sample": 11}, "is everybody; use 10 or less, or leave it out"),

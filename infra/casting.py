@@ -25,7 +25,7 @@ from protocols.secagg.coordinating import Plan
 from protocols.secagg.masked.layout import Layout
 from protocols.secagg.masked.parameters import SETS
 from protocols.secagg.patience import Timing
-from protocols.secagg.terms import Terms
+from protocols.secagg.terms import Manner, Terms
 
 from .approval import OwnJob, refusal
 from .choosing import Outlook, decided, sealing_of
@@ -208,6 +208,7 @@ def plan_of(job: Job) -> Plan:
     """Return what all rounds of the job share."""
     federation, secure_sum, limits = job.federation, job.secure_sum, job.limits
     layout = layout_of(job)
+    batches, drawn = job.batches
     return Plan(
         job=job.name,
         suite=secure_sum.concrete,
@@ -215,6 +216,8 @@ def plan_of(job: Job) -> Plan:
         seeds=secure_sum.seeds,
         buffered=federation.buffered,
         max_staleness=federation.max_staleness if federation.buffered else 0,
+        batches=batches,
+        drawn=drawn,
         field=secure_sum.field if layout is None else "p31",
         parameters=_mask_set(layout),
         slots=0 if layout is None else layout.slots,
@@ -258,10 +261,26 @@ def terms_of(job: Job) -> Terms:
 
 
 def owners_terms(job: Job) -> OwnJob:
-    """Return what a trainer demands: besides, rounds of this job only."""
+    """Return what a trainer demands: besides, rounds of this job only, in its manner."""
     terms = terms_of(job)
     return OwnJob(
-        job=job.name, minimum=terms.minimum, threshold=terms.threshold, quorum=terms.quorum
+        job=job.name,
+        minimum=terms.minimum,
+        threshold=terms.threshold,
+        privacy=terms.privacy,
+        quorum=terms.quorum,
+        suite=terms.suite,
+        manner=_manner(job),
+    )
+
+
+def _manner(job: Job) -> Manner:
+    federation, (batches, drawn) = job.federation, job.batches
+    return Manner(
+        buffered=federation.buffered,
+        max_staleness=federation.max_staleness if federation.buffered else 0,
+        batches=batches,
+        drawn=drawn,
     )
 
 
@@ -283,8 +302,9 @@ def fingerprint(job: Job) -> str:
 
 
 def _not_of_the_rounds(job: Job) -> set[str]:
-    # Runs from before rounds could be buffered go on.
-    return set() if job.federation.buffered else {"buffered", "max_staleness"}
+    # Runs from before rounds could be buffered, or ask a sample, go on.
+    without = set() if job.federation.buffered else {"buffered", "max_staleness"}
+    return without if job.federation.sample else without | {"sample", "batch"}
 
 
 def _not_of_the_sum(job: Job) -> set[str]:

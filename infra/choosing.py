@@ -64,13 +64,17 @@ def decision_of(job: Job, outlook: Outlook) -> Decision:
 
 
 def setting_of(job: Job, candidate: Candidate, outlook: Outlook) -> Setting:
-    """Return what a round costs follows from, with a candidate that breaks no rule."""
+    """Return what a round costs follows from, with a candidate that breaks no rule.
+
+    Its trainers are those that a round asks.
+    """
     federation, secure_sum = job.federation, candidate.secure_sum
     layout = layout_of(job.model_copy(update={"secure_sum": secure_sum}), outlook.owners)
+    owners = len(job.owners) if outlook.owners is None else outlook.owners
     return Setting(
         suite=secure_sum.concrete,
         dimension=outlook.dimension,
-        trainers=len(job.owners) if outlook.owners is None else outlook.owners,
+        trainers=asked_of(job, owners),
         holders=federation.holders,
         threshold=federation.threshold,
         quorum=majority(federation.holders, federation.faults),
@@ -85,6 +89,13 @@ def setting_of(job: Job, candidate: Candidate, outlook: Outlook) -> Setting:
         sealing=sealing_of(secure_sum.sealing),
         state_bytes=outlook.state_bytes,
     )
+
+
+def asked_of(job: Job, owners: int) -> int:
+    """Return how many of so many owners a round of a job asks at most."""
+    batches, drawn = job.batches_of(owners)
+    few, more = divmod(owners, batches or 1)
+    return drawn * few + min(drawn, more) if batches else owners
 
 
 def _ruled_out(found: tuple[Candidate, ...]) -> Iterator[Ruled]:

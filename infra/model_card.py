@@ -109,6 +109,13 @@ def _privacy(job: Job, state: State) -> Iterator[str]:
         f"rows, of rows, and of metrics times rows. No sum over fewer than {federation.minimum} "
         f"owners is opened; the smallest here is over {fewest}."
     )
+    batches, drawn = job.batches
+    if batches:
+        yield ""
+        yield (
+            f"Owners are split into {batches} batches, the same in all rounds, and each round "
+            f"asked {drawn} of them in turn."
+        )
     yield ""
     yield (
         f"* suite: {_hidden_by(secure_sum)}, {secure_sum.fraction_bits} fraction "

@@ -12,7 +12,7 @@ from protocols.secagg.fixed_point import FixedPoint
 
 from .casting import first_state, outlook_of, resolved
 from .chaos.odds import setting_of as odds_setting
-from .choosing import Outlook, decision_of, setting_of
+from .choosing import Outlook, asked_of, decision_of, setting_of
 from .config import ConfigError, Job, load_job
 from .config.auto import Candidate
 from .config.masks import largest_value
@@ -27,7 +27,7 @@ class Tolerance:
         needed: holders that a round can't do without; `silent` others may be.
         lie: holders that may break any rule.
         collude: holders that learn nothing of a vector together.
-        vanish: owners that may be missing in a round.
+        vanish: owners that may be missing in a round; where it asks a sample, of a batch.
         quorum: votes of a certificate, 0 without a vote.
     """
 
@@ -50,6 +50,9 @@ class Outline:
         left_open: whether the file leaves the suite open.
         headroom_bits: how many doublings of the largest value still fit.
         tolerance: of its thresholds.
+        asked: owners that a round asks, at most.
+        batches: into how many the owners are split and how many of them a round asks; (0, 0)
+            where it asks everybody.
         of_model: whether `dimension` is that of the model, and not the user's word.
     """
 
@@ -59,6 +62,8 @@ class Outline:
     left_open: bool
     headroom_bits: float
     tolerance: Tolerance
+    asked: int
+    batches: tuple[int, int]
     of_model: bool
 
     @property
@@ -93,7 +98,9 @@ def outline(file: Path, *, owners: int | None = None, dimension: int | None = No
         owners=count,
         decision=decision,
         left_open=job.secure_sum.suite == "auto",
-        headroom_bits=_headroom_bits(job, decision.chosen),
+        headroom_bits=_headroom_bits(job, count, decision.chosen),
+        asked=asked_of(job, count),
+        batches=job.batches_of(count),
         tolerance=_tolerance(job, count, decision.chosen),
         of_model=dimension is None,
     )
@@ -124,12 +131,12 @@ def _decision(job: Job, outlook: Outlook) -> Decision:
     return Decision(own, (own, *others), decision.ruled_out)
 
 
-def _headroom_bits(job: Job, cost: Cost) -> float:
+def _headroom_bits(job: Job, owners: int, cost: Cost) -> float:
     setting = cost.setting
     return FixedPoint(
         field=FIELDS[setting.field],
         fraction_bits=job.secure_sum.fraction_bits,
-        trainers=setting.trainers,
+        trainers=owners,
         layout=setting.layout,
     ).headroom_bits(largest_value(job))
 
@@ -141,6 +148,6 @@ def _tolerance(job: Job, owners: int, cost: Cost) -> Tolerance:
         silent=federation.holders - setting.needed,
         lie=federation.faults,
         collude=cost.setting.privacy,
-        vanish=owners - federation.minimum,
+        vanish=setting.owners - federation.minimum,
         quorum=setting.quorum if federation.vote else 0,
     )

@@ -19,10 +19,13 @@ from protocols.reports import (
     JobEnded,
     PeerFault,
     RoundAbandoned,
+    RoundBegan,
     RoundComplete,
     StateUpdated,
     TrainerLeft,
 )
+
+from .telemetry.phrases import turn
 
 _REASONS = 4  # of one absence; more say no more
 
@@ -47,6 +50,7 @@ class _Past(msgspec.Struct, frozen=True, kw_only=True):
     faults: dict[str, int]
     checked: dict[str, int] = {}
     liars: dict[str, int] = {}
+    turns: dict[str, int] = {}
 
 
 @dataclass(slots=True)
@@ -68,10 +72,14 @@ class RunLog:
     liars: Counter[str] = field(default_factory=Counter)
     survivors: tuple[str, ...] = ()
     back: tuple[str, ...] = ()  # trainers that the latest sum has again
+    turns: Counter[str] = field(default_factory=Counter)  # completed rounds, by batch
+    _asked: RoundBegan | None = None  # the round under way, where it asks only some
 
     def take(self, event: Event) -> bool:
         """Take one event; say whether it tells anything that was not known."""
         match event:
+            case RoundBegan():
+                self._asked = event if event.drawn else None
             case RoundComplete():
                 self._complete(event)
             case StateUpdated():
@@ -107,10 +115,22 @@ class RunLog:
         self.survivors = event.survivors
         self.checked[event.checked] += 1
         self.liars.update(event.liars)
+        if self._asked is not None:
+            self.turns.update(f"{place} of {self._asked.batches}" for place in self._asked.drawn)
         gone = {absence.name for absence in self.trainers if absence.returned is None}
         self.back = tuple(name for name in event.survivors if name in gone)
         for name in self.back:
             _returned(self.trainers, name, event.number)
+
+    @property
+    def of_asked(self) -> str:
+        """Say how many trainers the round asks; nothing where it asks everybody."""
+        return "" if self._asked is None else f" of {self._asked.asked}"
+
+    @property
+    def in_turn(self) -> str:
+        """Say which batches the round asks; nothing where it asks everybody."""
+        return "" if self._asked is None else f" ({turn(self._asked.drawn, self._asked.batches)})"
 
     def remember(self) -> bytes:
         """Return what a resumed run must know of this one."""
@@ -122,6 +142,7 @@ class RunLog:
             faults=dict(self.faults),
             checked=dict(self.checked),
             liars=dict(self.liars),
+            turns=dict(self.turns),
         )
         return msgspec.json.encode(past)
 
@@ -134,6 +155,7 @@ class RunLog:
         self.abandoned, self.trainers, self.holders = past.abandoned, past.trainers, past.holders
         self.restarts, self.faults = Counter(past.restarts), Counter(past.faults)
         self.checked, self.liars = Counter(past.checked), Counter(past.liars)
+        self.turns = Counter(past.turns)
 
     def facts(self) -> dict[str, Any]:
         """Return what a summary tells of the rounds, ready for JSON."""
@@ -148,6 +170,7 @@ class RunLog:
             "checked": dict(self.checked),
             "lying_holders": dict(self.liars),
             "metrics": self.metrics,
+            **({"rounds_by_batch": dict(self.turns)} if self.turns else {}),
         }
 
 

@@ -36,11 +36,18 @@ class SuiteChosen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundBegan:
-    """A round was announced to the holders."""
+    """A round was announced to the holders.
+
+    Where it asks only some of the trainers, they are `asked` in number, and those of the batches
+    `drawn`, from 1, of so many `batches`. Else all three are empty or 0: it asks everybody.
+    """
 
     job: str
     number: int
     dimension: int
+    asked: int = 0
+    drawn: tuple[int, ...] = ()
+    batches: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,6 +28,10 @@ NO_SEEDS = (
     "the suite masked sends no seeds, as its shares are short; leave seeds out, or use suite = "
     '"shamir" or "packed"'
 )
+NO_BUFFERED_BATCHES = (
+    "rounds that ask a sample can't be buffered: what is computed would be given to a round that "
+    "asks others"
+)
 
 
 class Roster(
@@ -94,6 +98,9 @@ class RoundConfig(
         max_staleness: so many rounds old the state of a contribution may be, where buffered.
         discounted: how many values, from the first, shrink with the age of a contribution; the
             last `max_staleness` + 1 count ages.
+        batches: so many batches the trainers are split into, where a round asks only some of
+            them (`batches.py`); 0, and left out of the bytes, where it asks everybody.
+        drawn: how many of the batches a round asks.
     """
 
     job: Name
@@ -123,6 +130,8 @@ class RoundConfig(
     buffered: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
     max_staleness: Annotated[int, msgspec.Meta(ge=0, le=MAX_STALENESS)] = 0
     discounted: Annotated[int, msgspec.Meta(ge=0, lt=2**32)] = 0
+    batches: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
+    drawn: Annotated[int, msgspec.Meta(ge=0, le=100_000)] = 0
 
     def __post_init__(self) -> None:
         wrong = threshold_faults(
@@ -149,6 +158,7 @@ class RoundConfig(
             wrong.append(f"minimum {self.minimum} is above the {self.trainers} trainers")
         wrong += self._mask_faults()
         wrong += self._buffer_faults()
+        wrong += self._batch_faults()
         if wrong:
             raise ValueError("; ".join(wrong))
 
@@ -161,6 +171,21 @@ class RoundConfig(
             wrong.append("max_staleness must be 1 or more where rounds are buffered")
         if self.discounted + self.max_staleness + 1 > self.dimension:
             wrong.append(f"a vector of {self.dimension} values has no room for the ages")
+        return wrong
+
+    def _batch_faults(self) -> list[str]:
+        if not self.batches:
+            return ["only batches are drawn, and there are none"] if self.drawn else []
+        wrong = []
+        if not 1 <= self.drawn < self.batches:
+            wrong.append(f"drawn {self.drawn} must be from 1 to {self.batches - 1}, or no batches")
+        if self.trainers // self.batches < self.minimum:
+            wrong.append(
+                f"{self.batches} batches of {self.trainers} trainers are below the minimum of "
+                f"{self.minimum} each"
+            )
+        if self.buffered:
+            wrong.append(NO_BUFFERED_BATCHES)
         return wrong
 
     def _packing_faults(self) -> list[str]:
@@ -244,6 +269,42 @@ def buffer_faults(*, buffered: int, minimum: int, trainers: int) -> list[str]:
     if buffered > trainers:
         return [f"buffered {buffered} is above the {trainers} trainers; use {trainers} or less"]
     return []
+
+
+def batches_of(*, trainers: int, sample: int, batch: int = 0) -> tuple[int, int]:
+    """Return how many batches there are, and how many of them a round asks: about `sample`.
+
+    `batch` is the least of a batch; 0 is a whole sample.
+    """
+    batches = max(1, trainers // (batch or sample))
+    return batches, max(1, round(sample * batches / trainers))
+
+
+def batches_text(batches: int, drawn: int) -> str:
+    """Return whom a round asks, in words."""
+    return f"{drawn} of {batches} batches" if batches else "everybody"
+
+
+def sample_faults(*, trainers: int, minimum: int, sample: int, batch: int = 0) -> list[str]:
+    """Name every reason why rounds can't ask about so many trainers; empty when they can."""
+    least = batch or sample
+    if least < minimum:
+        what = "batches of {0} are" if batch else "a sample of {0} is"
+        return [
+            f"{what.format(least)} below the minimum of {minimum}, under which no sum is opened; "
+            f"use {minimum} or more"
+        ]
+    if batch > sample:
+        return [f"a sample of {sample} holds no whole batch of {batch}; use {sample} or less"]
+    batches, drawn = batches_of(trainers=trainers, sample=sample, batch=batch)
+    if drawn < batches:
+        return []
+    most = trainers // 2
+    cure = f"use {most} or less, or leave it out" if most >= minimum else "leave it out"
+    return [
+        f"a sample of {sample} of {trainers} trainers in batches of {least} or more is everybody; "
+        f"{cure}"
+    ]
 
 
 def least_chunk_bytes(parameters: str) -> int:

@@ -138,15 +138,20 @@ def _ways(rounds: int, lost: int, in_a_row: int) -> int:
 
 
 def setting_of(job: Job, owners: int | None = None) -> Setting:
-    """Return what of a job file decides whether a round completes, perhaps for other `owners`."""
+    """Return what of a job file decides whether a round completes, perhaps for other `owners`.
+
+    Where rounds ask a sample, the owners are those of the smallest batch.
+    """
     federation = job.federation
+    count = len(job.owners) if owners is None else owners
+    batches, _ = job.batches_of(count)
     return Setting(
         holders=federation.holders,
         threshold=federation.threshold,
         faults=federation.faults,
         vote=federation.vote,
         minimum=federation.minimum,
-        owners=len(job.owners) if owners is None else owners,
+        owners=count // batches if batches else count,
         patience_s=job.limits.patience_s,
         checks=job.secure_sum.checks,
         norms=job.secure_sum.norm_bound is not None,

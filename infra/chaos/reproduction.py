@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from actors.software import SOFTWARE
-from infra.simulation.faults import ANYBODY, Plan
+from infra.simulation.faults import ANYBODY, Plan, Size
 from infra.simulation.ghost import Rule, Violation
 from infra.simulation.job import roster_of
 from infra.simulation.wording import wording
@@ -109,6 +109,7 @@ class Reproduction:
             found.append(f"plan.size: {crowd}")
         if not 1 <= size.minimum <= size.trainers:
             found.append(f"plan.size: minimum {size.minimum} of {size.trainers} trainers")
+        found += _batch_problems(size)
         roster = roster_of(size)
         known = ("", roster.coordinator, *roster.holders, *roster.trainers)
         found += [
@@ -127,3 +128,14 @@ class Reproduction:
         if not all(0 <= time_s <= _LONGEST_S for time_s in times):
             found.append(f"plan: a time is below 0 or above {_LONGEST_S:g} s")
         return found
+
+
+def _batch_problems(size: Size) -> list[str]:
+    """Say why rounds of this size can't ask batches; nothing if they can, or ask everybody."""
+    if size.batches == size.drawn == 0:
+        return []
+    if not 1 <= size.drawn < size.batches:
+        return [f"plan.size: {size.drawn} of {size.batches} batches"]
+    if size.trainers // size.batches < size.minimum:
+        return [f"plan.size: {size.batches} batches of {size.trainers} trainers"]
+    return ["plan.size: batches where rounds are buffered"] if size.buffered else []

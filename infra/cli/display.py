@@ -258,7 +258,7 @@ class LiveDisplay(QuietDisplay):
             str(now.number),
             now.step.value,
             f"{now.receipts}/{now.expected}",
-            str(now.survivors),
+            f"{now.survivors}{self.log.of_asked}",
             f"{left_s:.0f} s",
             _waits(now.waiting_for) if now.waiting_for else now.remark or "-",
         )
@@ -286,7 +286,8 @@ def _lines(event: Event, log: RunLog) -> Iterator[Text]:
 
 def _round_line(event: StateUpdated, log: RunLog) -> Text:
     metrics = "  ".join(f"{name} {short(value)}" for name, value in event.metrics.items())
-    return Text(f"round {event.number:>4}  {len(log.survivors)} survivors  {metrics}".rstrip())
+    counted = f"{len(log.survivors)}{log.of_asked} survivors{log.in_turn}"
+    return Text(f"round {event.number:>4}  {counted}  {metrics}".rstrip())
 
 
 def _trouble(event: OwnerTrouble) -> str:

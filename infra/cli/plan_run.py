@@ -57,6 +57,9 @@ def _facts(planned: Outline) -> dict[str, Any]:
         "job": job.name,
         "algorithm": job.algorithm,
         "owners": planned.owners,
+        "asked": planned.asked,
+        "batches": planned.batches[0],
+        "drawn": planned.batches[1],
         "dimension": planned.cost.setting.dimension,
         "dimension_of": "model" if planned.of_model else "option",
         "rounds": job.max_rounds,
@@ -182,11 +185,21 @@ def _sentences(planned: Outline) -> Iterator[str]:
         f"needs {stands.needed} of them: {stands.silent} may be silent, {stands.lie} may lie, "
         f"{stands.collude} that pool all they have learn nothing of a vector (T)"
     )
-    yield (
-        f"owners: {stands.vanish:,} of {planned.owners:,} may vanish in a round; no sum of fewer "
-        f"than {federation.minimum:,} is opened"
-    )
+    yield _owners(planned)
     yield f"headroom: {_headroom(planned)}"
+
+
+def _owners(planned: Outline) -> str:
+    vanish, (batches, drawn) = planned.tolerance.vanish, planned.batches
+    none = f"no sum of fewer than {planned.job.federation.minimum:,}"
+    if not batches:
+        return f"owners: {vanish:,} of {planned.owners:,} may vanish in a round; {none} is opened"
+    least = planned.owners // batches
+    return (
+        f"owners: a round asks {planned.asked:,} of {planned.owners:,}, {drawn} of {batches} fixed "
+        f"batches of {least:,} or more in turn; {vanish:,} of a batch may vanish, and {none} of a "
+        f"batch is opened"
+    )
 
 
 def _headroom(planned: Outline) -> str:

@@ -219,6 +219,8 @@ def _facts(reading: Reading, state: Snapshot) -> Iterator[tuple[str, str]]:
 
 def _under_way(reading: Reading, state: Snapshot) -> Iterator[tuple[str, str]]:
     now = state.round
+    if now is not None and now.asked:
+        yield "asks", f"{now.asked} of {state.rules.trainers} trainers, {now.turn}"
     if now is not None and now.step is not None:
         counted = f"{now.receipts}/{now.expected}, {now.survivors} survivors"
         yield "round", f"{_round(state)}: {counted}, waits for {names(now.waiting_for)}"

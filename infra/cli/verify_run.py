@@ -145,6 +145,7 @@ def _policy(options: VerifyOptions) -> Policy:
         quorum=majority(federation.holders, federation.faults),
         vote=federation.vote,
         faults=max(options.faults, federation.faults),
+        batches=job.batches,
     )
 
 

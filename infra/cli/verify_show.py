@@ -14,6 +14,7 @@ from .trust_outcome import say
 _MINE = {
     "in the sum": "{name} is in the sum",
     "left out": "{name} was left out of the sum",
+    "not asked": "the round did not ask {name}",
     "no contribution": "nothing of {name} is in the sum",
     "unknown": "{name} is in the sum, and its records do not reach back to say whether rightly",
     "nothing was opened": "nothing was opened, and nothing of {name}",

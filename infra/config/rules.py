@@ -11,13 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from infra.rabbitmq.address import AddressError, BrokerAddress
-from protocols.learning.algorithms import ALGORITHMS, options_of
+from protocols.learning.algorithms import ALGORITHMS, TORCH, options_of
 from protocols.learning.layout import GRID_BITS, ROOM_BITS
 from protocols.learning.probe import LARGEST
 from protocols.messages import MAX_TRAINERS
 from protocols.round_config import (
     MAX_NORM_BOUND,
     MINIMUM_FLOOR,
+    NO_BUFFERED_BATCHES,
     NO_SEEDS,
     buffer_faults,
     checks_faults,
@@ -27,6 +28,7 @@ from protocols.round_config import (
     norm_faults,
     norm_means,
     packing_faults,
+    sample_faults,
     squared_bound,
     threshold_faults,
 )
@@ -200,6 +202,42 @@ def _buffer(minimum: int, owners: int, buffered: int) -> list[str]:
     return [f"federation.buffered: {text}" for text in found]
 
 
+def _sampled(algorithm: str, sample: int) -> list[str]:
+    if not sample or algorithm in TORCH or algorithm == "probe":
+        return []
+    return [
+        f"federation.sample: what {algorithm} finds is of all owners, and each of its sums must be "
+        f"over the same; leave it out. Models ({', '.join(TORCH)}) are trained on samples"
+    ]
+
+
+def _sampled_watch(watch: str, sample: int) -> list[str]:
+    if not sample or not watch:
+        return []
+    return [
+        f'federation.sample: training.watch = "{watch}" compares rounds, and each is measured at '
+        "other owners; leave one of them out"
+    ]
+
+
+def _sampled_buffer(buffered: int, sample: int) -> list[str]:
+    if not sample or not buffered:
+        return []
+    return [f"federation.sample: {NO_BUFFERED_BATCHES}; leave sample or buffered out"]
+
+
+def _sample(minimum: int, owners: int, sample: int, batch: int) -> list[str]:
+    if batch and not sample:
+        return [
+            f"federation.batch: batches of {batch} are for rounds that ask a sample; leave it out, "
+            "or say with sample about how many owners a round asks"
+        ]
+    if not sample or owners < minimum:
+        return []
+    found = sample_faults(trainers=owners, minimum=minimum, sample=sample, batch=batch)
+    return [f"federation.{'batch' if batch else 'sample'}: {text}" for text in found]
+
+
 def _most_owners(owners: int) -> list[str]:
     if owners <= MAX_TRAINERS:
         return []
@@ -371,6 +409,10 @@ _RULES: tuple[tuple[tuple[str, ...], Callable[..., list[str]]], ...] = (
     (("federation.minimum", "owner.count"), _enough_owners),
     (("job.algorithm", "federation.buffered"), _buffered),
     (("federation.minimum", "owner.count", "federation.buffered"), _buffer),
+    (("job.algorithm", "federation.sample"), _sampled),
+    (("training.watch", "federation.sample"), _sampled_watch),
+    (("federation.buffered", "federation.sample"), _sampled_buffer),
+    (("federation.minimum", "owner.count", "federation.sample", "federation.batch"), _sample),
     (("owner.count",), _most_owners),
     (("owner.names",), _unique_names),
     (("table.owners", "secure_sum.fraction_bits"), _few_bits),

@@ -26,6 +26,7 @@ from protocols.round_config import (
     NAME_PATTERN,
     Roster,
     SumSuite,
+    batches_of,
     squared_bound,
 )
 
@@ -298,6 +299,21 @@ class Federation(Section):
         "slower owners go on, and contribute to a later round",
     )
     max_staleness: int = Field(10, ge=1, le=MAX_STALENESS, examples=[10])
+    sample: int = Field(
+        0,
+        ge=0,
+        le=MAX_TRAINERS,
+        examples=[20],
+        description="ask about so many owners in a round, in turn; all if left out",
+    )
+    batch: int = Field(
+        0,
+        ge=0,
+        le=MAX_TRAINERS,
+        examples=[10],
+        description="with sample: the fewest owners of whom sums of all rounds together tell; "
+        "all of a sample if left out",
+    )
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -470,6 +486,18 @@ class Job(General):
         if self.secure_sum.privacy is not None:
             return self.secure_sum.privacy
         return self.federation.threshold - max(self.secure_sum.packing, 1)
+
+    @property
+    def batches(self) -> tuple[int, int]:
+        """Into how many batches owners are split, and how many a round asks; (0, 0) for all."""
+        return self.batches_of(len(self.owners))
+
+    def batches_of(self, owners: int) -> tuple[int, int]:
+        """Return the same with so many owners."""
+        federation = self.federation
+        if not federation.sample:
+            return 0, 0
+        return batches_of(trainers=owners, sample=federation.sample, batch=federation.batch)
 
     def roster(self) -> Roster:
         """Return who takes part: the coordinator, `holder-1` and on, and the owners."""

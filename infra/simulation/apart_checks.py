@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable, Mapping
 
+from protocols.batches import Asked, split, turn_of
 from protocols.messages import Contribution
 from protocols.records import RunRecord, TrainerSets
 from protocols.round_config import RoundConfig
+from protocols.secagg.collected import Collected
 from protocols.secagg.differencing import Apart, bitmap, choose_releasable, members
 
 from .faults import Size
@@ -100,11 +102,29 @@ def held_back(ghost: Ghost, size: Size, alive: Iterable[str]) -> bool:
                 record = ghost.parsed(data, TrainerSets)
                 sets = tuple(members(bits, trainers) or frozenset[str]() for bits in record.sets)
                 bound[holder] = Apart(sets, max(size.minimum, record.apart))
+    if size.batches:
+        return not any(_may_be_summed(ghost, size, here, bound, n) for n in range(size.batches))
     have = dict.fromkeys(bound, everything)
     least = {"need": size.needed, "minimum": size.minimum}
     return not choose_releasable(have, bound, **least) and bool(
         choose_releasable(have, {}, **least)
     )
+
+
+def _may_be_summed(
+    ghost: Ghost, size: Size, here: Container[str], bound: Mapping[str, Apart], number: int
+) -> bool:
+    """Return whether some set of those whom the round of a number asks may be summed."""
+    batches = split(ghost.roster, size.batches)
+    turn = turn_of(number, batches=size.batches, drawn=size.drawn)
+    asked = Asked(tuple(batches[place] for place in turn), size.minimum)
+    trainers = asked.among(name for name in ghost.roster.trainers if name in here)
+    collected = Collected(trainers, need=size.needed, asked=asked)
+    for holder, apart in bound.items():
+        collected.pledged(holder, apart)
+        for name in trainers:
+            collected.receive(holder, Contribution(trainer=name, digest=bytes(32)))
+    return bool(collected.releasable(size.minimum, recall=False))
 
 
 def _names(chosen: tuple[Contribution, ...]) -> Names:

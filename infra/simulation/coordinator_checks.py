@@ -38,6 +38,7 @@ from .bulk_checks import BulkChecks
 from .ghost import Ghost, Rule
 from .holder_checks import check_genuine
 from .share_checks import ShareChecks
+from .turn_checks import out_of_turn, turn_fault
 from .watch import Writes
 
 _ROUNDS = 64
@@ -82,7 +83,7 @@ class CoordinatorChecks:
             case OpenRound():
                 self._on_round(message.config.number, message.config.cid(), "opened")
             case Announce():
-                self._on_announce(message)
+                self._on_announce(to, message)
             case Freeze() | Reveal() | Toss() | Ask():
                 self._shares.asking(message)
                 if isinstance(message, Freeze):
@@ -116,8 +117,10 @@ class CoordinatorChecks:
             del self._asked[next(iter(self._asked))]
         return None
 
-    def _on_announce(self, message: Announce) -> None:
+    def _on_announce(self, to: str, message: Announce) -> None:
         config = message.config
+        if out_of_turn(config, self._ghost.roster, to):
+            self._ghost.violated(Rule.TURN, self._name, f"announced to {to} out of turn")
         record = self._on_round(config.number, config.cid(), "announced")
         if record is not None and record.announced != message.opened:
             self._ghost.violated(Rule.DURABLE, self._name, "announced other holders")
@@ -170,6 +173,8 @@ class CoordinatorChecks:
             ghost.violated(Rule.MINIMUM, self._name, f"opened a sum of {len(survivors)}")
         if len(set(survivors)) != len(survivors):
             ghost.violated(Rule.DISTINCT, self._name, "opened a sum with a trainer twice")
+        if fault := turn_fault(config, ghost.roster, survivors):
+            ghost.violated(Rule.TURN, self._name, f"opened a sum in which {fault}")
         chunks, wanted = ghost.disks[self._name].chunks, chunk_count(config)
         answers = sum(
             len(kept) == wanted

@@ -56,6 +56,7 @@ class Kind(Enum):
     LIE_SMALL_SET = "lie: set below the minimum"
     LIE_DOUBLED_TRAINER = "lie: trainer twice in a set"
     LIE_STRANGER = "lie: stranger in a set"
+    LIE_OUT_OF_TURN = "lie: batch out of turn"
     LIE_OTHER_DIGEST = "lie: other digest in a set"
     LIE_FEW_VOTES = "lie: too few votes"
     LIE_DOUBLED_VOTERS = "lie: voters named twice"
@@ -176,6 +177,8 @@ class Size:
     masked: bool = False
     packing: int = 0  # of the suite "packed", 0 for "shamir"
     buffered: int = 0  # contributions that end a round, 0 where it waits for everybody
+    batches: int = 0  # into which trainers are split; 0 where a round asks everybody
+    drawn: int = 0  # of them, by a round
 
     @property
     def needed(self) -> int:

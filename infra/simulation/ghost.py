@@ -38,6 +38,7 @@ class Rule(Enum):
     CERTIFICATE = "an answer needs a quorum of votes for its set"
     THRESHOLD = "no sum is opened from fewer than t answers"
     EXACT = "an opened sum is that of the accepted contributions"
+    TURN = "nobody contributes or is summed outside of the batches that a round asks"
     DISTINCT = "no contribution counts twice"
     GENUINE = "what is chosen was contributed"
     ONE_COIN = "one freeze and one coin a round, and values under it only"

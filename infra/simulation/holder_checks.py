@@ -35,6 +35,7 @@ from protocols.trust.evidence import Evidence
 from .apart_checks import ApartChecks
 from .ghost import Ghost, Rule
 from .share_checks import ShareChecks
+from .turn_checks import turn_fault
 from .watch import Writes
 
 # Once these are acknowledged, a holder is bound by their round's number, or knows of a set.
@@ -220,6 +221,8 @@ class HolderChecks:
             ghost.violated(Rule.DISTINCT, host, f"{did} for a set with a trainer twice")
         if len(trainers) < config.minimum:
             ghost.violated(Rule.MINIMUM, host, f"{did} for a set of {len(trainers)}")
+        if fault := turn_fault(config, ghost.roster, trainers):
+            ghost.violated(Rule.TURN, host, f"{did} for a set in which {fault}")
         check_genuine(ghost, host, config.cid(), chosen)
 
     def _check_votes(self, host: str, config: RoundConfig, header: AnswerHeader) -> None:

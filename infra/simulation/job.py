@@ -61,6 +61,8 @@ def assignment_of(size: Size, probe: Probe) -> Assignment:
         norm_bound=MAX_NORM_BOUND if size.norms else 0,
         buffered=size.buffered,
         max_staleness=probe.max_staleness,
+        batches=size.batches,
+        drawn=size.drawn,
         abandoned_rounds=_NO_END,
         timing=TIMING,
     )

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from math import ceil, floor
 
+from protocols.batches import split
 from protocols.round_config import Roster, majority
 
 from .faults import ANYBODY, Aim, Fault, Plan, Rates, Size
@@ -134,7 +135,18 @@ def _smaller(size: Size, name: str) -> Size | None:
         return _with_holders(size, size.holders - 1) if size.holders > _LEAST else None
     trainers = size.trainers - 1
     minimum = min(size.minimum, max(_LEAST, trainers - 2))
-    return replace(size, trainers=trainers, minimum=minimum) if trainers >= _LEAST else None
+    if trainers < _LEAST:
+        return None
+    if size.batches and trainers // size.batches < minimum:
+        return _with_batches(replace(size, trainers=trainers, minimum=minimum), size.batches - 1)
+    return replace(size, trainers=trainers, minimum=minimum)
+
+
+def _with_batches(size: Size, batches: int) -> Size:
+    """Keep what can be kept of batches: of fewer than two there are none."""
+    if batches < 2 or size.trainers // batches < size.minimum:
+        return replace(size, batches=0, drawn=0)
+    return replace(size, batches=batches, drawn=min(size.drawn, batches - 1))
 
 
 def _with_holders(size: Size, holders: int) -> Size:
@@ -157,7 +169,8 @@ def _can_live(plan: Plan, roster: Roster) -> bool:
     if not plan.core:
         return True
     holders = sum(name in plan.core for name in roster.holders)
-    trainers = sum(name in plan.core for name in roster.trainers)
+    groups = split(roster, max(1, plan.size.batches))
+    trainers = min(sum(name in plan.core for name in group) for group in groups)
     return holders >= plan.size.needed and trainers >= plan.size.minimum
 
 
@@ -169,6 +182,8 @@ def _with_plain_sizes(plan: Plan, breaks: Breaks) -> Plan:
     rates, size = plan.rates, plan.size
     plan = _simplest(plan, [replace(plan, rates=replace(rates, hop_s=0.003))], breaks)
     plan = _simplest(plan, [replace(plan, size=replace(size, training_s=0.2))], breaks)
+    if plan.size.batches:
+        plan = _simplest(plan, [replace(plan, size=_with_batches(plan.size, 0))], breaks)
     roomy = replace(plan, size=replace(plan.size, queue_messages=2000))
     return _simplest(plan, [roomy], breaks)
 

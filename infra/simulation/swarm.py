@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from random import Random
 
+from protocols.batches import split
 from protocols.round_config import Roster, checks_faults, majority, norm_faults
 
 from .draws import stream
@@ -99,6 +100,7 @@ _CHECKING_SEEDS = 1 / 2  # of those in which trainers' shares can be checked
 _BINDING_SEEDS = 1 / 2  # of those in which norms can be bound
 _MASKED_SEEDS = 1 / 6
 _BUFFERING_SEEDS = 1 / 6
+_SAMPLING_SEEDS = 1 / 6  # of those without buffers
 _PACKING_SEEDS = 1 / 4  # of those that neither mask nor bind norms
 _MASKED_VALUES = (4, 3000, 9000)  # in one, two and four chunks
 _AT_BULK = {
@@ -163,7 +165,7 @@ def _drawn(seed: int) -> Size:
     )
     drawn = stream(seed, "checks").random() < _CHECKING_SEEDS
     size = _with_norms(replace(size, checks=True), seed) if checkable and drawn else size
-    return _buffered(_packed(_masked(size, seed), seed), seed)
+    return _sampled(_buffered(_packed(_masked(size, seed), seed), seed), seed)
 
 
 def _with_norms(size: Size, seed: int) -> Size:
@@ -196,6 +198,21 @@ def _buffered(size: Size, seed: int) -> Size:
     if size.norms or draw.random() >= _BUFFERING_SEEDS:
         return size
     return replace(size, buffered=draw.randint(size.minimum, size.trainers))
+
+
+def _sampled(size: Size, seed: int) -> Size:
+    """Let rounds of a sixth of the seeds without buffers ask some of two to four batches."""
+    draw = stream(seed, "sampled")
+    if size.buffered or draw.random() >= _SAMPLING_SEEDS:
+        return size
+    batches, minimum = draw.randint(2, 4), min(size.minimum, draw.randint(3, 4))
+    return replace(
+        size,
+        minimum=minimum,
+        trainers=max(size.trainers, batches * minimum + draw.randint(0, batches)),
+        batches=batches,
+        drawn=draw.randint(1, batches - 1),
+    )
 
 
 def _size(draw: Random) -> Size:
@@ -236,6 +253,9 @@ def _core(draw: Random, roster: Roster, size: Size) -> tuple[str, ...]:
         return (roster.coordinator, *roster.holders, *roster.trainers)
     holders = sorted(draw.sample(roster.holders, size.needed))
     trainers = sorted(draw.sample(roster.trainers, size.minimum))
+    if size.batches:
+        batches = (sorted(batch) for batch in split(roster, size.batches))
+        trainers = sorted(n for batch in batches for n in draw.sample(batch, size.minimum))
     return (roster.coordinator, *holders, *trainers)
 
 

@@ -21,6 +21,7 @@ from protocols.secagg.suites import SUITES
 from .box_checks import BoxChecks
 from .ghost import Ghost, Rule
 from .result_checks import ResultChecks
+from .turn_checks import out_of_turn
 from .watch import Writes
 
 _NEEDLES = 6  # of one host that are looked for
@@ -151,7 +152,14 @@ class TrainerChecks:
             if value is not None:
                 self.look_for_secrets(host, value, "the journal")
                 if key.startswith("job/"):
-                    self._results.recorded(host, self._ghost.parsed(value, Contributed))
+                    record = self._ghost.parsed(value, Contributed)
+                    self._results.recorded(host, record)
+                    self._check_turn(host, record.config)
+
+    def _check_turn(self, host: str, config: RoundConfig) -> None:
+        """See that a trainer contributes when its batch is drawn, whoever asks it."""
+        if out_of_turn(config, self._ghost.roster, host):
+            self._ghost.violated(Rule.TURN, host, "contributed out of turn")
 
     def told(self, host: str, event: TookPart) -> None:
         """Hear how a trainer's own part in a round ended."""

@@ -91,6 +91,7 @@ _RULES = {
     Rule.CERTIFICATE: "Without a quorum of votes for exactly this set nobody may answer.",
     Rule.THRESHOLD: "A sum may be opened only from t whole answers.",
     Rule.EXACT: "A sum must be that of what its survivors computed, to the last bit.",
+    Rule.TURN: "Sums over ever-changing sets can be solved for single owners.",
     Rule.DISTINCT: "Each trainer may be in a sum once.",
     Rule.GENUINE: "What is in a set must have been contributed.",
     Rule.ONE_COIN: "Two coins under the same masks show a combination of single vectors.",
@@ -187,6 +188,8 @@ def cast(plan: Plan) -> list[str]:
     lying += ", shares are checked" if size.checks else ""
     lying += ", norms are bound" if size.norms else ""
     lying += f", {size.packing} numbers share a polynomial" if size.packing else ""
+    if size.batches:
+        lying += f", a round asks {size.drawn} of {size.batches} batches"
     lines = [
         f"coordinator, holders h1 to h{size.holders}, trainers t01 to t{size.trainers:02}",
         f"threshold {size.threshold}, minimum {size.minimum}, {votes}{lying}; training takes "

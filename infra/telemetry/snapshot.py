@@ -58,6 +58,7 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
 
     `deadline_s` is how long the step still waits without progress, None where it waits for
     nobody or nothing is known. `remark` says why it waits though nobody is expected any more.
+    Where it asks only some of the trainers, they are `asked` in number, those of `turn`.
     """
 
     number: int
@@ -70,6 +71,8 @@ class Round(msgspec.Struct, frozen=True, kw_only=True):
     waiting_for: tuple[str, ...] = ()
     deadline_s: float | None = None
     remark: str = ""
+    asked: int = 0
+    turn: str = ""
 
 
 class PutOff(msgspec.Struct, frozen=True, kw_only=True):

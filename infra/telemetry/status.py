@@ -36,6 +36,7 @@ from protocols.versions import advice
 from .link_watch import LinkNews, LinkWatch
 from .model_numbers import models_of
 from .peers import Peers
+from .phrases import turn
 from .snapshot import PutOff, Round, Rules, Snapshot, Trouble
 from .subject import Subject
 
@@ -56,6 +57,8 @@ class Life(Enum):
 class _Round:
     number: int
     began_s: float
+    asked: int = 0
+    turn: str = ""
     progress: Progress | None = None
     step_s: float = 0.0
     told_s: float = 0.0
@@ -153,7 +156,7 @@ class StatusBoard:
         tally = self._tally
         match event:
             case RoundBegan():
-                self._round, self._put_off = _Round(event.number, self._clock.now_s()), None
+                self._round, self._put_off = _begun(event, self._clock.now_s()), None
             case RoundComplete():
                 self._round = None
                 tally.last_round = f"round {event.number}: complete in {event.seconds:.1f} s"
@@ -276,7 +279,7 @@ class StatusBoard:
             return None
         told, age_s = now.progress, now_s - now.began_s
         if told is None:
-            return Round(number=now.number, age_s=age_s)
+            return Round(number=now.number, age_s=age_s, asked=now.asked, turn=now.turn)
         left_s = told.deadline_s - (now_s - now.told_s)
         return Round(
             number=now.number,
@@ -289,7 +292,14 @@ class StatusBoard:
             waiting_for=told.waiting_for,
             deadline_s=None if told.step is Step.UPDATING else left_s,
             remark=told.remark[:_TEXT],
+            asked=now.asked,
+            turn=now.turn,
         )
+
+
+def _begun(event: RoundBegan, now_s: float) -> _Round:
+    turn_text = turn(event.drawn, event.batches) if event.drawn else ""
+    return _Round(event.number, now_s, asked=event.asked, turn=turn_text[:_TEXT])
 
 
 def _rules(subject: Subject) -> Rules:

@@ -123,6 +123,11 @@ def _why_round(state: Snapshot, now: Round, age_s: float) -> Iterator[str]:
     since = duration(now.step_s + age_s)
     waits = f"waits {_ASKED[now.step]}" + (f": {names(now.waiting_for)}" if now.waiting_for else "")
     yield f"round {now.number}, {now.step} for {since}, {waits}"
+    if now.asked:
+        yield (
+            f"it asks {now.asked} of {state.rules.trainers} trainers, those of {now.turn}; the "
+            f"others have nothing to do in it, and nobody waits for them"
+        )
     if now.remark:
         yield now.remark
     if now.deadline_s is None:
@@ -155,7 +160,8 @@ def _fate(state: Snapshot, now: Round) -> str:
             return _fate_of_opening(rules, now)
         case "collecting":
             away = sum(peer.left is not None for peer in state.peers if peer.role == "trainer")
-            return _fate_of_collecting(rules, now, present=rules.trainers - away)
+            present = now.asked or rules.trainers - away
+            return _fate_of_collecting(rules, now, present=present)
         case "checking" if now.receipts >= now.expected:
             return f"the round goes on without {names(now.waiting_for)}"
         case "checking":
@@ -176,7 +182,8 @@ def _fate_of_opening(rules: Rules, now: Round) -> str:
 def _fate_of_collecting(rules: Rules, now: Round, *, present: int) -> str:
     enough, has = f"at {rules.need} holders", "has" if now.survivors == 1 else "have"
     complete = (
-        f"{now.survivors} of {rules.trainers} trainers {has} one, the minimum is {rules.minimum}"
+        f"{now.survivors} of {now.asked or rules.trainers} trainers {has} one, "
+        f"the minimum is {rules.minimum}{' of each batch' if now.asked else ''}"
     )
     if now.survivors < rules.minimum:
         more = rules.minimum - now.survivors

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import reduce
 from operator import or_
 
+from protocols.batches import Asked, Names
 from protocols.messages import Contribution
 
 from .differencing import Apart, choose_releasable, releasable
 from .sets import choose
 
 _NAMED = 5  # of those whose return would help
+_TOO_FEW = "complete, and left out: of its batch there are fewer than the minimum"
+
+Have = Mapping[str, Mapping[str, bytes]]
+Choice = Callable[[Have], tuple[Contribution, ...]]
 
 
 class Collected:
     """Receipts by holder and trainer, and who is out of the round for all or for one.
 
-    With `bulk` a contribution also needs what the coordinator gets of it: see `arrived`.
+    `trainers` are those whom the round asks. With `bulk` a contribution also needs what the
+    coordinator gets of it: see `arrived`. Of the batches that are `asked` a set has enough each.
     """
 
-    def __init__(self, trainers: tuple[str, ...], *, need: int, bulk: bool = False) -> None:
+    def __init__(
+        self,
+        trainers: tuple[str, ...],
+        *,
+        need: int,
+        bulk: bool = False,
+        asked: Asked = Asked(),  # noqa: B008 - it is frozen
+    ) -> None:
         self.accepted: dict[str, None] = {}
         self.declined: dict[str, str] = {}
         self.excluded: dict[str, str] = {}
         self._trainers = trainers
+        self._asked = asked
         self.earlier = Apart()  # what earlier rounds over the same state ask of the set
         self._need = need
         self._bulk: dict[str, bytes] | None = {} if bulk else None
@@ -152,8 +166,20 @@ class Collected:
         return self._survivors
 
     def choose(self) -> tuple[Contribution, ...]:
-        """Choose the largest set that enough holders hold in full."""
-        return choose(self._usable(), need=self._need)
+        """Choose the largest set that enough holders hold in full, with enough of each batch."""
+        return self._in_batches(lambda have: choose(have, need=self._need))
+
+    def _in_batches(self, chosen_of: Choice) -> tuple[Contribution, ...]:
+        """Choose without the batches of which there would be too few, one choice after another."""
+        have: Have = self._usable()
+        chosen = chosen_of(have)
+        while short := self._asked.short(c.trainer for c in chosen):
+            have = {
+                holder: {name: held[name] for name in held if name not in short}
+                for holder, held in have.items()
+            }
+            chosen = chosen_of(have)
+        return chosen
 
     def pledged(self, holder: str, apart: Apart) -> bool:
         """Take note of what a holder is bound to; say whether that is new."""
@@ -169,7 +195,9 @@ class Collected:
         """
         own = self.earlier if recall else Apart()
         bound = {holder: self._pledged.get(holder, Apart()) | own for holder in self._have}
-        return choose_releasable(self._usable(), bound, need=self._need, minimum=minimum)
+        return self._in_batches(
+            lambda have: choose_releasable(have, bound, need=self._need, minimum=minimum)
+        )
 
     def apart(
         self, contributions: tuple[Contribution, ...], minimum: int
@@ -181,19 +209,41 @@ class Collected:
         digests = {contribution.trainer: contribution.digest for contribution in contributions}
         pledged = reduce(or_, self._pledged.values(), Apart())
         for bound in (self.earlier | pledged, pledged):
-            if found := releasable(frozenset(digests), bound, minimum=minimum):
+            if found := self._apart(frozenset(digests), bound, minimum):
                 return tuple(Contribution(trainer=n, digest=digests[n]) for n in sorted(found))
         return ()
+
+    def _apart(self, names: Names, bound: Apart, minimum: int) -> Names:
+        found = releasable(names, bound, minimum=minimum)
+        while short := self._asked.short(found):
+            names -= short
+            found = releasable(names, bound, minimum=minimum)
+        return found
 
     def spare(self, chosen: tuple[Contribution, ...], minimum: int) -> None:
         """Take note of who is not chosen only because of the sets of earlier rounds."""
         inside = {contribution.trainer for contribution in chosen}
         could = [c.trainer for c in self.choose() if c.trainer not in inside]
+        self._spared = dict.fromkeys(self._too_few_of_batch(inside), _TOO_FEW)
         reason = (
             "complete, and left out: with it the sum would differ by fewer than "
             f"{self._least(minimum)} trainers from that of an earlier round over the same state"
         )
-        self._spared = dict.fromkeys(could if self._all_earlier().sets else (), reason)
+        self._spared |= dict.fromkeys(could if self._all_earlier().sets else (), reason)
+
+    def _too_few_of_batch(self, inside: set[str]) -> list[str]:
+        """Name whose contributions could be opened but for their batch, with these in the set."""
+        could = {c.trainer for c in choose(self._usable(), need=self._need)} - inside
+        return sorted(self._asked.short(could))
+
+    def too_few(self, minimum: int) -> str:
+        """Say why no set may be summed, once all that can come has come."""
+        if held_back := self.held_back(minimum):
+            return held_back
+        could = choose(self._usable(), need=self._need)
+        if not self._asked.batches or len(could) < minimum:
+            return f"{len(could)} survivors are below the minimum of {minimum}"
+        return f"{len(could)} survivors are of batches that have fewer than {minimum} each"
 
     def held_back(self, minimum: int) -> str | None:
         """Say which earlier set forbids to sum what could be opened; None if none does."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from protocols.batches import not_asked
 from protocols.codec import canonical, parse
 from protocols.effects import (
     CancelWork,
@@ -267,6 +268,8 @@ class Contributing:
         attempt = _Attempt(config, _by_holder(announce.opened), keys, announce=announce)
         self._attempts[config.job] = attempt
         if (fault := self._terms.fault(config)) is not None:
+            return effects + self._decline(attempt, fault)
+        if (fault := not_asked(config, self._roster, self._name)) is not None:
             return effects + self._decline(attempt, fault)
         if config.sealing not in suites():
             return effects + self._decline(attempt, f"{config.sealing} is not to be had here")

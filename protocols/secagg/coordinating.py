@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import msgspec
 
+from protocols.batches import Asked, drawn_in
 from protocols.codec import canonical, parse
 from protocols.effects import CancelWork, Effect, Erase, Forget, Record, Report, Send
 from protocols.errors import Misuse, PeerViolation
@@ -77,6 +78,8 @@ class Plan:
     seeds: bool = False
     buffered: int = 0  # contributions that are enough for a sum; 0 where everybody is waited for
     max_staleness: int = 0
+    batches: int = 0  # into which trainers are split; 0 where a round asks everybody
+    drawn: int = 0  # of them, by a round
     epoch: int = 0  # of the signed roster, 0 where there is none
 
 
@@ -233,7 +236,7 @@ class Coordinating:
         run = self._run
         if run is None or run.setback is None or run.over or self._stopping:
             return self._next_round(now_s)
-        missing = run.setback.missing
+        missing = self._missed_next(run, run.setback)
         apart_s = self._plan.timing.apart_s(run.abandoned, missing=bool(missing))
         if now_s >= began_s + apart_s:
             return self._next_round(now_s)
@@ -309,12 +312,22 @@ class Coordinating:
             buffered=plan.buffered,
             max_staleness=plan.max_staleness,
             discounted=run.discounted if plan.buffered else 0,
+            batches=plan.batches,
+            drawn=plan.drawn,
         )
 
     def _began(self) -> Report:
         _, gathering = self._current()
         config = gathering.config
-        return Report(RoundBegan(job=config.job, number=config.number, dimension=config.dimension))
+        began = RoundBegan(
+            job=config.job,
+            number=config.number,
+            dimension=config.dimension,
+            asked=len(gathering.trainers) if config.batches else 0,
+            drawn=tuple(place + 1 for place in drawn_in(config)),
+            batches=config.batches,
+        )
+        return Report(began)
 
     def _keep_round(self) -> list[Effect]:
         """Make what others are about to be told of this round outlive a crash."""
@@ -383,9 +396,17 @@ class Coordinating:
 
     def _back(self, now_s: float, name: str) -> list[Effect]:
         """Begin the round that was put off, if this is one of those who were missing."""
-        setback = None if self._run is None else self._run.setback
-        back = setback is not None and name in setback.missing
-        return self._next_round(now_s) if back else []
+        run = self._run
+        setback = None if run is None else run.setback
+        if run is None or setback is None or name not in self._missed_next(run, setback):
+            return []
+        return self._next_round(now_s)
+
+    def _missed_next(self, run: RunRecord, setback: Setback) -> tuple[str, ...]:
+        """Name the missing whom the next round needs: it may ask other trainers."""
+        asked = Asked.of(self._config(run), self._roster)
+        holders = self._roster.holders
+        return tuple(name for name in setback.missing if name in holders or name in asked)
 
     def _on_joined(self, sender: str, hello: Hello) -> list[Effect]:
         joined = PeerJoined(

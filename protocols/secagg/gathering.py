@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from protocols.batches import Asked
 from protocols.codec import Undecodable
 from protocols.effects import Effect, OpenSum, Report, Send, StoreChunk
 from protocols.errors import Misuse, PeerViolation
@@ -63,8 +64,9 @@ _Handler = Callable[[str, Message, bytes], list[Effect] | None]
 class Gathering:
     """One round. Feed it messages, results and the time; read `step` and `abandoned`.
 
-    `announced` and `chosen` are what others were told, so they must be in the journal before
-    the effects of the same decision leave: see `Coordinating`.
+    `trainers` are those whom the round asks. `announced` and `chosen` are what others were told,
+    so they must be in the journal before the effects of the same decision leave: see
+    `Coordinating`.
     """
 
     def __init__(
@@ -90,7 +92,10 @@ class Gathering:
         self._expected = dict.fromkeys(expected)
         self._patience = patience
         bulk = has_bulk(config)
-        self._collected = Collected(roster.trainers, need=self.need(), bulk=bulk)
+        asked = Asked.of(config, roster)
+        self.trainers = asked.among(roster.trainers)
+        self._asked_trainers = frozenset(self.trainers)
+        self._collected = Collected(self.trainers, need=self.need(), bulk=bulk, asked=asked)
         self.intake = Intake(config, roster.federation) if bulk else None
         self._set_digest = b""
         self._votes: dict[str, bytes] = {}  # by holder: its signature
@@ -164,7 +169,7 @@ class Gathering:
             for trainer in self.intake.complete:
                 self._arrived(self.intake, trainer)
             opens += self.intake.resume()
-        asked = self._roster.trainers if self.step is Step.COLLECTING else self.waiting_for()
+        asked = self.trainers if self.step is Step.COLLECTING else self.waiting_for()
         return opens if self.step is Step.OPENING else opens + self._resend(asked)
 
     def _open_again(self, holders: Iterable[str]) -> list[Effect]:
@@ -208,6 +213,8 @@ class Gathering:
         handler = self._handler(sender, message)
         if self._over():
             return []
+        if self._roster.role(sender) == "trainer" and sender not in self._asked_trainers:
+            return []  # it declines what it was shown out of turn, perhaps in our name: harmless
         self.contradictions.hear(sender, message, signature)
         effects = handler(sender, message, signature)
         if effects is None:
@@ -282,7 +289,7 @@ class Gathering:
         if enough and (everybody or overdue or self._patience.over_grace(now_s)):
             self.announced = tuple(name for name in self._roster.holders if name in self.opened)
             self._enter(Step.COLLECTING, now_s)
-            return self._resend(self._roster.trainers)
+            return self._resend(self.trainers)
         if overdue:
             return self._abandon(
                 f"{len(self.opened)} of {len(self._roster.holders)} holders opened the round, "
@@ -314,11 +321,7 @@ class Gathering:
                 self._choose(chosen)
             self._enter(self.step, now_s)
             return self._resend(self.announced)
-        few = len(self._collected.choose())
-        return self._abandon(
-            self._collected.held_back(minimum)
-            or f"{few} survivors are below the minimum of {minimum}"
-        )
+        return self._abandon(self._collected.too_few(minimum))
 
     def _leave_checking(self, now_s: float) -> list[Effect]:
         check = self.checking.now
@@ -563,7 +566,8 @@ class Gathering:
             return []
         if self._roster.role(name) == "trainer":
             self._collected.declined.pop(name, None)
-            return self._resend([name]) if self.step is Step.COLLECTING else []
+            asked = self.step is Step.COLLECTING and name in self._asked_trainers
+            return self._resend([name]) if asked else []
         effects = self._open_again([name])
         if self.step is Step.CHECKING:
             asked = name in self.waiting_for()
@@ -633,6 +637,8 @@ class Gathering:
         names = [contribution.trainer for contribution in message.contributions]
         if strangers := [n for n in names if self._roster.role(n) != "trainer"]:
             raise PeerViolation(sender, f"has a contribution of {strangers[0]}, who is no trainer")
+        if others := [n for n in names if n not in self._asked_trainers]:
+            raise PeerViolation(sender, f"has a contribution of {others[0]}, who was not asked")
         signatures = message.signatures or (b"",) * len(names)
         if len(signatures) != len(names):
             raise PeerViolation(sender, f"gave {len(signatures)} signatures for {len(names)}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from protocols.batches import Asked
 from protocols.codec import canonical, parse
 from protocols.effects import Record
 from protocols.messages import AnswerHeader, Contribution, ContributionHeader, Message
@@ -58,6 +59,7 @@ class HeldRound:
     answered_set: tuple[Contribution, ...] | None = None
     answer: AnswerHeader | None = None
     unable: bool = False
+    asked: Asked | None = None  # where somebody wanted to know
     check: HeldCheck = field(default_factory=HeldCheck)
 
     def __post_init__(self) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from protocols.batches import Asked
 from protocols.codec import canonical, parse
 from protocols.effects import (
     Answer,
@@ -275,6 +276,8 @@ class Holding:
             raise PeerViolation(sender, f"sent a share in the name of {header.trainer}")
         if held is None:
             return self._refuse(sender, header.cid, "share", "the round is not open here")
+        if sender not in self._asked(held):
+            raise PeerViolation(sender, "sent a share to a round that does not ask it")
         if sender in held.excluded:
             return self._refuse(sender, header.cid, "share", "excluded from the round")
         self._check_shape(sender, held, message)
@@ -289,6 +292,13 @@ class Holding:
         if held.fixed:
             return self._refuse(sender, header.cid, "share", "the set of the round is fixed")
         return self._store(held, message, digest)
+
+    def _asked(self, held: HeldRound) -> Asked:
+        """Return whom a round asks; one from before a change of the roster asks by names of old."""
+        if held.asked is None:
+            ours = held.config.roster == self._roster_digest
+            held.asked = Asked.of(held.config, self._roster) if ours else Asked()
+        return held.asked
 
     def _check_shape(self, sender: str, held: HeldRound, message: ShareChunk) -> None:
         header = message.header

@@ -9,6 +9,7 @@ from itertools import combinations, pairwise
 from math import comb
 from operator import and_, or_
 
+from protocols.batches import Asked
 from protocols.codec import canonical
 from protocols.messages import Contribution, ContributionHeader
 from protocols.round_config import Roster, RoundConfig
@@ -33,7 +34,8 @@ def set_digest(cid: bytes, chosen: tuple[Contribution, ...]) -> bytes:
 def set_fault(config: RoundConfig, roster: Roster, chosen: tuple[Contribution, ...]) -> str | None:
     """Say why this set must never be opened, or None if its members are fine.
 
-    Each holder counts for itself: distinct trainers of the roster, at least the minimum.
+    Each holder counts for itself: distinct trainers of the roster, at least the minimum, and
+    where the round asks batches none or the minimum of each that it asks.
     """
     names = [contribution.trainer for contribution in chosen]
     if any(first >= second for first, second in pairwise(names)):
@@ -44,7 +46,7 @@ def set_fault(config: RoundConfig, roster: Roster, chosen: tuple[Contribution, .
         return f"{len(names)} contributions are above the {config.trainers} trainers"
     if strangers := [name for name in names if roster.role(name) != "trainer"]:
         return f"{strangers[0]} is not a trainer of the roster"
-    return None
+    return Asked.of(config, roster).fault(names)
 
 
 def choose(have: Mapping[str, Mapping[str, bytes]], *, need: int) -> tuple[Contribution, ...]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from protocols.batches import Asked
 from protocols.round_config import RoundConfig
 
 from .errors import Untrusted
@@ -18,7 +19,9 @@ from .roster import RosterBody
 from .round_rules import require_round
 from .transcript import FIRST, SignedTranscript, Transcript
 
-Mine = Literal["in the sum", "left out", "no contribution", "unknown", "nothing was opened"]
+Mine = Literal[
+    "in the sum", "left out", "no contribution", "unknown", "not asked", "nothing was opened"
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +195,8 @@ def _standing(own: Own, transcript: Transcript, members: Members) -> Mine:
         return "nothing was opened"
     mine = own.sent.get(cid)
     found = next((c.digest for c in transcript.chosen if c.trainer == own.name), None)
+    if found is None and own.name not in Asked.of(transcript.config, members.body.names()):
+        return "not asked"
     if found is None:
         return _missed(own, "left out" if mine else "no contribution")
     if mine is None and transcript.config.number < own.since:

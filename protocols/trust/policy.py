@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from protocols.round_config import MINIMUM_FLOOR, RoundConfig
+from protocols.round_config import MINIMUM_FLOOR, RoundConfig, batches_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +18,8 @@ class Policy:
         quorum: votes of a certificate, and countersignatures; only with `vote`.
         vote: demand the two-phase release.
         faults: holders that may be malicious, f.
+        batches: into how many the trainers are split and how many of them a round asks, (0, 0)
+            for everybody; None where any way will do.
     """
 
     minimum: int = MINIMUM_FLOOR
@@ -26,15 +28,22 @@ class Policy:
     quorum: int = 1
     vote: bool = False
     faults: int = 0
+    batches: tuple[int, int] | None = None
 
     def fault(self, config: RoundConfig) -> str | None:
         """Name the first rule of the round that is weaker than this, None where none is."""
         n, t, q, f = config.holders, config.threshold, config.quorum, self.faults
+        drawn = config.batches, config.drawn
         meeting, part = (n + f) // 2 + 1, config.privacy() + 1
         for weaker, text in (
             (
                 config.minimum < self.minimum,
                 f"its minimum of {config.minimum} trainers is below the {self.minimum} demanded",
+            ),
+            (
+                self.batches not in (None, drawn),
+                f"it asks {batches_text(*drawn)}, and {batches_text(*(self.batches or drawn))} is "
+                "demanded: sums over other batches may show what theirs hide",
             ),
             (self.vote and not config.vote, "it was released without a vote, which is demanded"),
             (t < self.threshold, f"its threshold of {t} is below the {self.threshold} demanded"),

@@ -119,3 +119,25 @@ def test_a_trainer_takes_part_in_rounds_of_its_own_job_only(tmp_path: Path) -> N
 
     assert terms.fault(other) == "a round of another job than that of this home"
     assert terms.fault(own) == terms_of(job).fault(own)
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        (
+            {"buffered": 4, "max_staleness": 2},
+            "a buffered round, and ours wait for everybody",
+        ),
+        (
+            {"suite": "packed", "packing": 1},
+            "the suite packed, and we want shamir",
+        ),
+    ],
+)
+def test_an_owner_holds_rounds_to_all_that_its_own_job_file_says(
+    tmp_path: Path, changes: dict[str, object], kind: str
+) -> None:
+    terms = owners_terms(job_of(tmp_path))
+
+    assert terms.fault(config_of(job="study")) is None
+    assert terms.fault(config_of(job="study", **changes)) == kind

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from infra.casting import assignment_of, fingerprint, plan_of, work_spec
+from infra.casting import assignment_of, fingerprint, owners_terms, plan_of, work_spec
 from infra.config import ConfigError, Job, job_text, load_job
 from protocols.learning.algorithms import build
 from protocols.learning.federated.fedavg import FedAvg
 from protocols.learning.state import State
+from protocols.secagg.terms import Manner
 
 JOB = """
 [job]
@@ -46,6 +47,13 @@ def problems(path: Path) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         load_job(path)
     return caught.value.problems
+
+
+def test_an_owner_takes_part_in_rounds_with_the_buffer_of_its_job_file_only(tmp_path: Path) -> None:
+    buffered, usual = loaded(tmp_path, BUFFER), loaded(tmp_path, "")
+
+    assert owners_terms(buffered).manner == Manner(buffered=3, max_staleness=5)
+    assert owners_terms(usual).manner == Manner()
 
 
 def test_a_buffer_reaches_the_rounds_and_the_algorithm_at_both_ends(tmp_path: Path) -> None:

@@ -48,7 +48,10 @@ USUAL: dict[str, Any] = {
     "buffered": 0,
     "max_staleness": 0,
     "discounted": 0,
+    "batches": 0,
+    "drawn": 0,
 }
+SAMPLED: dict[str, Any] = {"trainers": 12, "batches": 3, "drawn": 2}
 BUFFERED: dict[str, Any] = {"buffered": 4, "max_staleness": 3, "discounted": 5}
 MASKED: dict[str, Any] = {
     "suite": "masked",
@@ -372,6 +375,35 @@ def test_all_of_a_buffer_is_in_the_bytes_of_a_buffered_round_and_of_no_other() -
     assert parse(canonical(buffered), RoundConfig) == buffered
     others = [{"buffered": 5}, {"max_staleness": 4}, {"discounted": 6}]
     assert len({config(**(BUFFERED | other)).cid() for other in ({}, *others)}) == 4
+
+
+def test_batches_are_in_the_bytes_of_rounds_that_ask_a_sample_and_of_no_other() -> None:
+    sampled = config(**SAMPLED)
+
+    assert all(word not in canonical(config()) for word in (b"batches", b"drawn"))
+    assert parse(canonical(sampled), RoundConfig) == sampled
+    others = [{"batches": 4}, {"drawn": 1}]
+    assert len({config(**(SAMPLED | other)).cid() for other in ({}, *others)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"drawn": 0}, "drawn 0 must be from 1 to 2, or no batches"),
+        ({"drawn": 3}, "drawn 3 must be from 1 to 2, or no batches"),
+        ({"batches": 1, "drawn": 1}, "drawn 1 must be from 1 to 0, or no batches"),
+        ({"batches": 0}, "only batches are drawn, and there are none"),
+        ({"minimum": 5}, "3 batches of 12 trainers are below the minimum of 5 each"),
+        (BUFFERED, "rounds that ask a sample can't be buffered"),
+    ],
+)
+def test_a_round_whose_batches_hide_nobody_cannot_be_read(
+    changes: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(ValueError, match=reason):
+        config(**(SAMPLED | changes))
+    with pytest.raises(Undecodable):
+        parsed(**(SAMPLED | changes))
 
 
 def test_the_suite_is_in_the_bytes_that_the_id_is_made_of() -> None:

@@ -38,6 +38,8 @@ from protocols.secagg.trial import Trial, Verdict
 
 SIZE = Size(holders=4, trainers=5, threshold=3, minimum=3, training_s=1.0)
 MASKED = replace(SIZE, masked=True, values=3000)
+SAMPLED = replace(SIZE, trainers=7, batches=2, drawn=1)
+SIZES = {Kind.LIE_OTHER_MASK: MASKED, Kind.LIE_OUT_OF_TURN: SAMPLED}
 LIARS = {"coordinator": "coordinator", "holder": "h2", "trainer": "t02", "anybody": "h2"}
 TRAINER_FIRST = Aim(point=Point.RECEIVED, what="Accepted", by=ANYBODY)
 PROPOSING = Aim(point=Point.BEFORE_SEND, what="Propose", by=ANYBODY)
@@ -56,6 +58,7 @@ REFUSED: dict[Kind, tuple[Aim, tuple[str, ...], str]] = {
     Kind.LIE_SMALL_SET: (PROPOSING, HOLDERS, "2 contributions are below the minimum of 3"),
     Kind.LIE_DOUBLED_TRAINER: (PROPOSING, HOLDERS, "not sorted by distinct trainers"),
     Kind.LIE_STRANGER: (PROPOSING, HOLDERS, "mallory is not a trainer"),
+    Kind.LIE_OUT_OF_TURN: (PROPOSING, HOLDERS, "is of no batch that the round asks"),
     Kind.LIE_OTHER_DIGEST: (PROPOSING, HOLDERS, "1 of 3 contributions are not complete here"),
     Kind.LIE_FEW_VOTES: (PROPOSING, HOLDERS, "a release with 2 votes"),
     Kind.LIE_DOUBLED_VOTERS: (PROPOSING, HOLDERS, "a release with 2 votes"),
@@ -142,7 +145,7 @@ def test_a_lie_is_refused_by_whom_it_concerns_and_rounds_go_on(kind: Kind) -> No
     _, who, words = REFUSED[kind]
     fault = lie(kind)
 
-    history, notes = played(fault, size=MASKED if kind is Kind.LIE_OTHER_MASK else SIZE)
+    history, notes = played(fault, size=SIZES.get(kind, SIZE))
 
     assert [str(violation) for violation in history.violations] == []
     assert history.fired[kind.value] == 1

@@ -58,6 +58,14 @@ def with_a_stranger(held: Chosen, minimum: int) -> Chosen:
     return (stranger, *held[: minimum - 1])
 
 
+def out_of_turn(held: Chosen, minimum: int, other: str) -> Chosen:
+    """Return the minimum, of which one is of a trainer that the round does not ask."""
+    if len(held) < minimum - 1:
+        return ()
+    foreign = Contribution(trainer=other, digest=held[0].digest)
+    return tuple(sorted((foreign, *held[: minimum - 1]), key=lambda one: one.trainer))
+
+
 def other_digest(held: Chosen, minimum: int, digest: bytes) -> Chosen:
     """Return the minimum, of which the last is not what its trainer sent."""
     if len(held) < minimum:

@@ -39,6 +39,7 @@ MOMENTS: dict[Kind, Moments] = {
     Kind.LIE_SMALL_SET: Moments("coordinator", _SET),
     Kind.LIE_DOUBLED_TRAINER: Moments("coordinator", _SET),
     Kind.LIE_STRANGER: Moments("coordinator", _SET),
+    Kind.LIE_OUT_OF_TURN: Moments("coordinator", _SET),
     Kind.LIE_OTHER_DIGEST: Moments("coordinator", _SET),
     Kind.LIE_FEW_VOTES: Moments("coordinator", _SET),
     Kind.LIE_DOUBLED_VOTERS: Moments("coordinator", _SET),

@@ -12,8 +12,10 @@ from functools import partial
 
 from infra.simulation.crew import Strikes
 from infra.simulation.faults import Fault, Kind
-from protocols.messages import Propose, Release
+from protocols.batches import Asked
+from protocols.messages import Announce, Propose, Release
 from protocols.records import RoundRecord
+from protocols.secagg.chunks import has_bulk
 
 from .forged_sets import (
     STRANGER,
@@ -22,6 +24,7 @@ from .forged_sets import (
     below,
     doubled,
     other_digest,
+    out_of_turn,
     with_a_stranger,
 )
 from .lying import Lying
@@ -40,6 +43,7 @@ class LiesAboutSets(Lying):
             Kind.LIE_SMALL_SET: partial(self.begin, self._small_set),
             Kind.LIE_DOUBLED_TRAINER: partial(self.begin, self._doubled_trainer),
             Kind.LIE_STRANGER: partial(self.begin, self._stranger),
+            Kind.LIE_OUT_OF_TURN: partial(self.begin, self._out_of_turn),
             Kind.LIE_OTHER_DIGEST: partial(self.begin, self._other_digest),
             Kind.LIE_FEW_VOTES: partial(self.begin, self._few_votes),
             Kind.LIE_DOUBLED_VOTERS: partial(self.begin, self._doubled_voters),
@@ -67,6 +71,24 @@ class LiesAboutSets(Lying):
     def _stranger(self, fault: Fault) -> bool:
         """Ask for a set that reaches the minimum with one whom the roster does not name."""
         return self._ask_for(fault, with_a_stranger)
+
+    def _out_of_turn(self, fault: Fault) -> bool:
+        """Announce the round to those whom it does not ask, and ask for a set with one of them.
+
+        The trainers decline, holders refuse; where everybody is asked there is nobody to ask.
+        """
+        record, roster = self.tongue.round(), self.tongue.roster
+        asked = None if record is None else Asked.of(record.config, roster)
+        others = () if asked is None else tuple(n for n in roster.trainers if n not in asked)
+        if record is None or not others:
+            return False
+        key = self.tongue.key_of(fault.target, _cid(record)) if has_bulk(record.config) else None
+        shown = Announce(config=record.config, opened=record.announced, sealing_key=key)
+        told = [
+            self.tongue.say(fault.target, name, shown) for name in self.tongue.some(fault, others)
+        ]
+        foreign = others[self.tongue.bits(fault) % len(others)]
+        return self._ask_for(fault, lambda h, least: out_of_turn(h, least, foreign)) or any(told)
 
     def _other_digest(self, fault: Fault) -> bool:
         """Ask for a contribution under a digest that is not the one of what its trainer sent."""

@@ -28,7 +28,7 @@ from fakes.signatures import ANYBODY
 from msgspec.structs import replace
 
 from protocols.codec import parse
-from protocols.effects import CancelWork, Effect, Erase, Prepare, Record, Report, Upload
+from protocols.effects import CancelWork, Compute, Effect, Erase, Prepare, Record, Report, Upload
 from protocols.errors import PeerViolation
 from protocols.messages import (
     Accepted,
@@ -49,7 +49,7 @@ from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import upload_stream
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.sets import contribution_digest
-from protocols.secagg.terms import Terms
+from protocols.secagg.terms import Manner, Terms
 
 CONFIG = config_of()
 CID = CONFIG.cid()
@@ -355,6 +355,59 @@ def test_a_round_of_another_suite_than_the_owners_is_declined() -> None:
     assert told == ["the suite shamir, and we want masked"]
     assert not only(effects, Prepare)
     assert only(Owner(terms=Terms(suite="shamir")).announce(CONFIG), Prepare)
+
+
+BUFFERED = {"buffered": 4, "max_staleness": 2, "discounted": 5}
+
+
+@pytest.mark.parametrize(
+    ("manner", "config", "kind"),
+    [
+        (
+            Manner(),
+            config_of(**BUFFERED),
+            "a buffered round, and ours wait for everybody",
+        ),
+        (
+            Manner(buffered=4, max_staleness=2),
+            config_of(),
+            "a round that waits for everybody, and ours are buffered",
+        ),
+        (
+            Manner(buffered=5, max_staleness=2),
+            config_of(**BUFFERED),
+            "buffered with 4 contributions, below ours of 5",
+        ),
+        (
+            Manner(buffered=4, max_staleness=1),
+            config_of(**BUFFERED),
+            "contributions up to 2 rounds old, and in ours up to 1",
+        ),
+        (
+            Manner(buffered=4, max_staleness=3),
+            config_of(**BUFFERED),
+            "contributions up to 2 rounds old, and in ours up to 3",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_round_that_ends_otherwise_than_the_owner_agreed_is_declined(
+    manner: Manner, config: RoundConfig, kind: str
+) -> None:
+    owner = Owner(terms=Terms(manner=manner))
+
+    effects = owner.announce(config)
+
+    assert [message.kind for message in messages_of(effects, Declined)] == [kind]
+    assert not only(effects, Prepare)
+    assert not only(effects, Compute)
+
+
+@pytest.mark.parametrize("buffered", [3, 4])
+def test_a_buffer_as_large_as_the_owners_own_or_larger_is_fine(buffered: int) -> None:
+    owner = Owner(terms=Terms(manner=Manner(buffered=buffered, max_staleness=2)))
+
+    assert only(owner.announce(config_of(**BUFFERED)), Compute)
 
 
 def test_a_minimum_below_the_owners_own_is_declined_without_computing() -> None:

@@ -8,10 +8,12 @@ from operator import or_
 
 from protocols.messages import Contribution
 
-from .differencing import Apart, choose_releasable, releasable
+from .differencing import Apart, Names, choose_releasable, releasable
 from .sets import choose
+from .suspects import Invited
 
 _NAMED = 5  # of those whose return would help
+SUSPECTED = "under suspicion: a sum that it was in, or its group, was garbled"
 
 
 class Collected:
@@ -26,6 +28,7 @@ class Collected:
         self.excluded: dict[str, str] = {}
         self._trainers = trainers
         self.earlier = Apart()  # what earlier rounds over the same state ask of the set
+        self._invited = Invited(clear=frozenset(trainers))
         self._need = need
         self._bulk: dict[str, bytes] | None = {} if bulk else None
         self._pledged: dict[str, Apart] = {}
@@ -35,6 +38,13 @@ class Collected:
         self._refused: dict[str, dict[str, str]] = {}  # by trainer and holder: why
         self._all_receipts = 0
         self._survivors = 0
+
+    def invite(self, invited: Invited) -> None:
+        """Leave all others out, and choose no set that these may not be."""
+        self._invited = invited
+        for name in self._trainers:
+            if name not in invited.names:
+                self.excluded[name] = SUSPECTED
 
     def accept(self, trainer: str) -> bool:
         """Take note that a trainer takes part; say whether that is new."""
@@ -169,7 +179,17 @@ class Collected:
         """
         own = self.earlier if recall else Apart()
         bound = {holder: self._pledged.get(holder, Apart()) | own for holder in self._have}
-        return choose_releasable(self._usable(), bound, need=self._need, minimum=minimum)
+        have = self._usable()
+        while True:
+            chosen = choose_releasable(have, bound, need=self._need, minimum=minimum)
+            names = frozenset(contribution.trainer for contribution in chosen)
+            settled = self._invited.settled(names)
+            if settled == names:
+                return chosen
+            have = {
+                holder: {name: digest for name, digest in held.items() if name in settled}
+                for holder, held in have.items()
+            }
 
     def apart(
         self, contributions: tuple[Contribution, ...], minimum: int
@@ -181,9 +201,17 @@ class Collected:
         digests = {contribution.trainer: contribution.digest for contribution in contributions}
         pledged = reduce(or_, self._pledged.values(), Apart())
         for bound in (self.earlier | pledged, pledged):
-            if found := releasable(frozenset(digests), bound, minimum=minimum):
+            if found := self._settled(frozenset(digests), bound, minimum):
                 return tuple(Contribution(trainer=n, digest=digests[n]) for n in sorted(found))
         return ()
+
+    def _settled(self, names: Names, bound: Apart, minimum: int) -> Names:
+        """Choose the most of these that may be released, and be summed in such a round."""
+        while True:
+            found = releasable(names, bound, minimum=minimum)
+            names = self._invited.settled(found)
+            if names == found:
+                return found
 
     def spare(self, chosen: tuple[Contribution, ...], minimum: int) -> None:
         """Take note of who is not chosen only because of the sets of earlier rounds."""
@@ -228,6 +256,7 @@ class Collected:
     ) -> dict[str, str]:
         """Name the trainers that took part or were expected and are not chosen, with why.
 
+        Nobody who was not asked is among them.
         Where nothing is chosen, those whose contribution could have been opened are not to blame,
         and where a `full` buffer is, nobody is who only needs longer.
         """
@@ -239,7 +268,8 @@ class Collected:
         reasons |= {name: next(iter(why.values())) for name, why in self._refused.items()}
         reasons |= self._spared | self.declined | self.excluded
         inside = {contribution.trainer for contribution in chosen}
-        return {name: reason for name, reason in reasons.items() if name not in inside}
+        asked = self._invited.names
+        return {n: reason for n, reason in reasons.items() if n in asked and n not in inside}
 
     def silent(self, holders: Iterable[str]) -> list[str]:
         """Name the holders that acknowledged nothing while others did."""

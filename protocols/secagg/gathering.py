@@ -53,6 +53,7 @@ from .patience import Patience
 from .pledges import apart_of
 from .sealed import key_fault
 from .sets import set_digest
+from .suspects import Invited
 from .trial import Trial, Verdict
 
 _ASK_ALL = 2  # each so manieth time all holders are asked what they have
@@ -86,6 +87,7 @@ class Gathering:
         self.began_s = patience.made_s
         self.contradictions = Contradictions(roster.federation, self.cid)
         self._roster = roster
+        self._trainers = roster.trainers  # that are asked
         self._opening = opening
         self._expected = dict.fromkeys(expected)
         self._patience = patience
@@ -135,6 +137,15 @@ class Gathering:
         """Choose no set that is too close to one of these, proposed over the same state."""
         self._collected.earlier = earlier | Apart((), self.config.minimum)
 
+    def invite(self, invited: Invited) -> None:
+        """Ask these trainers only."""
+        self._trainers = tuple(name for name in self._roster.trainers if name in invited.names)
+        self._collected.invite(invited)
+
+    def came(self) -> tuple[str, ...]:
+        """Name the trainers whose contributions could be opened."""
+        return tuple(contribution.trainer for contribution in self._collected.choose())
+
     def start(self) -> list[Effect]:
         """Ask the holders to open the round."""
         return self._resend(self._roster.holders)
@@ -164,7 +175,7 @@ class Gathering:
             for trainer in self.intake.complete:
                 self._arrived(self.intake, trainer)
             opens += self.intake.resume()
-        asked = self._roster.trainers if self.step is Step.COLLECTING else self.waiting_for()
+        asked = self._trainers if self.step is Step.COLLECTING else self.waiting_for()
         return opens if self.step is Step.OPENING else opens + self._resend(asked)
 
     def _open_again(self, holders: Iterable[str]) -> list[Effect]:
@@ -282,7 +293,7 @@ class Gathering:
         if enough and (everybody or overdue or self._patience.over_grace(now_s)):
             self.announced = tuple(name for name in self._roster.holders if name in self.opened)
             self._enter(Step.COLLECTING, now_s)
-            return self._resend(self._roster.trainers)
+            return self._resend(self._trainers)
         if overdue:
             return self._abandon(
                 f"{len(self.opened)} of {len(self._roster.holders)} holders opened the round, "
@@ -317,8 +328,12 @@ class Gathering:
         few = len(self._collected.choose())
         return self._abandon(
             self._collected.held_back(minimum)
-            or f"{few} survivors are below the minimum of {minimum}"
+            or f"{few} survivors are below the minimum of {minimum}{self._uninvited()}"
         )
+
+    def _uninvited(self) -> str:
+        suspects = len(self._roster.trainers) - len(self._trainers)
+        return f", without {suspects} under suspicion of garbling sums" if suspects else ""
 
     def _leave_checking(self, now_s: float) -> list[Effect]:
         check = self.checking.now
@@ -563,7 +578,8 @@ class Gathering:
             return []
         if self._roster.role(name) == "trainer":
             self._collected.declined.pop(name, None)
-            return self._resend([name]) if self.step is Step.COLLECTING else []
+            asked = self.step is Step.COLLECTING and name in self._trainers
+            return self._resend([name]) if asked else []
         effects = self._open_again([name])
         if self.step is Step.CHECKING:
             asked = name in self.waiting_for()

@@ -14,6 +14,7 @@ from protocols.reports import (
     RoundComplete,
     TrainerLeft,
     TrainerReturned,
+    TrainersSuspected,
 )
 
 from .snapshot import Peer
@@ -54,6 +55,9 @@ class Peers:
                 self._left(event.holder, event.number, reason)
             case TrainerReturned():
                 self._back(event.trainer)
+            case TrainersSuspected():
+                for name in (name for group in event.groups for name in group):
+                    self._left(name, event.number, "suspected of garbling sums")
             case HolderReturned():
                 self._back(event.holder)
             case PeerJoined():

@@ -30,11 +30,13 @@ from protocols.reports import (
     StateUpdated,
     Step,
     TookPart,
+    TrainersSuspected,
 )
 
 from .link_watch import LinkNews, LinkWatch
 from .model_numbers import models_of
 from .peers import Peers
+from .phrases import suspicion
 from .snapshot import PutOff, Round, Rules, Snapshot, Trouble
 from .subject import Subject
 
@@ -94,6 +96,7 @@ class StatusBoard:
         self._traffic: BlobTraffic | None = None
         self._round: _Round | None = None
         self._put_off: tuple[RoundPutOff, float] | None = None  # and when it was told
+        self._suspicion = ""
         self._tally = _Tally()
 
     # --- what comes in ----------------------------------------------------------------
@@ -180,6 +183,9 @@ class StatusBoard:
                 self._trouble(f"{event.peer} speaks other versions of the protocol: {versions}")
             case SharesChecked():
                 self._shares_checked(event)
+            case TrainersSuspected():
+                self._suspicion = suspicion(event) if event.groups else ""
+                self._trouble(f"round {event.number}: {suspicion(event)}")
             case AnswersJudged() if event.liars:
                 names = ", ".join(event.liars)
                 self._trouble(f"round {event.number}: false answers of {names}, left out")
@@ -256,6 +262,7 @@ class StatusBoard:
             metrics_url=self.metrics_url,
             models=None if self._traffic is None else models_of(self._traffic),
             put_off=self._put_off_now(now_s),
+            suspicion=self._suspicion[:_TEXT],
         )
 
     def _put_off_now(self, now_s: float) -> PutOff | None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from fakes import actor_rig
-from fakes.actor_rig import MASKED_DIMENSION, Committee, Stage, in_virtual_time
+from fakes.actor_rig import Committee, Stage, in_virtual_time
 from numpy.typing import NDArray
 
 from actors.trainer import Trainer
+from protocols.codec import parse
+from protocols.learning.state import State
 from protocols.messages import Announce
+from protocols.records import RunRecord
 from protocols.reports import (
     ActorRestarted,
     JobEnded,
@@ -34,8 +37,8 @@ class OtherSecret(Trainer):
 
 
 @pytest.fixture(autouse=True)
-def _several_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(actor_rig, "DIMENSION", MASKED_DIMENSION)
+def _one_short_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(actor_rig, "DIMENSION", 300)
 
 
 def stage_of(name: str = "bob", rounds: int = 4) -> Stage:
@@ -43,22 +46,20 @@ def stage_of(name: str = "bob", rounds: int = 4) -> Stage:
     return Stage(rounds=rounds, trainers=len(EVERYBODY), committee=committee)
 
 
-def check_sums(stage: Stage, rounds: int) -> None:
-    """Every sum is that of its survivors."""
+def check_sums(stage: Stage, rounds: int) -> list[set[str]]:
+    """See that every sum is that of the trainers it says; return who they are."""
     stage.check_messages()
-    complete = stage.events_of(RoundComplete)
-    places = {name: place for place, name in enumerate(stage.roster.trainers)}
-    expected = {
-        sum(4.0 ** places[name] for name in event.survivors): event.number for event in complete
-    }
-    assert len(complete) == rounds
-    assert {total[0] for total in stage.totals()} == set(expected)
-    for total in stage.totals():
-        names = [n for n in EVERYBODY if int(total[0]) >> 2 * places[n] & 1]
-        number = next(e.number for e in complete if e.survivors == tuple(names))
-        vectors = [actor_rig.vector_of(places[n], number) for n in names]
-        if sum(e.survivors == tuple(names) for e in complete) == 1:
-            assert np.array_equal(total, sum(vectors))
+    states = [State.from_bytes(data) for data in stage.checkpoints.saved.values()]
+    totals = {s.count("completed"): s.floats("total") for s in states if s.arrays}
+    assert sorted(totals) == list(range(1, rounds + 1))
+    summed = []
+    for completed, total in sorted(totals.items()):
+        (config,) = stage._round_numbers(completed)
+        places = [place for place in range(len(EVERYBODY)) if int(total[0]) >> 2 * place & 1]
+        vectors = [actor_rig.vector_of(place, config.number) for place in places]
+        assert np.array_equal(total, sum(vectors))
+        summed.append({EVERYBODY[place] for place in places})
+    return summed
 
 
 @pytest.mark.parametrize("name", EVERYBODY)
@@ -67,14 +68,13 @@ def test_a_trainer_that_garbles_every_sum_is_left_out_and_the_job_goes_on(name: 
 
     in_virtual_time(stage.run())
 
-    check_sums(stage, rounds=4)
+    summed = check_sums(stage, rounds=4)
     (ended,) = stage.events_of(JobEnded)
     assert ended.outcome == "max rounds"
     assert name in ended.suspects
     assert len(ended.suspects) in (3, 4)
-    complete = stage.events_of(RoundComplete)
-    assert all(name not in event.survivors for event in complete)
-    assert set(complete[-1].survivors) == set(EVERYBODY) - set(ended.suspects)
+    assert all(name not in names for names in summed)
+    assert summed[-1] == set(EVERYBODY) - set(ended.suspects)
     assert 1 <= len(stage.events_of(RoundAbandoned)) <= 3
     assert not stage.events_of(ActorRestarted)
 
@@ -111,22 +111,28 @@ def test_who_is_not_asked_is_told_nothing_of_a_round() -> None:
 
 
 @pytest.mark.parametrize("written", [False, True], ids=["nothing written", "all written"])
-def test_a_coordinator_that_crashes_at_any_commit_goes_on_with_the_search(*, written: bool) -> None:
-    commits = 0
-    number = 0
-    while number <= commits:
-        stage = stage_of(rounds=2)
+def test_a_coordinator_that_crashes_where_rounds_begin_and_end_goes_on_with_the_search(
+    *, written: bool
+) -> None:
+    whole = stage_of(rounds=1)
+    in_virtual_time(whole.run())
+    commits = whole.homes["coordinator"].journal.commits
+    places = [n for n, writes in enumerate(commits) if {"run", "round"} & {k for k, _ in writes}]
+
+    for number in places:
+        stage = stage_of(rounds=1)
         journal = stage.homes["coordinator"].journal
         journal.fail_at, journal.writes_before_failing = number, written
         in_virtual_time(stage.run())
 
-        check_sums(stage, rounds=2)
-        assert len(stage.events_of(RoundAbandoned)) <= 3, number
-        (ended,) = stage.events_of(JobEnded)
-        assert ended.outcome == "max rounds", number
-        assert "bob" in ended.suspects, number
-        commits = max(commits, 40)
-        number += 1
+        assert check_sums(stage, rounds=1) == [{"cat", "eve", "gus"}], number
+        # The coordinator's own records say how often it was garbled; an event may be lost.
+        assert journal_run(stage).number == 3, number
+        assert len(stage.events_of(ActorRestarted)) == 1, number
+
+
+def journal_run(stage: Stage) -> RunRecord:
+    return parse(stage.homes["coordinator"].journal.ever("run")[-1], RunRecord)
 
 
 def test_too_few_to_be_split_end_as_before_and_it_is_said() -> None:

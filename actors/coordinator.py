@@ -21,7 +21,7 @@ from protocols.secagg.chunks import chunk_count
 from protocols.secagg.coordinating import Coordinating, JobStep, Plan
 from protocols.secagg.fixed_point import FixedPoint
 from protocols.secagg.means import Means
-from protocols.secagg.suite import Garbled
+from protocols.secagg.suite import BulkDamaged, Garbled
 from protocols.secagg.suites import SUITES
 from protocols.secagg.vouching import Vouching
 from protocols.trust.transcript import Transcript, digest_of_sum
@@ -196,7 +196,8 @@ class Coordinator(Actor):
         except Garbled as error:
             cid, why = effect.config.cid(), str(error)
             log.warning("%s: round %d opens to no sum: %s", self.name, effect.config.number, why)
-            return lambda: self._machine.garbled(self.ports.clock.now_s(), cid, why)
+            false = not isinstance(error, BulkDamaged)
+            return lambda: self._machine.garbled(self.ports.clock.now_s(), cid, why, false=false)
         digest, remark = None, opened_sum.remark
         if self._transcripts is not None:
             digest = await self.ports.offload.run(digest_of_sum, opened_sum.values)

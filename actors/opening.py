@@ -13,7 +13,7 @@ from protocols.effects import OpenSum
 from protocols.errors import Misuse
 from protocols.round_config import RoundConfig
 from protocols.secagg.chunks import answer_stream, bulk_stream, chunk_count
-from protocols.secagg.suite import Bulk, BulkTotal, Garbled
+from protocols.secagg.suite import Bulk, BulkDamaged, BulkTotal
 from protocols.secagg.suites import SUITES
 
 from .ports import Offload, Spool, StorageFailed
@@ -44,7 +44,7 @@ class Opening:
         """Open a sum.
 
         Raises:
-            Garbled: what its parts open to is no sum, or bulk can't be read again.
+            Garbled: what its parts open to is no sum; `BulkDamaged` if bulk can't be read again.
             StorageFailed: the answers can't be read, or are not those that were judged.
 
         Memory O(d) for the sum, O(chunk) beside it.
@@ -104,7 +104,8 @@ class Opening:
                 total = await self._offload.run(bulk.add, config, index, total, payload)
             except (StorageFailed, Undecodable) as error:
                 # To build the coordinator anew would not bring it back.
-                raise Garbled(f"the bulk of {name} was damaged on the disk: {error}") from error
+                why = f"the bulk of {name} was damaged on the disk: {error}"
+                raise BulkDamaged(why) from error
         if total is None:
             raise Misuse("opened an empty set")
         return total

@@ -23,11 +23,13 @@ from protocols.reports import (
     RoundComplete,
     StateUpdated,
     TrainerLeft,
+    TrainersSuspected,
 )
 
 from .telemetry.phrases import turn
 
 _REASONS = 4  # of one absence; more say no more
+_SUSPECTED = "suspected of garbling sums"
 
 
 @dataclass(slots=True)
@@ -74,6 +76,7 @@ class RunLog:
     back: tuple[str, ...] = ()  # trainers that the latest sum has again
     turns: Counter[str] = field(default_factory=Counter)  # completed rounds, by batch
     _asked: RoundBegan | None = None  # the round under way, where it asks only some
+    suspects: list[list[str]] = field(default_factory=list)  # told anew at each start
 
     def take(self, event: Event) -> bool:
         """Take one event; say whether it tells anything that was not known."""
@@ -105,6 +108,10 @@ class RunLog:
             case HolderLeft():
                 reason = f"{event.reason} while {event.step.value}"
                 return _left(self.holders, event.holder, event.number, reason)
+            case TrainersSuspected():
+                self.suspects = [list(group) for group in event.groups]
+                for name in event.left_out:
+                    _left(self.trainers, name, event.number, _SUSPECTED)
             case HolderReturned():
                 _returned(self.holders, event.holder, event.number)
             case _:
@@ -169,6 +176,7 @@ class RunLog:
             "peer_faults": dict(self.faults),
             "checked": dict(self.checked),
             "lying_holders": dict(self.liars),
+            "suspected_trainers": self.suspects,
             "metrics": self.metrics,
             **({"rounds_by_batch": dict(self.turns)} if self.turns else {}),
         }

@@ -150,6 +150,30 @@ class Setback(Value, frozen=True):
     missing: tuple[Name, ...]
 
 
+class SuspectGroup(Value, frozen=True):
+    """Trainers of whom one garbles sums, as far as is known: `shown`, where a sum said so.
+
+    The order is that in which they are split. One that can't be split is asked again when so
+    many rounds as `asked_at` are completed, `pause` after it was last; 0 where that is not so.
+    """
+
+    trainers: tuple[Name, ...]
+    shown: bool
+    asked_at: int = 0
+    pause: int = 0
+
+
+class Suspicion(Value, frozen=True):
+    """What garbled sums said: groups of suspects, of a roster, and all `sums` over this state.
+
+    Of those the coordinator has the answers; each as in `Pledged`.
+    """
+
+    roster: Digest
+    groups: tuple[SuspectGroup, ...]
+    sums: Pledges
+
+
 class RunRecord(Value, frozen=True):
     """Coordinator, key `run`: where the job stands between two rounds.
 
@@ -159,7 +183,8 @@ class RunRecord(Value, frozen=True):
     whose shares belonged to no vector in rounds that were checked, `too_long` those whose vector
     was longer than the bound. `proposed` are the sets of
     earlier rounds over the same state. `setback` is what became of the last round, None where it
-    was completed. Of the next vectors `discounted` values shrink with age.
+    was completed. Of the next vectors `discounted` values shrink with age. `suspicion` is what
+    garbled sums said of trainers, None while there were none.
     """
 
     number: int
@@ -176,6 +201,7 @@ class RunRecord(Value, frozen=True):
     proposed: TrainerSets | None = None
     setback: Setback | None = None
     discounted: int = 0
+    suspicion: Suspicion | None = None
 
 
 class Suspect(Value, frozen=True, omit_defaults=True):

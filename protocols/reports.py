@@ -168,6 +168,23 @@ class RoundAbandoned:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrainersSuspected:
+    """What is known, from round `number` on, of trainers whose masks garble sums; told on change.
+
+    Of each of `groups` one is under suspicion at least, and their members take part in turns,
+    and only to find out whose fault it was. `left_out` are the members of those that can't be
+    split: they take part again in one round, for a try, when `asked_at` rounds are completed.
+    Without groups nobody is suspected any more.
+    """
+
+    job: str
+    number: int
+    groups: tuple[tuple[str, ...], ...]
+    left_out: tuple[str, ...]
+    asked_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RoundPutOff:
     """Round `number` begins in `seconds`, or as soon as one of `missing` is heard of.
 
@@ -199,7 +216,8 @@ class JobEnded:
 
     `liars` are the share-holders that answered falsely in some round, `inconsistent` the
     trainers whose shares belonged to no vector in some round, `too_long` those whose vector was
-    longer than the bound.
+    longer than the bound. `suspects` are the trainers that were left out in the end, as sums with
+    them were garbled.
     """
 
     job: str
@@ -209,6 +227,7 @@ class JobEnded:
     liars: tuple[str, ...] = ()
     inconsistent: tuple[str, ...] = ()
     too_long: tuple[str, ...] = ()
+    suspects: tuple[str, ...] = ()
 
 
 Outcome = Literal["contributed", "answered", "declined", "refused", "late", "carried", "closed"]
@@ -309,6 +328,7 @@ Event = (
     | AnswersJudged
     | RoundComplete
     | RoundAbandoned
+    | TrainersSuspected
     | RoundPutOff
     | StateUpdated
     | JobEnded

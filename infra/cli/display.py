@@ -17,6 +17,7 @@ from rich.text import Text
 
 from infra.rabbitmq.link import LinkChange, LinkState
 from infra.run_log import RunLog, as_json, plain
+from infra.telemetry.phrases import suspicion
 from protocols.learning.fits import short
 from protocols.reports import (
     ActorRestarted,
@@ -34,6 +35,7 @@ from protocols.reports import (
     Step,
     SuiteChosen,
     TrainerLeft,
+    TrainersSuspected,
 )
 from protocols.versions import advice
 
@@ -320,6 +322,10 @@ _LINES: dict[type[Event], Callable[[Any], tuple[str, str]]] = {
     AnswersJudged: _judged,
     RoundAbandoned: lambda e: ("red", f"round {e.number} abandoned: {e.reason}"),
     RoundPutOff: _put_off,
+    TrainersSuspected: lambda e: (
+        "yellow" if e.groups else "green",
+        f"round {e.number}: {suspicion(e)}",
+    ),
     ActorRestarted: lambda e: ("red", f"{e.actor} crashed and was restarted: {e.reason}"),
     OwnerTrouble: lambda e: ("yellow", _trouble(e)),
     Incompatible: lambda e: ("red", advice(e)),

@@ -228,6 +228,8 @@ def _under_way(reading: Reading, state: Snapshot) -> Iterator[tuple[str, str]]:
             yield "held back", now.remark
     elif now is not None:
         yield "round", _round(state)
+    if state.suspicion:
+        yield "suspects", state.suspicion
     if (next_ := state.put_off) is not None:
         left = duration(next_.left_s - reading.age_s)
         sooner = f", or when one of {names(next_.missing)} is back" if next_.missing else ""

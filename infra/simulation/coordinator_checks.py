@@ -37,6 +37,7 @@ from protocols.secagg.sets import set_digest
 from .bulk_checks import BulkChecks
 from .ghost import Ghost, Rule
 from .holder_checks import check_genuine
+from .search_checks import SearchChecks
 from .share_checks import ShareChecks
 from .turn_checks import out_of_turn, turn_fault
 from .watch import Writes
@@ -64,6 +65,7 @@ class CoordinatorChecks:
         self._ghost = ghost
         self._shares = shares
         self._bulk = BulkChecks(ghost)
+        self._search = SearchChecks(ghost)
         self._name = ghost.roster.coordinator
         self._proposed: dict[bytes, bytes] = {}
         self._asked: dict[int, bytes] = {}
@@ -320,9 +322,11 @@ class CoordinatorChecks:
                 self._shares.on_checked(event)
             case RoundComplete():
                 self._shares.on_complete(event, self._recorded.get(event.number))
+                self._search.on_complete(self._recorded.get(event.number))
                 self._on_complete(event)
             case RoundAbandoned():
                 ghost.abandoned[event.number] = event.reason
+                self._search.on_abandoned(event.reason, self._recorded.get(event.number))
                 if event.number in ghost.complete:
                     ghost.violated(Rule.ENDINGS, self._name, f"round {event.number} ended twice")
             case JobEnded(outcome="failed"):

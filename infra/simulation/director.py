@@ -126,6 +126,7 @@ class Director:
         host.clock.change(self._stage.loop.now_s, rate=1.0)
         if host.owner is not None:
             host.owner.training, host.owner.pace = Training.GOOD, 1.0
+            host.owner.false_masks = 0.0
         if host.life is not None:
             self._stage.loop.resume(host.life)
 

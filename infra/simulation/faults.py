@@ -44,6 +44,7 @@ class Kind(Enum):
     TRAINING_FAILS = "training fails"
     TRAINING_HANGS = "training hangs"
     TRAINING_GARBAGE = "training garbage"
+    FALSE_MASK = "false mask"
     SLOW = "slow"
     SILENT = "silent"
     BABBLE = "babble"

@@ -38,6 +38,7 @@ class HostFaults:
             Kind.TRAINING_FAILS: lambda fault: self._train(fault, Training.FAILS),
             Kind.TRAINING_HANGS: lambda fault: self._train(fault, Training.HANGS),
             Kind.TRAINING_GARBAGE: lambda fault: self._train(fault, Training.GARBAGE),
+            Kind.FALSE_MASK: self._false_mask,
             Kind.SLOW: self._slow,
             Kind.BABBLE: self._babble,
             Kind.LEAVE: self._leave,
@@ -87,6 +88,15 @@ class HostFaults:
         owner.training = behaviour
         self.crew.fired(fault)
         self.crew.later(fault.duration_s, setattr, owner, "training", Training.GOOD)
+
+    def _false_mask(self, fault: Fault) -> None:
+        """Let a trainer mask its vectors under other secrets than it shares, now and then."""
+        owner = self.crew.world.hosts[fault.target].owner
+        if owner is None:
+            return
+        owner.false_masks = fault.amount
+        self.crew.fired(fault)
+        self.crew.later(fault.duration_s, setattr, owner, "false_masks", 0.0)
 
     def _slow(self, fault: Fault) -> None:
         host = self.crew.world.hosts[fault.target]

@@ -58,7 +58,12 @@ _BROKER = (
     Kind.SWIZZLE,
     Kind.BLACKOUT,
 )
-_TRAINERS_ONLY = (Kind.TRAINING_FAILS, Kind.TRAINING_HANGS, Kind.TRAINING_GARBAGE)
+_TRAINERS_ONLY = (
+    Kind.TRAINING_FAILS,
+    Kind.TRAINING_HANGS,
+    Kind.TRAINING_GARBAGE,
+    Kind.FALSE_MASK,
+)
 _NOT_COORDINATOR = (Kind.FSYNC_LIES, Kind.OLD_BACKUP, Kind.LEAVE, Kind.OTHER_ROSTER)
 # What each kind's duration and amount are drawn between.
 _DURATIONS_S = {
@@ -75,6 +80,7 @@ _DURATIONS_S = {
     Kind.OLD_BACKUP: (0.1, 5.0),
     Kind.JOURNAL_DAMAGED: (1.0, 15.0),
     Kind.DISK_FULL: (0.5, 10.0),
+    Kind.FALSE_MASK: (5.0, 60.0),
 }
 _OTHERWISE_S = (0.5, 15.0)
 _AMOUNTS = {
@@ -86,6 +92,7 @@ _AMOUNTS = {
     Kind.OLD_BACKUP: (0.5, 20.0),
     Kind.SPOOL_DAMAGED: (0.05, 1.0),
     Kind.CLOCK_JUMP: (0.5, 600.0),
+    Kind.FALSE_MASK: (0.3, 1.0),
     Kind.CLOCK_DRIFT: (0.5, 2.0),
     Kind.SLOW: (2.0, 40.0),
     Kind.BABBLE: (2.0, 40.0),

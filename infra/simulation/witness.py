@@ -32,6 +32,7 @@ from protocols.reports import (
     RoundComplete,
     RoundPutOff,
     Step,
+    TrainersSuspected,
 )
 
 from .checks import Checks
@@ -174,6 +175,11 @@ class Witness:
                 text = f"round {event.number} is put off for {event.seconds:.1f} s"
                 missing = " ".join(event.missing) or "nobody"
                 self._add(What.ROUND, host, text, f"missing: {missing}")
+            case TrainersSuspected():
+                groups = "; ".join(" ".join(group) for group in event.groups) or "nobody"
+                out = " ".join(event.left_out) or "nobody"
+                text = f"suspects {groups} of garbling sums"
+                self._add(What.ROUND, host, text, f"left out for a while: {out}", event.number)
             case PeerFault():
                 self._add(What.LIFE, host, f"accuses {event.peer}", event.reason)
             case EvidenceKept():

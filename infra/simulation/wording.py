@@ -78,6 +78,7 @@ _AMOUNTS = {
     Kind.OLD_BACKUP: "{:g} s old",
     Kind.SPOOL_DAMAGED: "{:.0%} of the chunks",
     Kind.CLOCK_JUMP: "by {:g} s",
+    Kind.FALSE_MASK: "in {:.0%} of the rounds",
     Kind.CLOCK_DRIFT: "{:g} times as fast",
     Kind.SLOW: "{:g} times as slow",
     Kind.BABBLE: "{:.0f} messages",

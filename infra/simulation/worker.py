@@ -45,6 +45,7 @@ class Owner:
     ) -> None:
         self.name = name
         self.training = Training.GOOD
+        self.false_masks = 0.0  # the share of rounds whose mask has another secret
         self.pace = 1.0
         self.probe = probe
         self.stage = stage

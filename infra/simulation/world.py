@@ -14,7 +14,7 @@ from actors.ports import Lane, Worker
 from actors.shareholder import ShareHolder
 from actors.software import Setup
 from actors.supervision import GaveUp, RestartPolicy, Supervisor
-from actors.trainer import Trainer, TrainerPorts
+from actors.trainer import TrainerPorts
 from protocols.reports import JobEnded
 from protocols.round_config import Roster
 
@@ -24,6 +24,7 @@ from .disk import Disk
 from .draws import fraction
 from .hosts import LIFE, HostClock, Life
 from .journal import SimJournal
+from .masking_trainer import SimTrainer
 from .network import Path
 from .ports import Inline, SimCheckpoints, SimClock, SimEntropy, SimMonitor
 from .sealing import SimSealing
@@ -235,7 +236,11 @@ class World:
                 blobs=SimBlobs(host.name, self.shelf),
                 worker=self._worker_of(host),
             )
-            yield Trainer(host.name, host.roster, self._ports(host, life, stack), own, _SETUP)
+            trainer = SimTrainer(
+                host.name, host.roster, self._ports(host, life, stack), own, _SETUP
+            )
+            trainer.owner = host.owner
+            yield trainer
 
     def _worker_of(self, host: Host) -> Worker:
         if self._worker is not None:

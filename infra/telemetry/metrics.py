@@ -24,6 +24,7 @@ from protocols.reports import (
     TookPart,
     TrainerLeft,
     TrainerReturned,
+    TrainersSuspected,
 )
 
 from .subject import Subject
@@ -100,6 +101,8 @@ class Metrics:
             case AnswersJudged():
                 self._judged.labels(event.checked).inc()
                 self._false_answers.inc(len(event.liars))
+            case TrainersSuspected():
+                self._suspects.set(sum(len(group) for group in event.groups))
             case _:
                 pass  # of no number
 
@@ -162,4 +165,5 @@ class Metrics:
         for checked in ("verified", "corrected", "detected"):
             self._judged.labels(checked)
         self._false_answers = self._counter("false_answers", "Answers found to be false")
+        self._suspects = self._gauge("suspected_trainers", "Trainers that may garble sums")
         self._restarts = self._counter("actor_restarts", "Crashes that were survived")

@@ -14,6 +14,7 @@ from protocols.reports import (
     RoundComplete,
     TrainerLeft,
     TrainerReturned,
+    TrainersSuspected,
 )
 
 from .snapshot import Peer
@@ -64,7 +65,12 @@ class Peers:
                 for name in event.survivors:
                     self._back(name, heard=False)
             case _:
-                pass  # tells of nobody's presence
+                self._suspected(event)
+
+    def _suspected(self, event: Event) -> None:
+        if isinstance(event, TrainersSuspected):
+            for name in (name for group in event.groups for name in group):
+                self._left(name, event.number, "suspected of garbling sums")
 
     def now(self) -> Iterator[Peer]:
         """Yield everybody, in the order of the roster."""

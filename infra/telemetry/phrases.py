@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from protocols.reports import TrainersSuspected
+
 _SHOWN = 5  # names of a list
 
 
@@ -36,3 +38,23 @@ def names(listed: Sequence[str], last: str = "and") -> str:
     if more > 0:
         return f"{', '.join(shown)} {last} {more} more"
     return f" {last} ".join(part for part in (", ".join(shown[:-1]), shown[-1]) if part)
+
+
+def suspicion(event: TrainersSuspected) -> str:
+    """Say who is under suspicion of garbling sums, and what becomes of them."""
+    if not event.groups:
+        return "nobody is suspected of garbling sums any more"
+    told = []
+    tried = [n for group in event.groups for n in group if n not in event.left_out]
+    if tried:
+        told.append(
+            f"a sum was garbled, and the mask of one of {names(tried, 'or')} does not belong to "
+            f"its secret: they take part in turns until it is known whose"
+        )
+    if event.left_out:
+        told.append(
+            f"sums with {names(event.left_out)} were garbled, and so few can't be told apart: "
+            f"their owners should look at their trainers (version, memory, disk); they are tried "
+            f"again after {event.asked_at} completed rounds"
+        )
+    return "; ".join(told)

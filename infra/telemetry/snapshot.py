@@ -121,7 +121,8 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The state of one actor's process.
 
     `written` and `since` are seconds of the machine's wall clock. `life` is `starting`,
-    `running`, `restarting` or `ended`.
+    `running`, `restarting` or `ended`. `suspicion` says which trainers may garble sums, and what
+    becomes of them; empty where nobody is suspected.
     """
 
     actor: str
@@ -149,6 +150,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     metrics_url: str | None
     models: Models | None = None
     put_off: PutOff | None = None
+    suspicion: str = ""
     format: int = 1
 
 

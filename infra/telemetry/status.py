@@ -30,13 +30,14 @@ from protocols.reports import (
     StateUpdated,
     Step,
     TookPart,
+    TrainersSuspected,
 )
 from protocols.versions import advice
 
 from .link_watch import LinkNews, LinkWatch
 from .model_numbers import models_of
 from .peers import Peers
-from .phrases import turn
+from .phrases import suspicion, turn
 from .snapshot import PutOff, Round, Rules, Snapshot, Trouble
 from .subject import Subject
 
@@ -98,6 +99,7 @@ class StatusBoard:
         self._traffic: BlobTraffic | None = None
         self._round: _Round | None = None
         self._put_off: tuple[RoundPutOff, float] | None = None  # and when it was told
+        self._suspicion = ""
         self._tally = _Tally()
 
     # --- what comes in ----------------------------------------------------------------
@@ -183,6 +185,9 @@ class StatusBoard:
                 self._trouble(advice(event))
             case SharesChecked():
                 self._shares_checked(event)
+            case TrainersSuspected():
+                self._suspicion = suspicion(event) if event.groups else ""
+                self._trouble(f"round {event.number}: {suspicion(event)}")
             case AnswersJudged() if event.liars:
                 names = ", ".join(event.liars)
                 self._trouble(f"round {event.number}: false answers of {names}, left out")
@@ -259,6 +264,7 @@ class StatusBoard:
             metrics_url=self.metrics_url,
             models=None if self._traffic is None else models_of(self._traffic),
             put_off=self._put_off_now(now_s),
+            suspicion=self._suspicion[:_TEXT],
         )
 
     def _put_off_now(self, now_s: float) -> PutOff | None:

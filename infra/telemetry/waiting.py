@@ -41,6 +41,8 @@ def why(reading: Reading, others: Mapping[str, Reading]) -> Iterator[str]:
         )
         return
     yield from _why_unwell(reading, state)
+    if state.suspicion:
+        yield state.suspicion
     if state.role != "coordinator":
         yield from _why_idle(state, reading.age_s)
     elif state.round is None and state.put_off is not None:

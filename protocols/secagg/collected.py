@@ -11,9 +11,11 @@ from protocols.messages import Contribution
 
 from .differencing import Apart, choose_releasable, releasable
 from .sets import choose
+from .suspects import Invited
 
 _NAMED = 5  # of those whose return would help
 _TOO_FEW = "complete, and left out: of its batch there are fewer than the minimum"
+SUSPECTED = "under suspicion: a sum that it was in, or its group, was garbled"
 
 Have = Mapping[str, Mapping[str, bytes]]
 Choice = Callable[[Have], tuple[Contribution, ...]]
@@ -40,6 +42,7 @@ class Collected:
         self._trainers = trainers
         self._asked = asked
         self.earlier = Apart()  # what earlier rounds over the same state ask of the set
+        self._invited = Invited(clear=frozenset(trainers))
         self._need = need
         self._bulk: dict[str, bytes] | None = {} if bulk else None
         self._pledged: dict[str, Apart] = {}
@@ -49,6 +52,13 @@ class Collected:
         self._refused: dict[str, dict[str, str]] = {}  # by trainer and holder: why
         self._all_receipts = 0
         self._survivors = 0
+
+    def invite(self, invited: Invited) -> None:
+        """Leave all others out, and choose no set that these may not be."""
+        self._invited = invited
+        for name in self._trainers:
+            if name not in invited.names:
+                self.excluded[name] = SUSPECTED
 
     def accept(self, trainer: str) -> bool:
         """Take note that a trainer takes part; say whether that is new."""
@@ -167,19 +177,34 @@ class Collected:
 
     def choose(self) -> tuple[Contribution, ...]:
         """Choose the largest set that enough holders hold in full, with enough of each batch."""
-        return self._in_batches(lambda have: choose(have, need=self._need))
+        return self._fitting(lambda have: choose(have, need=self._need), self._of_whole_batches)
 
-    def _in_batches(self, chosen_of: Choice) -> tuple[Contribution, ...]:
-        """Choose without the batches of which there would be too few, one choice after another."""
+    def _of_whole_batches(self, names: Names) -> Names:
+        return names - self._asked.short(names)
+
+    def _summable(self, names: Names) -> Names:
+        """Return the most of these that a round of these batches, and of its search, may sum."""
+        while True:
+            fewer = self._of_whole_batches(self._invited.settled(names))
+            if fewer == names:
+                return names
+            names = fewer
+
+    def _fitting(
+        self, chosen_of: Choice, fit: Callable[[Names], Names]
+    ) -> tuple[Contribution, ...]:
+        """Choose, without those who do not `fit` a choice, one choice after another."""
         have: Have = self._usable()
-        chosen = chosen_of(have)
-        while short := self._asked.short(c.trainer for c in chosen):
+        while True:
+            chosen = chosen_of(have)
+            names = frozenset(contribution.trainer for contribution in chosen)
+            fitting = fit(names)
+            if fitting == names:
+                return chosen
             have = {
-                holder: {name: held[name] for name in held if name not in short}
+                holder: {name: held[name] for name in held if name in fitting}
                 for holder, held in have.items()
             }
-            chosen = chosen_of(have)
-        return chosen
 
     def pledged(self, holder: str, apart: Apart) -> bool:
         """Take note of what a holder is bound to; say whether that is new."""
@@ -195,8 +220,9 @@ class Collected:
         """
         own = self.earlier if recall else Apart()
         bound = {holder: self._pledged.get(holder, Apart()) | own for holder in self._have}
-        return self._in_batches(
-            lambda have: choose_releasable(have, bound, need=self._need, minimum=minimum)
+        return self._fitting(
+            lambda have: choose_releasable(have, bound, need=self._need, minimum=minimum),
+            self._summable,
         )
 
     def apart(
@@ -214,11 +240,11 @@ class Collected:
         return ()
 
     def _apart(self, names: Names, bound: Apart, minimum: int) -> Names:
-        found = releasable(names, bound, minimum=minimum)
-        while short := self._asked.short(found):
-            names -= short
+        while True:
             found = releasable(names, bound, minimum=minimum)
-        return found
+            names = self._summable(found)
+            if names == found:
+                return found
 
     def spare(self, chosen: tuple[Contribution, ...], minimum: int) -> None:
         """Take note of who is not chosen only because of the sets of earlier rounds."""
@@ -242,8 +268,12 @@ class Collected:
             return held_back
         could = choose(self._usable(), need=self._need)
         if not self._asked.batches or len(could) < minimum:
-            return f"{len(could)} survivors are below the minimum of {minimum}"
+            return f"{len(could)} survivors are below the minimum of {minimum}{self._uninvited()}"
         return f"{len(could)} survivors are of batches that have fewer than {minimum} each"
+
+    def _uninvited(self) -> str:
+        suspects = sum(reason == SUSPECTED for reason in self.excluded.values())
+        return f", without {suspects} under suspicion of garbling sums" if suspects else ""
 
     def held_back(self, minimum: int) -> str | None:
         """Say which earlier set forbids to sum what could be opened; None if none does."""
@@ -278,6 +308,7 @@ class Collected:
     ) -> dict[str, str]:
         """Name the trainers that took part or were expected and are not chosen, with why.
 
+        Nobody who was not asked is among them.
         Where nothing is chosen, those whose contribution could have been opened are not to blame,
         and where a `full` buffer is, nobody is who only needs longer.
         """
@@ -289,7 +320,8 @@ class Collected:
         reasons |= {name: next(iter(why.values())) for name, why in self._refused.items()}
         reasons |= self._spared | self.declined | self.excluded
         inside = {contribution.trainer for contribution in chosen}
-        return {name: reason for name, reason in reasons.items() if name not in inside}
+        asked = self._invited.names
+        return {n: reason for n, reason in reasons.items() if n in asked and n not in inside}
 
     def silent(self, holders: Iterable[str]) -> list[str]:
         """Name the holders that acknowledged nothing while others did."""

@@ -24,7 +24,7 @@ from protocols.messages import (
     Welcome,
     Wire,
 )
-from protocols.records import RoundRecord, RunRecord, Setback, TrainerSets
+from protocols.records import RoundRecord, RunRecord, Setback, Suspicion, TrainerSets
 from protocols.reports import (
     Event,
     JobEnded,
@@ -51,6 +51,7 @@ from .means import Means
 from .patience import Patience, Timing
 from .pledges import proposed_apart, with_proposal
 from .suites import SUITES
+from .suspects import Search
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +115,7 @@ class Coordinating:
         self._means = means
         self._attendance = Attendance(roster)
         self._chronicle = Chronicle(roster, plan.epoch)
+        self._search = Search(roster, plan.minimum)
         self._joined: dict[str, PeerJoined] = {}
         self._run: RunRecord | None = None
         self._round: Gathering | None = None
@@ -158,7 +160,11 @@ class Coordinating:
                 raise Misuse("a job that was never begun needs its initial state")
             self._run = self._record_of(initial, number=1, completed=0)
             return [Record("run", canonical(self._run)), *self._next_round(now_s)]
-        closed = [*self._chronicle.again(), *self._closed_again(self._run)]
+        closed = [
+            *self._chronicle.again(),
+            *self._closed_again(self._run),
+            *self._suspected(before=None),
+        ]
         stored = self._stored
         if stored is None:
             # Whoever begins a job again that has failed wants to see it go on.
@@ -175,7 +181,7 @@ class Coordinating:
     def _closed_again(self, run: RunRecord) -> list[Effect]:
         if not run.closed:
             return []
-        complete = run.abandoned == 0
+        complete = run.setback is None
         return self._tell_closed(run.closed, run.number - 1, complete=complete, reason="")
 
     def stop(self) -> list[Effect]:
@@ -236,6 +242,8 @@ class Coordinating:
         run = self._run
         if run is None or run.setback is None or run.over or self._stopping:
             return self._next_round(now_s)
+        if not run.abandoned:  # the last one narrowed a search, which goes on at once
+            return self._next_round(now_s)
         missing = self._missed_next(run, run.setback)
         apart_s = self._plan.timing.apart_s(run.abandoned, missing=bool(missing))
         if now_s >= began_s + apart_s:
@@ -274,6 +282,7 @@ class Coordinating:
         )
         if self._run is not None:
             gathering.keep_apart(proposed_apart(self._run.proposed, self._roster))
+            gathering.invite(self._search.invited(self._run.suspicion, self._run.completed))
         return gathering
 
     def box_key(self, cid: bytes) -> BoxKey | None:
@@ -502,20 +511,47 @@ class Coordinating:
         everybody = (*self._roster.holders, *self._roster.trainers)
         return [Send(name, message) for name in everybody]
 
-    def _abandoned(self, now_s: float, gathering: Gathering, reason: str) -> list[Effect]:
+    def _abandoned(
+        self, now_s: float, gathering: Gathering, reason: str, found: Suspicion | None = None
+    ) -> list[Effect]:
+        """Close a round without a sum; `found` is what one that was garbled says of trainers."""
         run, _ = self._current()
-        config = gathering.config
+        config, narrowed = gathering.config, found is not None and bool(found.groups)
+        if found is None and gathering.announced and not gathering.chosen:
+            found = self._search.forgotten(run.suspicion)  # the others were too few
+        elif found is None:
+            found = run.suspicion
         effects: list[Effect] = [
             *(Report(event) for event in self._missed(gathering)),
-            self._pass_over(run, gathering, reason),
+            self._pass_over(run, gathering, reason, found, counts=not narrowed),
             *self._chronicle.add(gathering, Ending(outcome="abandoned", reason=reason)),
             *self._close(complete=False, reason=reason),
             Report(RoundAbandoned(job=config.job, number=config.number, reason=reason)),
+            *self._suspected(before=run.suspicion),
         ]
+        if narrowed:
+            return effects + self._next_round(now_s)
         if run.abandoned + 1 >= self._plan.abandoned_rounds:
             text = f"{run.abandoned + 1} rounds in a row were abandoned, the last because {reason}"
             return effects + self._end("failed", text)
         return effects + self._in_time(now_s, gathering.began_s)
+
+    def _suspected(self, *, before: Suspicion | None) -> list[Effect]:
+        """Tell who is under suspicion, if that is not what was told before."""
+        if self._run is None:
+            return []
+        job, number = self._plan.job, self._run.number
+        told = self._search.told(self._run.suspicion, job, number)
+        return [] if told == self._search.told(before, job, number) else [Report(told)]
+
+    def _cleared(self, run: RunRecord, gathering: Gathering, step: JobStep) -> Suspicion | None:
+        """Return who is still under suspicion after a sum that was opened."""
+        if run.suspicion is None:
+            return None
+        chosen = tuple(contribution.trainer for contribution in gathering.chosen)
+        known = self._search.untried(run.suspicion, chosen, gathering.came(), run.completed)
+        same_state = step.state == run.state
+        return self._search.clean(known, chosen, run.completed + 1, same_state=same_state)
 
     def _missed(self, gathering: Gathering) -> list[Event]:
         """Name those whose absence the round was abandoned for, where that is not told yet."""
@@ -533,7 +569,9 @@ class Coordinating:
         completed = run.completed + 1
         proposed = self._proposed(run, gathering) if step.state == run.state else None
         self._run = msgspec.structs.replace(
-            self._record_of(step, number=run.number + 1, completed=completed), proposed=proposed
+            self._record_of(step, number=run.number + 1, completed=completed),
+            proposed=proposed,
+            suspicion=self._cleared(run, gathering, step),
         )
         complete = RoundComplete(
             job=config.job,
@@ -554,6 +592,7 @@ class Coordinating:
             *self._close(complete=True, reason=""),
             Report(complete),
             Report(updated),
+            *self._suspected(before=run.suspicion),
             *self._next_round(now_s),
         ]
 
@@ -562,25 +601,43 @@ class Coordinating:
         run, gathering = self._current()
         ending = Ending(outcome="failed", reason=reason, sum_digest=sum_digest)
         return [
-            self._pass_over(run, gathering, reason),
+            self._pass_over(run, gathering, reason, run.suspicion),
             *self._chronicle.add(gathering, ending),
             *self._close(complete=False, reason="the job failed"),
             *self._end("failed", reason),
         ]
 
-    def garbled(self, now_s: float, cid: bytes, reason: str) -> list[Effect]:
-        """Abandon a round whose parts open to no sum; nobody ever gets another one of it."""
+    def garbled(self, now_s: float, cid: bytes, reason: str, *, false: bool) -> list[Effect]:
+        """Abandon a round whose parts open to no sum; nobody ever gets another one of it.
+
+        If that is since one of them was `false`, the next rounds find out whose.
+        """
         if self._round is None or self._round.cid != cid:
             return []
-        return self._abandoned(now_s, self._round, reason)
+        if not false:
+            return self._abandoned(now_s, self._round, reason)
+        run, gathering = self._current()
+        chosen = tuple(contribution.trainer for contribution in gathering.chosen)
+        found = self._search.garbled(run.suspicion, chosen, run.completed)
+        reason = f"{reason}; {self._search.outlook(found, run.completed)}"
+        return self._abandoned(now_s, gathering, reason, found)
 
-    def _pass_over(self, run: RunRecord, gathering: Gathering, reason: str) -> Record:
+    def _pass_over(
+        self,
+        run: RunRecord,
+        gathering: Gathering,
+        reason: str,
+        suspicion: Suspicion | None,
+        *,
+        counts: bool = True,
+    ) -> Record:
         """Go on from the same state, but never again under this round's number."""
         run = msgspec.structs.replace(run, proposed=self._proposed(run, gathering))
         self._run = msgspec.structs.replace(
             run,
+            suspicion=suspicion,
             number=run.number + 1,
-            abandoned=run.abandoned + 1,
+            abandoned=run.abandoned + counts,
             closed=gathering.cid,
             inconsistent=self._inconsistent(),
             too_long=self._too_long(),
@@ -605,6 +662,7 @@ class Coordinating:
             liars=() if run is None else run.liars,
             inconsistent=() if run is None else run.inconsistent,
             too_long=() if run is None else run.too_long,
+            suspects=() if run is None else self._search.left_out(run.suspicion),
         )
         return [Report(self.ended)]
 

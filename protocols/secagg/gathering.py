@@ -54,6 +54,7 @@ from .patience import Patience
 from .pledges import apart_of
 from .sealed import key_fault
 from .sets import set_digest
+from .suspects import Invited
 from .trial import Trial, Verdict
 
 _ASK_ALL = 2  # each so manieth time all holders are asked what they have
@@ -95,6 +96,7 @@ class Gathering:
         asked = Asked.of(config, roster)
         self.trainers = asked.among(roster.trainers)
         self._asked_trainers = frozenset(self.trainers)
+        self._invited = self.trainers  # of those, whom a search for a garbler does not leave out
         self._collected = Collected(self.trainers, need=self.need(), bulk=bulk, asked=asked)
         self.intake = Intake(config, roster.federation) if bulk else None
         self._set_digest = b""
@@ -140,6 +142,15 @@ class Gathering:
         """Choose no set that is too close to one of these, proposed over the same state."""
         self._collected.earlier = earlier | Apart((), self.config.minimum)
 
+    def invite(self, invited: Invited) -> None:
+        """Ask these trainers only."""
+        self._invited = tuple(name for name in self.trainers if name in invited.names)
+        self._collected.invite(invited)
+
+    def came(self) -> tuple[str, ...]:
+        """Name the trainers whose contributions could be opened."""
+        return tuple(contribution.trainer for contribution in self._collected.choose())
+
     def start(self) -> list[Effect]:
         """Ask the holders to open the round."""
         return self._resend(self._roster.holders)
@@ -169,7 +180,7 @@ class Gathering:
             for trainer in self.intake.complete:
                 self._arrived(self.intake, trainer)
             opens += self.intake.resume()
-        asked = self.trainers if self.step is Step.COLLECTING else self.waiting_for()
+        asked = self._invited if self.step is Step.COLLECTING else self.waiting_for()
         return opens if self.step is Step.OPENING else opens + self._resend(asked)
 
     def _open_again(self, holders: Iterable[str]) -> list[Effect]:
@@ -289,7 +300,7 @@ class Gathering:
         if enough and (everybody or overdue or self._patience.over_grace(now_s)):
             self.announced = tuple(name for name in self._roster.holders if name in self.opened)
             self._enter(Step.COLLECTING, now_s)
-            return self._resend(self.trainers)
+            return self._resend(self._invited)
         if overdue:
             return self._abandon(
                 f"{len(self.opened)} of {len(self._roster.holders)} holders opened the round, "
@@ -566,7 +577,7 @@ class Gathering:
             return []
         if self._roster.role(name) == "trainer":
             self._collected.declined.pop(name, None)
-            asked = self.step is Step.COLLECTING and name in self._asked_trainers
+            asked = self.step is Step.COLLECTING and name in self._invited
             return self._resend([name]) if asked else []
         effects = self._open_again([name])
         if self.step is Step.CHECKING:

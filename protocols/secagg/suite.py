@@ -31,6 +31,10 @@ class Garbled(ProtocolError):
     """What was opened is no sum of the contributions: one of them, or an answer, was false."""
 
 
+class BulkDamaged(Garbled):
+    """The bulk of a contribution can't be read any more: nobody was false."""
+
+
 class Hiding(Protocol):
     """A trainer's bulk while it is made: what hides it is drawn once and kept no longer."""
 

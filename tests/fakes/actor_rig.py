@@ -314,7 +314,7 @@ class Stage:
             federation="test",
             coordinator="coordinator",
             holders=tuple(f"holder-{i}" for i in range(1, committee.holders + 1)),
-            trainers=("ann", "bob", "cat", "dan", "eve")[:trainers],
+            trainers=("ann", "bob", "cat", "dan", "eve", "fay", "gus", "hal", "ida")[:trainers],
         )
         self.names = (*self.roster.holders, *self.roster.trainers, self.roster.coordinator)
         self.assignment = Assignment(

@@ -33,6 +33,7 @@ AMOUNTS = {
     Kind.SLOW: 10.0,
     Kind.BABBLE: 20.0,
     Kind.REPLAY: 10.0,
+    Kind.FALSE_MASK: 1.0,
 } | dict.fromkeys(MOMENTS, 0.6)
 LIARS = {
     "coordinator": ("coordinator",),
@@ -46,7 +47,12 @@ FULL_SPOOLS = {
     "t01": Aim(point=Point.BEFORE_SEND, what="ShareChunk"),
 }
 NOT_THE_COORDINATOR = (Kind.FSYNC_LIES, Kind.OLD_BACKUP, Kind.LEAVE, Kind.OTHER_ROSTER, Kind.DEATH)
-TRAINERS_ONLY = (Kind.TRAINING_FAILS, Kind.TRAINING_GARBAGE, Kind.TRAINING_HANGS)
+TRAINERS_ONLY = (
+    Kind.TRAINING_FAILS,
+    Kind.TRAINING_GARBAGE,
+    Kind.TRAINING_HANGS,
+    Kind.FALSE_MASK,
+)
 FOR_ALL = (
     Kind.BROKER_RESTART,
     Kind.BROKER_LOSES_UNCONFIRMED,
@@ -107,7 +113,7 @@ def test_each_class_of_fault_strikes_and_is_survived(kind: Kind) -> None:
         )
         core = ("coordinator", "h2", "h3", "h4", "t02", "t03", "t04")
 
-        size = MASKED if kind is Kind.LIE_OTHER_MASK else SMALL
+        size = MASKED if kind in (Kind.LIE_OTHER_MASK, Kind.FALSE_MASK) else SMALL
         history = survived(Plan(size=size, faults=faults, faulty_s=35, healed_s=120, core=core))
 
         assert history.fired[kind.value] >= 1, target

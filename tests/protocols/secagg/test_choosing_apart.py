@@ -325,7 +325,7 @@ def test_who_declined_is_told_that_and_not_the_guard() -> None:
 
 
 def collected_with(earlier: Apart, **pledged: Apart) -> Collected:
-    collected = Collected(TRAINERS, need=3)
+    collected = Collected(tuple("abcdefg"), need=3)
     collected.earlier = earlier
     for holder, apart in pledged.items():
         collected.pledged(holder, apart)

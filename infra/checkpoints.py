@@ -61,18 +61,38 @@ class FileCheckpoints:
         return digest.digest()
 
     def _load(self, digest: bytes) -> bytes:
-        path = self.path(digest)
-        try:
-            state = path.read_bytes()
-        except OSError as error:
-            raise StorageFailed(f"reading {path}: {error.strerror}") from error
-        if hashlib.sha256(state).digest() != digest:
-            raise StorageFailed(f"{path} is damaged: its bytes are not those it is named for")
-        return state
+        return _read(self.path(digest), digest)
 
     def _files(self) -> list[tuple[int, Path]]:
-        if not self._folder.is_dir():
-            return []
-        found = ((_NAME.fullmatch(path.name), path) for path in self._folder.iterdir())
-        # The digest breaks ties after a repeated round, so that the order is always the same.
-        return sorted((int(match[1]), path) for match, path in found if match)
+        return _states_in(self._folder)
+
+
+def newest_state(folder: Path) -> tuple[int, bytes] | None:
+    """Return the newest state in a folder, and how many rounds are behind it; None without any.
+
+    Raises `StorageFailed` where it can't be read or is damaged.
+    """
+    states = _states_in(folder)
+    if not states:
+        return None
+    completed, path = states[-1]
+    digest = bytes.fromhex(path.stem.rpartition("-")[2])
+    return completed, _read(path, digest)
+
+
+def _states_in(folder: Path) -> list[tuple[int, Path]]:
+    if not folder.is_dir():
+        return []
+    found = ((_NAME.fullmatch(path.name), path) for path in folder.iterdir())
+    # The digest breaks ties after a repeated round, so that the order is always the same.
+    return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def _read(path: Path, digest: bytes) -> bytes:
+    try:
+        state = path.read_bytes()
+    except OSError as error:
+        raise StorageFailed(f"reading {path}: {error.strerror}") from error
+    if hashlib.sha256(state).digest() != digest:
+        raise StorageFailed(f"{path} is damaged: its bytes are not those it is named for")
+    return state

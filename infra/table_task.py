@@ -46,8 +46,8 @@ class TableTask:
     def compute(self, state: State) -> NDArray[np.float64]:
         table = self._table  # what is wrong with it is said first
         # Before anything of the table leaves this process, in each round anew.
-        require_cohort(state, self._spec.owner)
         self._require_disclosable(state, table)
+        require_cohort(state, self._spec.owner)
         return self._algorithm.local(state, table)
 
     def _require_disclosable(self, state: State, table: Table) -> None:

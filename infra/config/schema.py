@@ -30,7 +30,7 @@ from protocols.round_config import (
     squared_bound,
 )
 
-from .problems import shown
+from .problems import nearest, shown
 
 COORDINATOR = "coordinator"
 MEMORY = "memory"
@@ -65,7 +65,9 @@ def _well_formed(name: str) -> str:
 def _known_algorithm(name: str) -> str:
     if name not in ALGORITHMS:
         known = ", ".join(f'"{each}"' for each in ALGORITHMS)
-        raise fault(f"{shown(name)} is not known; use {known}")
+        near = nearest(name, ALGORITHMS)
+        ask = f'did you mean "{near}"? There are' if near else "use"
+        raise fault(f"{shown(name)} is not known; {ask} {known}")
     return name
 
 

@@ -29,6 +29,7 @@ GRID_BITS = 20
 """Every digit but the last is a multiple of 2^-20: the job needs as many fraction bits."""
 
 _DIGIT_BITS = ROOM_BITS + GRID_BITS
+_NOT_FINITE = "look for a division by zero, an overflow or a learning rate that is too high"
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +164,7 @@ def _shaped(shape: Shape, piece: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _digits(name: str, part: Ranged, numbers: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the digits (digits·m,) of numbers (m,), all first ones first."""
-    _refuse(name, part, ~np.isfinite(numbers), "not finite", "it is not a finite number")
+    _refuse(name, part, ~np.isfinite(numbers), "not finite", _NOT_FINITE)
     above = f"magnitudes up to {part.largest:g} fit; use other units"
     _refuse(name, part, np.abs(numbers) > part.largest, "too large", above)
     if part.whole and (numbers != np.rint(numbers)).any():

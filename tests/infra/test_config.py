@@ -219,6 +219,13 @@ def test_a_job_cannot_be_changed_later(folder: Path) -> None:
         ('"digits"', '"My Job"', "job.name", '"My Job" is no name', "a-z"),
         ('"digits"', '"digits\\n"', "job.name", "is no name", "a-z"),
         ('"fedavg"', '"sgd"', "job.algorithm", '"sgd" is not known', '"fedavg"'),
+        (
+            '"fedavg"',
+            '"fedavrg"',
+            "job.algorithm",
+            '"fedavrg" is not known',
+            'did you mean "fedavg"?',
+        ),
         ("max_rounds = 40", "", "job.max_rounds", "missing", "max_rounds = 40"),
         ("max_rounds = 40", "max_rounds = 0", "job.max_rounds", "0 is too small", "1 or more"),
         ("max_rounds = 40", 'max_rounds = "40"', "job.max_rounds", "whole number", "= 40"),

@@ -103,10 +103,17 @@ def test_many_owners_add_up_exactly() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"), [(np.inf, "not finite"), (np.nan, "not finite"), (2.0**101, "too large")]
+    ("value", "kind", "advice"),
+    [
+        (np.inf, "not finite", "a learning rate that is too high"),
+        (np.nan, "not finite", "a division by zero"),
+        (2.0**101, "too large", "use other units"),
+    ],
 )
-def test_a_number_that_does_not_fit_is_refused_with_its_place(value: float, kind: str) -> None:
-    with pytest.raises(Unfit, match=r"this owner's gram\[0,1\] is") as refused:
+def test_a_number_that_does_not_fit_is_refused_with_its_place(
+    value: float, kind: str, advice: str
+) -> None:
+    with pytest.raises(Unfit, match=rf"this owner's gram\[0,1\] is .*{advice}") as refused:
         Layout({"gram": symmetric(2)}).pack({"gram": np.array([[0.0, value], [value, 0.0]])})
 
     assert refused.value.kind == kind

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from functools import partial
-from typing import Generic, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 from actors.ports import PortError
 
@@ -35,23 +35,6 @@ class SystemEntropy:
     def bytes(self, count: int) -> bytes:
         """Return `count` unpredictable bytes."""
         return os.urandom(count)
-
-
-class Once(Generic[R]):
-    """Work that lets go of its arguments when it is done, though its thread still has it.
-
-    Else a busy machine, on which a thread is put aside just then, keeps arrays of models twice.
-    """
-
-    def __init__(self, work: Callable[[], R]) -> None:
-        self._work: Callable[[], R] | None = work
-
-    def __call__(self) -> R:
-        """Do the work. Raises `RuntimeError` the second time."""
-        work, self._work = self._work, None
-        if work is None:
-            raise RuntimeError("done before")
-        return work()
 
 
 class ThreadOffload:
@@ -104,6 +87,6 @@ class ThreadOffload:
         if self._closed:
             self._free.release()
             raise PortError(f"the threads of {self._name!r} are closed: nothing can run there")
-        job = asyncio.get_running_loop().run_in_executor(self._threads, Once(work))
+        job = asyncio.get_running_loop().run_in_executor(self._threads, work)
         job.add_done_callback(lambda _: self._free.release())
         return job

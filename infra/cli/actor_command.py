@@ -152,6 +152,8 @@ async def _run(
         with shown, signals:
             async with telemetry:
                 ended = await _ended(process, signals, wanted)
+                if ended.exit_code == FAILED:
+                    telemetry.failed(ended.reason)
     except TelemetryError as error:
         raise ConfigError([f"{home.path / SETTINGS}: telemetry.listen: {error}"]) from None
     found = _Found(None, {})

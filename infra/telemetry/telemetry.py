@@ -61,6 +61,7 @@ class Telemetry:
         self._lag = LoopLag(self._clock, self._metrics.lag_s.observe)
         self._sizes = HomeNumbers(home)
         self._alive_s = self._clock.now_s()
+        self._failure = ""
         self._tasks: list[asyncio.Task[None]] = []
         self._metrics.registry.register(LiveNumbers(self._board.snapshot))
         self._metrics.registry.register(self._sizes)
@@ -114,6 +115,10 @@ class Telemetry:
         """Tell the service manager that a clean end has begun."""
         self._notifier.stopping()
 
+    def failed(self, reason: str) -> None:
+        """Take why the actor has ended, for those who look at its home afterwards."""
+        self._failure = reason
+
     async def __aenter__(self) -> Telemetry:
         """Start the server, the beat and the status file, and tell that the process is ready."""
         if self._server is not None:
@@ -145,7 +150,8 @@ class Telemetry:
         for ended in await asyncio.gather(*self._tasks, return_exceptions=True):
             if isinstance(ended, Exception):
                 log.error("telemetry failed: %s", ended, exc_info=ended)
-        self._board.live(Life.ENDED, "" if error is None else f"{type(error).__name__}: {error}")
+        failure = self._failure if error is None else f"{type(error).__name__}: {error}"
+        self._board.live(Life.ENDED, failure)
         self._file.close()
         if self._server is not None:
             await asyncio.to_thread(self._server.close)

@@ -68,6 +68,9 @@ def _why_not_running(reading: Reading, state: Snapshot) -> Iterator[str]:
 
 def _why_unwell(reading: Reading, state: Snapshot) -> Iterator[str]:
     link, age_s = state.link, reading.age_s
+    if state.life == "restarting":
+        yield f"the actor crashed and is built again: {state.life_reason}"
+        return
     if link is not None and link.state == "blocked":
         yield (
             f"the broker has taken no messages for {duration(link.state_s + age_s)} "
@@ -80,8 +83,6 @@ def _why_unwell(reading: Reading, state: Snapshot) -> Iterator[str]:
             f"({link.reason}): quorate doctor {reading.home} says what is wrong; once that is "
             f"mended the link is made again by itself"
         )
-    if state.life == "restarting":
-        yield f"the actor crashed and is built again: {state.life_reason}"
 
 
 def _troubles(state: Snapshot, age_s: float) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fakes.job_files import job_in, problems_of, with_tables
 
 from infra.casting import cast, fingerprint, plan_of, resolved, terms_of, with_suite
 from infra.choosing import Outlook, decided, decision_of
@@ -22,41 +23,16 @@ from infra.identity.trial import SharedRoster
 from protocols.errors import Misuse
 from protocols.learning.state import State
 
-HEAD = """
-[job]
-name = "sum"
-algorithm = "{algorithm}"
-max_rounds = 5
-[federation]
-broker = "memory"
-holders = {holders}
-threshold = {threshold}
-minimum = 3
-{federation}
-"""
-OWNERS = "".join(f'[[owner]]\nname = "{name}"\ndata = "{name}.csv"\n' for name in ("a", "b", "c"))
 AUTO = 'suite = "auto"\nfraction_bits = 20\n'
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("a", "b", "c"):
-        (tmp_path / f"{name}.csv").write_text("age,stay\n50,3\n60,4\n")
-    (tmp_path / "task.py").write_text("")
-    return tmp_path
+    return with_tables(tmp_path)
 
 
-def job_of(folder: Path, summed: str = AUTO, more: str = "", **numbers: Any) -> Path:
-    given = {"algorithm": "probe", "holders": 5, "threshold": 3, "federation": "", **numbers}
-    path = folder / "job.toml"
-    path.write_text(HEAD.format(**given) + f"[secure_sum]\n{summed}\n{more}\n{OWNERS}")
-    return path
-
-
-def problems_of(path: Path) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        load_job(path)
-    return caught.value.problems
+def job_of(folder: Path, summed: str = AUTO, more: str = "", **given: object) -> Path:
+    return job_in(folder, f"[secure_sum]\n{summed}\n{more}", **given)
 
 
 def names_of(job: Job) -> list[str]:

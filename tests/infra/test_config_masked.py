@@ -5,44 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from fakes.job_files import job_in, problems_of, with_tables
 
 from infra.casting import fingerprint, plan_of, terms_of
-from infra.config import ConfigError, job_text, load_job
+from infra.config import job_text, load_job
 
-HEAD = """
-[job]
-name = "sum"
-algorithm = "{algorithm}"
-max_rounds = 5
-[federation]
-broker = "memory"
-holders = 5
-threshold = 3
-minimum = 3
-"""
-OWNERS = "".join(f'[[owner]]\nname = "{name}"\ndata = "{name}.csv"\n' for name in ("a", "b", "c"))
 MASKED = '[secure_sum]\nsuite = "masked"\n'
 TASK = '[model]\ntask = "task.py"\n'
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for name in ("a", "b", "c"):
-        (tmp_path / f"{name}.csv").write_text("age,stay\n50,3\n60,4\n")
-    (tmp_path / "task.py").write_text("")
-    return tmp_path
+    return with_tables(tmp_path)
 
 
 def job_of(folder: Path, algorithm: str, *sections: str) -> Path:
-    path = folder / "job.toml"
-    path.write_text("\n".join([HEAD.format(algorithm=algorithm), *sections, OWNERS]))
-    return path
-
-
-def problems_of(path: Path) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        load_job(path)
-    return caught.value.problems
+    return job_in(folder, *sections, algorithm=algorithm)
 
 
 @pytest.mark.parametrize(

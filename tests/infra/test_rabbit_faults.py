@@ -136,7 +136,7 @@ async def test_a_link_that_is_lost_stalls_until_it_is_back(rig: RabbitRig) -> No
 
 
 async def test_alarm_blocks_publishers_and_doubles_or_loses_nothing(rig: RabbitRig) -> None:
-    watchful = LinkPolicy(pulse_s=0.1, pulse_limit_s=0.3)
+    watchful = LinkPolicy(pulse_s=0.1, pulse_limit_s=1.0)  # the alarm lasts for longer
     ann, bob = await rig.transport("ann", policy=watchful), await rig.transport("bob")
     await ann.send("bob", b"before", lane=Lane.CONTROL)
     (before,) = [await anext(bob.deliveries())]

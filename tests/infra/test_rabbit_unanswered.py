@@ -125,7 +125,7 @@ async def test_stream_without_a_copy_here_is_read_once_it_has_one_and_costs_noth
 async def test_stream_that_gets_no_copy_here_is_looked_for_on_another_node(
     peer: HandMadeBroker,
 ) -> None:
-    rig = Rig(peer, replace(HASTY, replica_s=0.1))
+    rig = Rig(peer, replace(HASTY, answer_s=PATIENT.answer_s, replica_s=0.1))
     peer.homeless.add("stream")
     rig.link.subscribe("stream", ignore, prefetch=1)
 

@@ -243,7 +243,7 @@ async def test_an_old_backup_strikes_when_it_is_restored(scene: Scene, home: Pat
 
     act = asyncio.ensure_future(
         acts_of(scene.crew)[Kind.OLD_BACKUP](
-            fault(Kind.OLD_BACKUP, "holder-1", for_s=0.0, amount=0.2)
+            fault(Kind.OLD_BACKUP, "holder-1", for_s=0.0, amount=1.0)
         )
     )
     await scene.stage.resumed.wait()

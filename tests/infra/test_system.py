@@ -3,15 +3,12 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator
-from functools import partial
-from weakref import ref
 
-import numpy as np
 import pytest
 from fakes.ports import FakeClock, InlineOffload, SeededEntropy, yield_turns
 
 from actors.ports import Offload, PortError
-from infra.system import Once, SystemClock, SystemEntropy, ThreadOffload
+from infra.system import SystemClock, SystemEntropy, ThreadOffload
 
 
 @pytest.fixture(params=["threads", "inline"])
@@ -111,17 +108,3 @@ async def test_fake_clock_wakes_sleepers_in_the_order_of_their_times() -> None:
     assert woken == [(1.5, 1.5), (2.5, 2.5), (3, 3), (4, 4)]
     assert clock.now_s() == 5
     tasks[2].cancel()
-
-
-def test_work_that_is_done_keeps_none_of_its_arguments() -> None:
-    array = np.zeros(3)
-    alive = ref(array)
-    work = Once(partial(np.sum, array))
-    del array
-    assert alive() is not None
-
-    assert work() == 0
-
-    assert alive() is None
-    with pytest.raises(RuntimeError, match="done before"):
-        work()

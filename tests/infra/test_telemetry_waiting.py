@@ -29,6 +29,7 @@ from infra.telemetry.waiting import why
 from protocols.codec import VERSION
 from protocols.messages import Accepted, Have, Pledged, Vote, Wire
 from protocols.reports import (
+    ActorRestarted,
     Event,
     Incompatible,
     JobEnded,
@@ -392,6 +393,17 @@ def test_a_process_that_is_not_running_can_be_started() -> None:
     assert "not running: killed, or crashed; last heard of 0 s ago" in killed
     assert "not running: ended 1 min ago" in ended
     assert all("start it: quorate holder --home /homes/coordinator" in t for t in (killed, ended))
+
+
+def test_of_an_actor_that_is_built_again_the_link_says_nothing() -> None:
+    board = board_of("holder-1")
+    board.link(News(State.CLOSED, "closed by us"))
+    board.take(ActorRestarted(actor="holder-1", reason="StorageFailed: no space left"))
+
+    lines = said(board.snapshot()).splitlines()
+
+    assert lines[0] == "the actor crashed and is built again: StorageFailed: no space left"
+    assert not any("closed by us" in line for line in lines)
 
 
 def test_what_went_wrong_lately_is_told_each_once() -> None:

@@ -106,6 +106,15 @@ async def test_the_end_is_written_and_the_lock_given_up(tmp_path: Path) -> None:
     assert reading.snapshot.life_reason == "RuntimeError: gave up"
 
 
+async def test_why_an_actor_has_failed_is_written_for_whoever_looks_later(tmp_path: Path) -> None:
+    async with Telemetry(subject(), tmp_path, clock=FakeClock()) as made:
+        made.failed("holder-1 crashed 8 times in a row, the last time: no space left")
+
+    absence = read_home(tmp_path).absence()
+
+    assert absence.endswith("(holder-1 crashed 8 times in a row, the last time: no space left)")
+
+
 async def test_a_link_that_is_away_for_long_is_an_illness(tmp_path: Path) -> None:
     clock = FakeClock()
     async with Telemetry(subject(), tmp_path, listen=ANY, clock=clock) as telemetry:

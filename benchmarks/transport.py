@@ -115,6 +115,7 @@ async def bare_receiver(load: Load) -> Meter:
 
 
 async def link_sender(load: Load) -> None:
+    settle_heap(keep=False)
     link = RabbitLink(SENDER, BrokerAddress.parse(load.url))
     transport = RabbitTransport(SENDER, link, lanes=())
     link.start()
@@ -143,7 +144,7 @@ async def link_receiver(load: Load) -> Meter:
 
 
 async def our_sender(load: Load) -> None:
-    settle_heap(keep=True)  # as a trainer's process does
+    settle_heap(keep=False)  # as a trainer's process does
     link = RabbitLink(SENDER, BrokerAddress.parse(load.url))
     transport = RabbitTransport(SENDER, link, lanes=(Lane.CONTROL,))
     offload = ThreadOffload(workers=2)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from protocols.codec import VERSION, Envelope, Undecodable, seal
+from protocols.codec import VERSION, Undecodable, seal
 from protocols.effects import (
     CancelWork,
     CheckStream,
@@ -24,14 +24,13 @@ from protocols.effects import (
     Send,
     StoreChunk,
 )
-from protocols.errors import Misuse, OtherVersion, PeerViolation
-from protocols.messages import Message, Unsupported, Wire, received
+from protocols.errors import Misuse, PeerViolation
+from protocols.messages import Message, Wire
 from protocols.reports import EvidenceKept, Incompatible, PeerFault
 from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.chunks import chunk_count
-from protocols.trust.errors import Untrusted
 from protocols.trust.evidence import Evidence
-from protocols.trust.signing import Statement, require_said
+from protocols.trust.signing import Statement
 from protocols.trust.transcript import Transcript
 from protocols.versions import Versions, advice
 
@@ -52,6 +51,7 @@ from .ports import (
     StorageFailed,
     Transport,
 )
+from .reading import Reading
 from .stream_checks import StreamChecks
 from .window import in_window
 
@@ -60,7 +60,6 @@ log = logging.getLogger(__name__)
 _WINDOW_CHUNKS = 8  # of one stream that are on their way at a time, and
 _WINDOW_BYTES = 8 * 2**20
 _BATCH = 64  # decisions that share one commit
-_LONG_BYTES = 2**16  # of a message, after which others get their turn
 _RETRY_S = 0.5
 _TURN_S = 0.005  # of decisions and their effects, after which others get their turn
 
@@ -102,7 +101,7 @@ class Actor(ABC):
         self._inbox: Inbox[_Item] = Inbox()
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._keys: dict[str, None] = {}
-        self._versions = Versions(name)
+        self._reading = Reading(self, roster, ports.signatures, Versions(name))
         self._sealed_last: tuple[Message, int, bytes] | None = None
         self._stopping = False
         self._stopped = False
@@ -115,7 +114,17 @@ class Actor(ABC):
 
     @abstractmethod
     def decide(self, sender: str, message: Wire, signature: bytes) -> list[Effect]:
-        """Let the machine decide on a message, whose signature is its sender's."""
+        """Let the machine decide on a message, whose signature is its sender's.
+
+        Its box is open where there was a key to it; the machine refuses what has none.
+        """
+
+    def unboxed(self, sender: str, message: Wire) -> Wire | None:
+        """Return a message as `decide` wants it; None where no key opens what it has, yet.
+
+        Raises `PeerViolation` where it is not what its sender may have sent.
+        """
+        return message
 
     @abstractmethod
     def perform(self, effect: Effect) -> None:
@@ -191,8 +200,6 @@ class Actor(ABC):
         for item in batch:
             effects += item.decide()
             since_s = await self._shared_loop(since_s)
-            if item.delivery is not None and len(item.delivery.body) >= _LONG_BYTES:
-                await asyncio.sleep(0)  # to open a box takes time, and others wait for theirs
         wake_s = self.next_wake_s()
         if wake_s is not None and self.ports.clock.now_s() >= wake_s:
             effects += self.advance()
@@ -216,57 +223,22 @@ class Actor(ABC):
 
     async def _receive(self) -> None:
         async for delivery in self.ports.transport.deliveries():
-            self._inbox.put(_Item(partial(self._read, delivery), delivery))
+            decide = self._reading.ahead(delivery)
+            self._inbox.put(_Item(decide or partial(self._read, delivery), delivery))
+            if decide is not None:
+                await asyncio.sleep(0)  # it took time, and others wait for theirs
         if not self._stopping:
             raise LinkLost(f"{self.name}: the transport was closed")
 
     def _read(self, delivery: Delivery) -> list[Effect]:
         try:
-            return self._opened(delivery)
+            return self._reading.read(delivery)
         except PeerViolation as violation:
             fault = PeerFault(actor=self.name, peer=violation.peer, reason=violation.reason)
         except Undecodable as error:
             peer = delivery.sender or "unknown"
             fault = PeerFault(actor=self.name, peer=peer, reason=str(error))
         return [Report(fault)]
-
-    def _opened(self, delivery: Delivery) -> list[Effect]:
-        try:
-            envelope, message = received(delivery.body)
-        except OtherVersion as other:
-            _require_own_name(delivery, other.peer)
-            if self._is_peer(other.peer):
-                return self._versions.other(other)
-            raise PeerViolation(other.peer, str(other)) from None
-        except PeerViolation as violation:
-            _require_own_name(delivery, violation.peer)
-            raise
-        _require_own_name(delivery, envelope.sender)
-        return self._understood(envelope, message)
-
-    def _is_peer(self, name: str) -> bool:
-        return self.roster.role(name) is not None
-
-    def _understood(self, envelope: Envelope, message: Wire) -> list[Effect]:
-        sender = envelope.sender
-        if isinstance(message, Unsupported) and self._is_peer(sender):
-            # Signed as another version signs, if at all; nothing follows from it but a hint.
-            return self._versions.unsupported(sender, message)
-        self._require_said(envelope, message)
-        self._versions.understood(sender)
-        return self.decide(sender, message, envelope.signature)
-
-    def _require_said(self, envelope: Envelope, message: Wire) -> None:
-        sender, federation = envelope.sender, self.roster.federation
-        if not self._is_peer(sender):
-            raise PeerViolation(sender, "is no member of the federation")
-        try:
-            # Not of the bytes that came: whoever is shown this signature has the message only.
-            require_said(self.ports.signatures, federation, sender, message, envelope.signature)
-        except Untrusted as error:
-            kind = type(message).__name__
-            text = f"did not sign this {kind}: {error}; is its roster another than ours?"
-            raise PeerViolation(sender, text) from None
 
     # --- effects ----------------------------------------------------------------------
 
@@ -456,12 +428,6 @@ class Actor(ABC):
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self._outbox.close()
-
-
-def _require_own_name(delivery: Delivery, claimed: str) -> None:
-    """Raise `PeerViolation` of who sent this, by the transport's word, under another's name."""
-    if delivery.sender is not None and delivery.sender != claimed:
-        raise PeerViolation(delivery.sender, f"sent a message under the name {claimed[:64]!r}")
 
 
 def _raise(error: BaseException) -> list[Effect]:

@@ -109,19 +109,22 @@ class Coordinator(Actor):
         await self._blobs.publish(data)
         return self._machine.start(now_s, None)
 
-    def decide(self, sender: str, message: Wire, signature: bytes) -> list[Effect]:
-        """Open the box of an answer or of bulk, then let the machine decide."""
-        now_s = self.ports.clock.now_s()
+    def unboxed(self, sender: str, message: Wire) -> Wire | None:
+        """Open the box of an answer or of bulk."""
         role = self.roster.role(sender)
         match message:
             case AnswerChunk(header=header) if role == "holder":
-                if (key := self._machine.box_key(header.cid)) is not None:
-                    message = self._seals.opened(sender, message, key)
+                key = self._machine.box_key(header.cid)
+                return None if key is None else self._seals.opened(sender, message, key)
             case ShareChunk(header=header) if role == "trainer":
-                if (key := self._machine.box_key(header.cid)) is not None:
-                    message = self._seals.opened(sender, message, key)
+                key = self._machine.box_key(header.cid)
+                return None if key is None else self._seals.opened(sender, message, key)
             case _:
-                pass
+                return message
+
+    def decide(self, sender: str, message: Wire, signature: bytes) -> list[Effect]:
+        """Let the machine decide."""
+        now_s = self.ports.clock.now_s()
         return [*self._awake(now_s), *self._machine.receive(now_s, sender, message, signature)]
 
     def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:

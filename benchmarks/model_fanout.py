@@ -31,6 +31,7 @@ from pathlib import Path
 from typing import Any
 
 from actors.ports import Blobs
+from infra.heap import settle_heap
 from infra.http_blobs import (
     BlobServer,
     PullBlobs,
@@ -188,6 +189,7 @@ async def begun(task: dict[str, Any]) -> asyncio.subprocess.Process:
 
 async def trainer(task: dict[str, Any]) -> None:
     """Fetch one model state; tell that we wait, then when it is here and at what cost."""
+    settle_heap(keep=False)  # as a trainer's process does
     async with listening(task) as blobs:
         print(json.dumps({"peak": peak_rss()}), flush=True)
         await blobs.fetch(bytes.fromhex(task["digest"]))

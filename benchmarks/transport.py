@@ -1,21 +1,30 @@
 """How much payload goes through our transport, beside bare aio-pika on the same broker.
 
-    python benchmarks/transport.py [--chunk-kb 1024] [--mb 512] [--repeats 5] [--json FILE]
+    python benchmarks/transport.py [--chunk-kb 1024] [--mb 512] [--repeats 5] [--ways WAY ...]
+        [--json FILE]
 
 A private RabbitMQ, a sender and a receiver process, one classic durable queue with the bounds of
-a share-holder's, 8 chunks in flight, persistent and confirmed:
+a share-holder's, 8 chunks in flight, persistent and confirmed. Each way does what the one before
+it does, and one thing more:
 
-* bare: aio-pika publishes the chunk, the other side acknowledges each message;
-* ours: the chunk travels in a sealed message through the supervised link to a share-holder, the
-  same actor as in a federation, with its journal and spool: it opens and checks the message, looks
-  through the payload and hashes it, writes it to disk (fsync, in groups), acknowledges, grants the
-  next chunks, and in the end compares the share with its announced digest.
+* `bare`: aio-pika publishes the chunk, the other side acknowledges each message;
+* `link`: the same over our supervised link;
+* `messages`: the chunk is a message to a share-holder, the same actor as in a federation, which
+  reads it, decides on it and grants the next ones;
+* `hashed`: it looks through the payload, hashes it, and in the end compares the share with its
+  announced digest;
+* `durable`: it acknowledges a chunk when that is on its disk (fsync, in groups);
+* `signed`: messages and headers are signed and checked. That is all that a transport owes:
+  confirms, chunks, acknowledgements of what is durable, hashing;
+* `ours`: chunks travel in sealed boxes besides, which only their holder can open. That is how
+  shares do travel.
+
+`not-durable` is `ours` without the spool, to tell the disk's part in another way.
 
 The rate is that of the receiver, from its first message to its last acknowledgement or, for ours,
 until the whole share is checked. CPU time is that of a process from its first message on; the
 broker's is that of the whole run. The ways are measured in turn in the same run; a share is the
-median over the turns of ours over bare. `ours, not durable` leaves out the spool, to tell the
-disk's part from the rest.
+median over the turns of a way's rate over the bare one.
 """
 
 from __future__ import annotations
@@ -45,11 +54,11 @@ from transport_share import (
     Keeper,
     Load,
     Meter,
-    in_a_box,
+    Parts,
+    Writer,
     load_of,
     open_round,
     ports_of,
-    signed,
 )
 
 from actors.ports import Lane
@@ -60,6 +69,7 @@ from infra.rabbitmq.link import RabbitLink
 from infra.rabbitmq.private_node import PrivateNode
 from infra.rabbitmq.topology import Topology, queue_name
 from infra.rabbitmq.transport import RabbitTransport
+from infra.system import ThreadOffload
 from protocols.messages import ShareChunk
 
 IN_FLIGHT = 8
@@ -104,15 +114,47 @@ async def bare_receiver(load: Load) -> Meter:
     return meter
 
 
+async def link_sender(load: Load) -> None:
+    settle_heap(keep=False)
+    link = RabbitLink(SENDER, BrokerAddress.parse(load.url))
+    transport = RabbitTransport(SENDER, link, lanes=())
+    link.start()
+
+    async def send(_: int) -> None:
+        await transport.send(RECEIVER, load.payload, lane=Lane.BULK)
+
+    await in_flight(send, load.count)
+    await transport.close()
+
+
+async def link_receiver(load: Load) -> Meter:
+    settle_heap(keep=True)
+    link = RabbitLink(RECEIVER, BrokerAddress.parse(load.url))
+    transport = RabbitTransport(RECEIVER, link, prefetch=PREFETCH, lanes=(Lane.BULK,))
+    link.start()
+    meter = Meter(load)
+    async for delivery in transport.deliveries():
+        meter.arrived()
+        await delivery.ack()
+        meter.acknowledged()
+        if meter.done.is_set():
+            break
+    await transport.close()
+    return meter
+
+
 async def our_sender(load: Load) -> None:
+    settle_heap(keep=False)  # as a trainer's process does
     link = RabbitLink(SENDER, BrokerAddress.parse(load.url))
     transport = RabbitTransport(SENDER, link, lanes=(Lane.CONTROL,))
+    offload = ThreadOffload(workers=2)
+    writer = Writer(load.parts, offload)
     link.start()
     header = load.header
 
     async def send(number: int) -> None:
-        body = signed(in_a_box(ShareChunk(header=header, index=number, payload=load.payload)))
-        await transport.send(RECEIVER, body, lane=Lane.BULK)
+        chunk = ShareChunk(header=header, index=number, payload=load.payload)
+        await transport.send(RECEIVER, await writer.written(chunk), lane=Lane.BULK)
 
     async def hear() -> None:
         async for delivery in transport.deliveries():  # what it is granted, and more
@@ -122,6 +164,7 @@ async def our_sender(load: Load) -> None:
     await in_flight(send, load.count)
     await transport.close()
     await hearing
+    await offload.close()
 
 
 async def our_receiver(load: Load) -> Meter:
@@ -131,7 +174,7 @@ async def our_receiver(load: Load) -> Meter:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=load.folder)))
         ports = await ports_of(load, folder, stack)
         await ports.journal.commit(open_round(load.config))
-        keeper = Keeper(ports, meter)
+        keeper = Keeper(ports, meter, load.parts)
         keeping = asyncio.create_task(keeper.run())
         done = asyncio.create_task(meter.done.wait())
         await asyncio.wait([keeping, done], return_when=asyncio.FIRST_COMPLETED)
@@ -143,11 +186,18 @@ async def our_receiver(load: Load) -> Meter:
 Sender = Callable[[Load], Coroutine[Any, Any, None]]
 Receiver = Callable[[Load], Coroutine[Any, Any, Meter]]
 
-WAYS: dict[str, tuple[Sender, Receiver, bool]] = {
-    "bare aio-pika": (bare_sender, bare_receiver, False),
-    "ours": (our_sender, our_receiver, True),
-    "ours, not durable": (our_sender, our_receiver, False),
+BARE = "bare"
+WAYS: dict[str, tuple[Sender, Receiver, Parts]] = {
+    BARE: (bare_sender, bare_receiver, Parts()),
+    "link": (link_sender, link_receiver, Parts()),
+    "messages": (our_sender, our_receiver, Parts(False, False, False, False)),
+    "hashed": (our_sender, our_receiver, Parts(True, False, False, False)),
+    "durable": (our_sender, our_receiver, Parts(True, True, False, False)),
+    "signed": (our_sender, our_receiver, Parts(True, True, True, False)),
+    "ours": (our_sender, our_receiver, Parts()),
+    "not-durable": (our_sender, our_receiver, Parts(durable=False)),
 }
+USUAL = (BARE, "signed", "ours")
 
 
 @dataclass(frozen=True)
@@ -173,8 +223,8 @@ def _receive(receiver: Receiver, load: Load, tell: Connection) -> None:
 
 def run(way: str, load: Load, broker: int) -> Run:
     """Send it all once, through the broker with this process id."""
-    sender, receiver, durable = WAYS[way]
-    load = replace(load, durable=durable)
+    sender, receiver, parts = WAYS[way]
+    load = replace(load, parts=parts)
     context = multiprocessing.get_context("spawn")
     (heard_sent, tell_sent), (heard, tell) = context.Pipe(False), context.Pipe(False)
     taking = context.Process(target=_receive, args=(receiver, load, tell))
@@ -208,18 +258,29 @@ class Figure:
     broker_s: float
 
 
-async def measured(folder: Path, size: int, count: int, repeats: int) -> list[Figure]:
-    """Measure all ways in turn on a broker of our own."""
+@dataclass(frozen=True)
+class Plan:
+    """What is measured: chunks of so many bytes, how many of them, how often, in which ways."""
+
+    size: int
+    count: int
+    repeats: int
+    ways: Sequence[str]
+
+
+async def measured(folder: Path, plan: Plan) -> list[Figure]:
+    """Measure the ways in turn on a broker of our own."""
     async with PrivateNode(folder / "broker") as node:
         await declare(BrokerAddress.parse(node.url), Topology(ROSTER))
-        load = load_of(node.url, folder, size, count)
-        found: dict[str, list[Run]] = {way: [] for way in WAYS}
-        for _ in range(repeats):
+        load = load_of(node.url, folder, plan.size, plan.count)
+        found: dict[str, list[Run]] = {way: [] for way in plan.ways}
+        for _ in range(plan.repeats):
             for way, runs in found.items():
                 runs.append(await asyncio.to_thread(run, way, load, node.pid))
-                of_bare = runs[-1].rate / found["bare aio-pika"][-1].rate
+                of_bare = runs[-1].rate / found[BARE][-1].rate
                 print(f"  {way}: {runs[-1].rate / 1e6:.0f} MB/s, {of_bare:.2f}", file=sys.stderr)
-    return [figure(way, runs, found["bare aio-pika"], size * count) for way, runs in found.items()]
+    size = plan.size * plan.count
+    return [figure(way, runs, found[BARE], size) for way, runs in found.items()]
 
 
 def figure(way: str, runs: Sequence[Run], bare: Sequence[Run], size: int) -> Figure:
@@ -240,16 +301,19 @@ def main() -> None:
     parser.add_argument("--chunk-kb", type=int, default=1024, help="KiB of payload in a message")
     parser.add_argument("--mb", type=int, default=512, help="MiB in all")
     parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--ways", nargs="+", choices=[*WAYS, "all"], default=USUAL)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
     size = options.chunk_kb * 1024
     count = options.mb * 2**20 // size
+    wanted = set(WAYS if "all" in options.ways else options.ways) | {BARE}
+    plan = Plan(size, count, options.repeats, [way for way in WAYS if way in wanted])
     with tempfile.TemporaryDirectory() as folder:
-        figures = asyncio.run(measured(Path(folder), size, count, options.repeats))
+        figures = asyncio.run(measured(Path(folder), plan))
     print(f"{count} chunks of {options.chunk_kb} KiB, {IN_FLIGHT} in flight")
     for found in figures:
         print(
-            f"{found.way:20} {found.bytes_per_s / 1e6:7.0f} MB/s {found.of_bare:6.2f} of bare; "
+            f"{found.way:12} {found.bytes_per_s / 1e6:7.0f} MB/s {found.of_bare:6.2f} of bare; "
             f"CPU s per GiB: sender {found.sender_s:.2f}, receiver {found.receiver_s:.2f}, "
             f"broker {found.broker_s:.2f}"
         )

@@ -1,21 +1,24 @@
-"""The share that `transport.py` sends, and the share-holder that takes it."""
+"""The share that `transport.py` sends, and the share-holder that takes it, in whole or in parts."""
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
 import time
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from msgspec.structs import replace
+from trust_ports import Unsealed, Unsigned
 
 from actors.actor import Ports
-from actors.ports import StorageFailed
+from actors.ports import Offload, Sealing, Signatures, StorageFailed
+from actors.seals import Seals
 from actors.shareholder import ShareHolder
+from actors.stream_checks import StreamChecks
 from infra.file_spool import FileSpool
 from infra.hpke_sealing import HpkeSealing
 from infra.rabbitmq.address import BrokerAddress
@@ -24,12 +27,11 @@ from infra.rabbitmq.transport import RabbitTransport
 from infra.sqlite_journal import SqliteJournal
 from infra.system import SystemClock, SystemEntropy, ThreadOffload
 from protocols.codec import canonical, seal
-from protocols.effects import Effect
+from protocols.effects import CheckStream, Effect, StoreChunk
 from protocols.messages import ContributionHeader, ShareChunk, Wire
 from protocols.records import HeldConfig, HeldKey
 from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.salts import SALT_BYTES
-from protocols.secagg.sealed import binding_of
 from protocols.trust.key_ring import KeyRing
 from protocols.trust.keys import SigningKey
 from protocols.trust.sealing import BoxSeed, suites
@@ -54,6 +56,23 @@ WORD_BYTES = 8
 
 
 @dataclass(frozen=True)
+class Parts:
+    """What is done of all that belongs to a share on its way.
+
+    Attributes:
+        hashed: the share is hashed and looked through, and compared with its announced digest.
+        durable: a chunk is on the disk before it is acknowledged.
+        signed: chunks and their header are signed and checked.
+        boxed: chunks travel in sealed boxes.
+    """
+
+    hashed: bool = True
+    durable: bool = True
+    signed: bool = True
+    boxed: bool = True
+
+
+@dataclass(frozen=True)
 class Load:
     """What is sent: a share of `count` chunks, all of them `payload`, to the broker at `url`."""
 
@@ -62,7 +81,7 @@ class Load:
     count: int
     digest: bytes
     folder: Path
-    durable: bool
+    parts: Parts
 
     @property
     def config(self) -> RoundConfig:
@@ -107,7 +126,7 @@ def load_of(url: str, folder: Path, size: int, count: int) -> Load:
     digest = hashlib.sha256()
     for _ in range(count):
         digest.update(payload)
-    return Load(url, payload, count, digest.digest(), folder, durable=True)
+    return Load(url, payload, count, digest.digest(), folder, Parts())
 
 
 class Meter:
@@ -137,12 +156,24 @@ class Meter:
         self.done.set()
 
 
+class NoChecks(StreamChecks):
+    """Takes any stream for what was announced."""
+
+    async def take(self, chunks: Iterable[StoreChunk]) -> None:
+        pass
+
+    async def matches(self, effect: CheckStream) -> bool:
+        return True
+
+
 class Keeper(ShareHolder):
     """A share-holder that tells the meter of its first message, and when the share is checked."""
 
-    def __init__(self, ports: Ports, meter: Meter) -> None:
+    def __init__(self, ports: Ports, meter: Meter, parts: Parts) -> None:
         super().__init__(RECEIVER, ROSTER, ports)
         self._meter = meter
+        if not parts.hashed:
+            self._checks = NoChecks(ports.spool, ports.offload)
 
     def decide(self, sender: str, message: Wire, signature: bytes) -> list[Effect]:
         self._meter.arrived()
@@ -156,13 +187,20 @@ class Keeper(ShareHolder):
 
 
 class NoSpool:
-    """Keeps nothing: chunks that come in their order are never asked for."""
+    """Keeps the last few chunks: those that come before their turn are asked for soon."""
+
+    def __init__(self) -> None:
+        self._last: dict[int, bytes] = {}
 
     async def put(self, stream: str, index: int, chunk: bytes) -> None:
-        pass
+        self._last[index] = chunk
+        if len(self._last) > PREFETCH:
+            del self._last[next(iter(self._last))]
 
     async def get(self, stream: str, index: int) -> bytes:
-        raise StorageFailed(f"chunk {index} of {stream} was not kept")
+        if index not in self._last:
+            raise StorageFailed(f"chunk {index} of {stream} was not kept")
+        return self._last[index]
 
     async def indices(self, stream: str) -> frozenset[int]:
         return frozenset()
@@ -177,10 +215,26 @@ class NoSpool:
         pass
 
 
-def signed(message: ShareChunk) -> bytes:
-    """Return what the sender's process puts on the wire."""
-    said = Statement.of(ROSTER.federation, SENDER, message)
-    return seal(SENDER, message, signature=_RINGS[SENDER].sign(said.to_bytes()))
+class Writer:
+    """Makes of chunks what the sender's process puts on the wire, as a trainer's does."""
+
+    def __init__(self, parts: Parts, offload: Offload) -> None:
+        self._signatures = signatures_of(SENDER, parts)
+        self._seals = Seals(SENDER, ROSTER.federation, sealing_of(parts), self._signatures, offload)
+        self._key = SEED.key(suites()[0]).sealing_key
+
+    async def written(self, chunk: ShareChunk) -> bytes:
+        sealed = await self._seals.sealed(chunk, RECEIVER, self._key)
+        said = Statement.of(ROSTER.federation, SENDER, sealed)
+        return seal(SENDER, sealed, signature=self._signatures.sign(said.to_bytes()))
+
+
+def signatures_of(name: str, parts: Parts) -> Signatures:
+    return _RINGS[name] if parts.signed else Unsigned()
+
+
+def sealing_of(parts: Parts) -> Sealing:
+    return HpkeSealing() if parts.boxed else Unsealed()
 
 
 class Silence:
@@ -194,7 +248,7 @@ async def ports_of(load: Load, folder: Path, stack: AsyncExitStack) -> Ports:
     """Open what a share-holder needs, as its process does."""
     journal = await SqliteJournal.open(folder / "journal.sqlite")
     stack.push_async_callback(journal.close)
-    spool = FileSpool(folder / "spool") if load.durable else NoSpool()
+    spool = FileSpool(folder / "spool") if load.parts.durable else NoSpool()
     stack.push_async_callback(spool.close)
     offload = ThreadOffload(workers=2)
     stack.push_async_callback(offload.close)
@@ -209,9 +263,9 @@ async def ports_of(load: Load, folder: Path, stack: AsyncExitStack) -> Ports:
         spool=spool,
         offload=offload,
         monitor=Silence(),
-        signatures=_RINGS[RECEIVER],
+        signatures=signatures_of(RECEIVER, load.parts),
         entropy=SystemEntropy(),
-        sealing=HpkeSealing(),
+        sealing=sealing_of(load.parts),
     )
 
 
@@ -222,15 +276,3 @@ def open_round(config: RoundConfig) -> list[tuple[str, bytes]]:
         (f"{prefix}/config", canonical(HeldConfig(config=config, sealing_key=key))),
         (f"{prefix}/key", canonical(HeldKey(seed=SEED))),
     ]
-
-
-def in_a_box(chunk: ShareChunk) -> ShareChunk:
-    """Return a chunk of the sender's as it travels."""
-    key = SEED.key(suites()[0]).sealing_key
-    info = binding_of(ROSTER.federation, SENDER, RECEIVER, chunk)
-    said = Statement.of_header(ROSTER.federation, SENDER, chunk.header).to_bytes()
-    return replace(
-        chunk,
-        payload=HpkeSealing().seal(key, info, chunk.payload),
-        header_signature=_RINGS[SENDER].sign(said),
-    )

@@ -34,6 +34,7 @@ from trust_ports import (
 
 from actors.actor import Actor, Ports
 from actors.coordinator import Assignment, Coordinator, CoordinatorPorts
+from actors.reading import Reading
 from actors.seals import Seals
 from actors.shareholder import ShareHolder
 from actors.trainer import Trainer, TrainerPorts
@@ -43,7 +44,6 @@ from infra.memory_bus import MemoryBus
 from infra.memory_queue import Sent
 from infra.sqlite_journal import SqliteJournal
 from infra.system import SystemClock, SystemEntropy, ThreadOffload
-from protocols import codec
 from protocols.codec import VERSION, seal
 from protocols.learning.job import Algorithm, Opened, Verdict
 from protocols.learning.layout import Layout
@@ -281,10 +281,10 @@ class Rig:
         with ExitStack() as stack:
             if not self.variant.signatures:
                 stack.enter_context(patch.object(Actor, "_signed", _unsigned))
-                stack.enter_context(patch.object(Actor, "_require_said", _nothing))
+                stack.enter_context(patch.object(Reading, "_require_said", _nothing))
                 stack.enter_context(patch.object(Seals, "_signature", lambda *_: b""))
                 stack.enter_context(patch.object(Seals, "_require_signed", _nothing))
-                stack.enter_context(patch("protocols.codec._digest", lambda _: bytes(32)))
+                stack.enter_context(patch.object(signing, "digest_of", lambda _: bytes(32)))
             if self.variant.sealing is None:
                 stack.enter_context(patch("actors.seals.binding_of", lambda *_: b""))
                 for module in (contributing, gathering, holding):
@@ -298,8 +298,8 @@ class Rig:
         for module in (contributing, gathering, holding):
             checked = timed("looking at keys", module.key_fault)
             stack.enter_context(patch.object(module, "key_fault", checked))
-        hashed = timed("hashing messages", codec._digest)
-        stack.enter_context(patch("protocols.codec._digest", hashed))
+        hashed = timed("hashing messages", signing.digest_of)
+        stack.enter_context(patch.object(signing, "digest_of", hashed))
 
 
 def _nothing(*_: object) -> None:

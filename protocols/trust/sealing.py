@@ -76,7 +76,8 @@ def hpke(suite: SuiteName) -> Suite:
 def ends(box: bytes) -> bytes:
     """Return what a sender signs of a box of any suite: its length, encapsulated key and tag."""
     head = max(ENCAPSULATED_BYTES.values())
-    return len(box).to_bytes(4, "big") + box[:head] + box[head:][-TAG_BYTES:]
+    tail = max(head, len(box) - TAG_BYTES)
+    return len(box).to_bytes(4, "big") + box[:head] + box[tail:]
 
 
 class SealingKey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):

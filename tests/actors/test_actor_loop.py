@@ -785,19 +785,18 @@ async def test_reports_reach_the_monitor_after_the_records() -> None:
 async def test_between_long_messages_others_get_their_turn() -> None:
     scene = Scene()
     probe, turns = scene.build(), []
-    decided: list[int] = []
-    decide = probe.decide
+    opened: list[int] = []
 
-    def noting(sender: str, message: Wire, signature: bytes) -> list[Effect]:
-        decided.append(len(turns))
-        return decide(sender, message, signature)
+    def noting(_sender: str, message: Wire) -> Wire:
+        opened.append(len(turns))
+        return message
 
     async def others() -> None:
         while True:
             turns.append(None)
             await asyncio.sleep(0)
 
-    probe.decide = noting  # type: ignore[method-assign]
+    probe.unboxed = noting  # type: ignore[method-assign]
     long = ShareChunk(header=header_of(config_of(), "ann"), index=0, payload=bytes(2**16))
     for _ in range(4):
         await scene.tell(long)
@@ -806,8 +805,8 @@ async def test_between_long_messages_others_get_their_turn() -> None:
         pass
     beside.cancel()
 
-    assert len(decided) == 4
-    assert len(set(decided)) == 4, "decided on several long messages in one turn"
+    assert len(opened) == 4
+    assert len(set(opened)) == 4, "opened several long messages in one turn"
 
 
 class Toil:

@@ -448,3 +448,23 @@ def test_durations_and_names_read_well() -> None:
     assert names(("a",)) == "a"
     assert names(("a", "b")) == "a and b"
     assert names(tuple("abcdefg")) == "a, b, c, d, e and 2 more"
+
+
+def test_whose_turn_it_is_is_told_and_how_many_of_them_are_awaited() -> None:
+    now = collecting("ann", "bob")
+    board = board_of("coordinator")
+    began = RoundBegan(job="sum", number=1, dimension=2, asked=4, drawn=(2,), batches=3)
+    board.take(began)
+    board.take(now.gathering.progress(0.0))
+
+    lines = list(why(Reading(HOME, board.snapshot(), running=True), {}))
+
+    assert (
+        "it asks 4 of 5 trainers, those of batch 2 of 3; the others have nothing to do in it, and "
+        "nobody waits for them"
+    ) in lines
+    assert any("2 of 4 trainers have one, the minimum is 3 of each batch" in line for line in lines)
+
+
+def test_a_round_that_asks_everybody_says_nothing_of_batches() -> None:
+    assert not any("batch" in line for line in why(collecting("ann").reading(), {}))

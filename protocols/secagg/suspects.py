@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from protocols.messages import MAX_PLEDGED
 from protocols.records import SuspectGroup, Suspicion
 from protocols.reports import TrainersSuspected
 from protocols.round_config import Roster
@@ -115,7 +116,7 @@ class Search:
         before, names = self._known(now), frozenset(chosen)
         bits = bitmap(chosen, self.roster.trainers)
         sums = tuple(dict.fromkeys((*before.sums, bits)))
-        nothing = Suspicion(roster=self.roster.digest(), groups=(), sums=sums[-MOST_SUMS:])
+        nothing = Suspicion(roster=self.roster.digest(), groups=(), sums=sums[-MAX_PLEDGED:])
         if len(sums) > MOST_SUMS:
             return nothing
         groups, tried = list[SuspectGroup](), list[SuspectGroup]()
@@ -149,7 +150,7 @@ class Search:
         sums: tuple[bytes, ...] = ()
         if same_state and before.sums:
             new = bitmap(chosen, self.roster.trainers)
-            sums = tuple(dict.fromkeys((*before.sums, new)))[-MOST_SUMS:]
+            sums = tuple(dict.fromkeys((*before.sums, new)))[-MAX_PLEDGED:]
         if not groups and not sums:
             return None
         return Suspicion(roster=self.roster.digest(), groups=tuple(groups), sums=sums)

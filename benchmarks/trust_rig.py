@@ -44,7 +44,7 @@ from infra.memory_bus import MemoryBus
 from infra.memory_queue import Sent
 from infra.sqlite_journal import SqliteJournal
 from infra.system import SystemClock, SystemEntropy, ThreadOffload
-from protocols.codec import VERSION, seal
+from protocols.codec import VERSION, digest_of, seal
 from protocols.learning.job import Algorithm, Opened, Verdict
 from protocols.learning.layout import Layout
 from protocols.learning.state import State
@@ -54,6 +54,7 @@ from protocols.round_config import Roster, majority
 from protocols.secagg import contributing, gathering, holding
 from protocols.secagg.coordinating import Plan
 from protocols.secagg.patience import Timing
+from protocols.trust import signing
 from protocols.trust.key_ring import KeyRing
 from protocols.trust.keys import SigningKey
 from protocols.trust.sealing import CLASSICAL, SuiteName
@@ -298,7 +299,7 @@ class Rig:
         for module in (contributing, gathering, holding):
             checked = timed("looking at keys", module.key_fault)
             stack.enter_context(patch.object(module, "key_fault", checked))
-        hashed = timed("hashing messages", signing.digest_of)
+        hashed = timed("hashing messages", digest_of)
         stack.enter_context(patch.object(signing, "digest_of", hashed))
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
 
+from msgspec import structs
+
 from protocols.batches import Asked, split, turn_of
 from protocols.messages import Contribution
 from protocols.records import RunRecord, TrainerSets
 from protocols.round_config import RoundConfig
 from protocols.secagg.collected import Collected
 from protocols.secagg.differencing import Apart, bitmap, choose_releasable, members
+from protocols.secagg.suspects import Search
 
 from .faults import Size
 from .ghost import Ghost, Rule
@@ -87,7 +90,8 @@ def held_back(ghost: Ghost, size: Size, alive: Iterable[str]) -> bool:
     """Return whether no set of these may be summed over the state that the job has reached.
 
     That is: whichever holders are asked, enough of them to open a sum, what they have on their
-    disks forbids every set of at least the minimum of these trainers.
+    disks forbids every set of at least the minimum of these trainers; or the coordinator's own
+    sums over this state that were garbled do.
     """
     run = ghost.durable(ghost.roster.coordinator, "run", RunRecord)
     if run is None:
@@ -106,7 +110,11 @@ def held_back(ghost: Ghost, size: Size, alive: Iterable[str]) -> bool:
         return not any(_may_be_summed(ghost, size, here, bound, n) for n in range(size.batches))
     have = dict.fromkeys(bound, everything)
     least = {"need": size.needed, "minimum": size.minimum}
-    return not choose_releasable(have, bound, **least) and bool(
+    chosen = _names(choose_releasable(have, bound, **least))
+    invited = Search(ghost.roster, size.minimum).invited(
+        None if run.suspicion is None else structs.replace(run.suspicion, groups=()), run.completed
+    )
+    return len(invited.settled(chosen)) < size.minimum and bool(
         choose_releasable(have, {}, **least)
     )
 

@@ -31,6 +31,7 @@ from .job import assignment_of, probe_of, roster_of
 from .logs import logs_shown_to
 from .loop import SimLoop, Standstill
 from .onlooker import Onlooker
+from .search_checks import SEARCHED
 from .signatures import IdealSignatures
 from .stage import Stage
 from .trace import Trace
@@ -221,10 +222,10 @@ class _Run:
             missing = wanted - len(ghost.complete)
             text = f"{missing} of {plan.healed_rounds} rounds are missing after {plan.healed_s} s"
             ghost.violated(Rule.ALIVE, self.roster.coordinator, text)
-        elif not self._broken() and len(ghost.abandoned) - abandoned > (
+        elif not self._broken() and (vain := _vain(ghost, abandoned)) > (
             _ABANDONED + plan.size.batches  # earlier sums may keep each of them from one
         ):
-            text = f"{len(ghost.abandoned) - abandoned} rounds were abandoned after the healing"
+            text = f"{vain} rounds were abandoned after the healing"
             ghost.violated(Rule.ALIVE, self.roster.coordinator, text)
         return True
 
@@ -263,6 +264,11 @@ class _Run:
             if queue.most > queue.limit:
                 text = f"{queue.most} messages where {queue.limit} fit"
                 self.ghost.violated(Rule.BOUNDED, queue.name, text)
+
+
+def _vain(ghost: Ghost, since: int) -> int:
+    """Count the rounds that were abandoned since then and did not narrow who garbles sums."""
+    return sum(SEARCHED not in reason for reason in list(ghost.abandoned.values())[since:])
 
 
 _warm: list[bool] = []

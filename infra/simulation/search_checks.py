@@ -10,6 +10,8 @@ from protocols.records import RoundRecord
 
 from .ghost import Ghost, Rule
 
+SEARCHED = "to find out whose"
+"""What a coordinator says of an abandoned round that narrowed who garbles sums."""
 _STATES = 64
 # What a coordinator says of a round whose sum was garbled.
 _GARBLED = ("opens to noise that", "open to no sum of")
@@ -38,12 +40,14 @@ class SearchChecks:
     def _look(self, record: RoundRecord) -> None:
         ghost, config, names = self._ghost, record.config, _names(record)
         earlier = self._sums.get(config.state, [])
+        if len(earlier) < 2 or names in earlier:
+            return  # two sums are looked at by another rule, and the same one tells nothing new
         parts: dict[tuple[bool, ...], int] = {}
         for name in ghost.roster.trainers:
             inside = tuple(name in each for each in (*earlier, names))
             parts[inside] = parts.get(inside, 0) + any(inside)
         least = min((count for count in parts.values() if count), default=config.minimum)
-        if earlier and least < config.minimum:
+        if least < config.minimum:
             text = f"sums over one state tell of {least} trainers; {config.minimum} are the least"
             ghost.violated(Rule.APART, ghost.roster.coordinator, text)
 

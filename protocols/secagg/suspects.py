@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
+from protocols.messages import MAX_PLEDGED
 from protocols.records import SuspectGroup, Suspicion
 from protocols.reports import TrainersSuspected
 from protocols.round_config import Roster
@@ -36,12 +37,12 @@ Groups = tuple[SuspectGroup, ...]
 class Invited:
     """Who is asked to contribute to a round: `clear` trainers, and the suspects of a `probe`.
 
-    `parts` are what sums over the same model state are known of, or follow from one another.
+    `sums` are those over the same model state of which one, at least, was garbled.
     """
 
     clear: Names
     probe: Names = frozenset()
-    parts: tuple[Names, ...] = ()
+    sums: tuple[Names, ...] = ()
     minimum: int = 0
 
     @property
@@ -53,18 +54,29 @@ class Invited:
         """Return as many of these as may be summed; the same facts give the same set.
 
         Of a probe `minimum` trainers or none: it is what the next sum may have to do without.
-        Of each part, and of those who are in none, `minimum` or none, and all but `minimum` or
-        all: so whatever combination of the sums over this state is a sum of that many, too.
+        Of each part that the sums over this state are made of, and of those who are in none,
+        `minimum` or none, and all but `minimum` or all: so whatever follows from all of these
+        sums is a sum of that many, too. Beside a single sum it is enough to differ by so many.
         """
         taken = names & self.names
         if len(taken & self.probe) < self.minimum:
             taken -= self.probe
-        if not self.parts:
+        if not self.sums or taken in self.sums:
             return taken
-        known = frozenset[str]().union(*self.parts)
-        others = taken - known
+        whole = self._of_parts(taken)
+        if not whole and len(self.sums) == 1 and len(taken ^ self.sums[0]) >= self.minimum:
+            return taken
+        return whole
+
+    def _of_parts(self, taken: Names) -> Names:
+        parts = parts_of(self.sums)
+        if min(map(len, parts)) < self.minimum:
+            # Any other set would tell of this part: one that was summed before tells nothing.
+            again = (each for each in self.sums if each <= taken)
+            return max(again, key=len, default=frozenset[str]())
+        others = taken.difference(*parts)
         kept = others if len(others) >= self.minimum else frozenset[str]()
-        for part in self.parts:
+        for part in parts:
             kept |= self._of_part(part, taken & part)
         return kept
 
@@ -73,6 +85,14 @@ class Invited:
             return inside
         most = min(len(inside), len(part) - self.minimum)
         return frozenset(sorted(inside)[:most]) if most >= self.minimum else frozenset()
+
+
+def parts_of(sums: Sequence[Names]) -> tuple[Names, ...]:
+    """Return the smallest sets that these are made of: who is in the same of them, together."""
+    alike: dict[tuple[bool, ...], list[str]] = {}
+    for name in sorted(frozenset[str]().union(*sums)):
+        alike.setdefault(tuple(name in each for each in sums), []).append(name)
+    return tuple(frozenset(names) for names in alike.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,22 +120,22 @@ class Search:
         """
         known = self._known(now)
         clear = self._clear(known.groups)
-        parts = self._parts(known)
+        sums = self._sums(known)
         alone = len(clear) < self.minimum
         due = -1 if alone else completed
-        probe = () if parts and not alone else self._probe(known, due)
+        probe = () if sums and not alone else self._probe(known, due)
         if alone and probe:
             clear = frozenset()
         elif alone:
             clear = frozenset(self.roster.trainers)
-        return Invited(clear=clear, probe=frozenset(probe), parts=parts, minimum=self.minimum)
+        return Invited(clear=clear, probe=frozenset(probe), sums=sums, minimum=self.minimum)
 
     def garbled(self, now: Suspicion | None, chosen: Sequence[str], completed: int) -> Suspicion:
         """Return what is known after a garbled sum; no groups where nothing can be searched."""
         before, names = self._known(now), frozenset(chosen)
         bits = bitmap(chosen, self.roster.trainers)
         sums = tuple(dict.fromkeys((*before.sums, bits)))
-        nothing = Suspicion(roster=self.roster.digest(), groups=(), sums=sums[-MOST_SUMS:])
+        nothing = Suspicion(roster=self.roster.digest(), groups=(), sums=sums[-MAX_PLEDGED:])
         if len(sums) > MOST_SUMS:
             return nothing
         groups, tried = list[SuspectGroup](), list[SuspectGroup]()
@@ -149,7 +169,7 @@ class Search:
         sums: tuple[bytes, ...] = ()
         if same_state and before.sums:
             new = bitmap(chosen, self.roster.trainers)
-            sums = tuple(dict.fromkeys((*before.sums, new)))[-MOST_SUMS:]
+            sums = tuple(dict.fromkeys((*before.sums, new)))[-MAX_PLEDGED:]
         if not groups and not sums:
             return None
         return Suspicion(roster=self.roster.digest(), groups=tuple(groups), sums=sums)
@@ -243,7 +263,7 @@ class Search:
                 return group.trainers[: len(group.trainers) // 2]
             if not group.shown or group.asked_at <= completed:
                 return group.trainers
-        sums = [members(bits, self.roster.trainers) or frozenset() for bits in known.sums]
+        sums = self._sums(known)
         untried = (g for g in groups if not any(each <= frozenset(g.trainers) for each in sums))
         return next((group.trainers for group in untried if alone), ())
 
@@ -268,10 +288,5 @@ class Search:
         pause = min(LONGEST_PAUSE, max(FIRST_PAUSE, 2 * group.pause))
         return replace(group, pause=pause, asked_at=completed + pause)
 
-    def _parts(self, known: Suspicion) -> tuple[Names, ...]:
-        """Return the smallest sets that the sums over this state are made of, in a fixed order."""
-        alike: dict[tuple[bool, ...], list[str]] = {}
-        sums = [members(bits, self.roster.trainers) or frozenset() for bits in known.sums]
-        for name in self.roster.trainers:
-            alike.setdefault(tuple(name in each for each in sums), []).append(name)
-        return tuple(frozenset(names) for inside, names in alike.items() if any(inside))
+    def _sums(self, known: Suspicion) -> tuple[Names, ...]:
+        return tuple(members(bits, self.roster.trainers) or frozenset() for bits in known.sums)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from actors.trainer import Trainer
 from protocols.codec import parse
 from protocols.learning.state import State
-from protocols.messages import Announce
+from protocols.messages import Announce, CloseRound
 from protocols.records import RunRecord
 from protocols.reports import (
     ActorRestarted,
@@ -126,6 +126,8 @@ def test_a_coordinator_that_crashes_where_rounds_begin_and_end_goes_on_with_the_
         in_virtual_time(stage.run())
 
         assert check_sums(stage, rounds=1) == [{"cat", "eve", "gus"}], number
+        told = {(m.number, m.complete) for m in stage.messages_of(CloseRound)}
+        assert told == {(1, False), (2, True)}, number
         # The coordinator's own records say how often it was garbled; an event may be lost.
         assert journal_run(stage).number == 3, number
         assert len(stage.events_of(ActorRestarted)) == 1, number

@@ -320,6 +320,12 @@ def _records() -> list[Message]:
         records.Contributed(config=config, opened=OPENED, header=HEADER, open=True),
         records.Sent(number=3, cid=CID, digest=DIGEST),
         records.Setback(reason="late", missing=("ann",)),
+        records.SuspectGroup(trainers=("ann", "bob"), shown=True, asked_at=8, pause=8),
+        records.Suspicion(
+            roster=DIGEST,
+            groups=(records.SuspectGroup(trainers=("ann", "bob"), shown=False),),
+            sums=(b"\x07",),
+        ),
         records.RunRecord(
             number=3, state=DIGEST, dimension=9, completed=2, abandoned=1, over=False, reason=""
         ),

@@ -26,7 +26,7 @@ from protocols.reports import (
     TrainersSuspected,
 )
 
-from .telemetry.phrases import turn
+from .phrases import turn
 
 _REASONS = 4  # of one absence; more say no more
 _SUSPECTED = "suspected of garbling sums"

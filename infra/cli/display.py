@@ -15,9 +15,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from infra.phrases import suspicion
 from infra.rabbitmq.link import LinkChange, LinkState
 from infra.run_log import RunLog, as_json, plain
-from infra.telemetry.phrases import suspicion
 from protocols.learning.fits import short
 from protocols.reports import (
     ActorRestarted,

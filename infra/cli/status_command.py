@@ -14,8 +14,8 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from infra.phrases import duration, names
 from infra.telemetry.health import HealthLimits, ailments
-from infra.telemetry.phrases import duration, names
 from infra.telemetry.snapshot import FILE, Models, Peer, Reading, Snapshot, read_home
 from infra.telemetry.waiting import why
 

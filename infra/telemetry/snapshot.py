@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from .phrases import duration
+from infra.phrases import duration
 
 FILE = "status.json"
 LOCK = "status.lock"

@@ -11,6 +11,7 @@ from enum import Enum
 
 from actors.ports import Clock
 from infra.http_blobs import BlobTraffic
+from infra.phrases import suspicion, turn
 from protocols.reports import (
     ActorRestarted,
     AnswersJudged,
@@ -37,7 +38,6 @@ from protocols.versions import advice
 from .link_watch import LinkNews, LinkWatch
 from .model_numbers import models_of
 from .peers import Peers
-from .phrases import suspicion, turn
 from .snapshot import PutOff, Round, Rules, Snapshot, Trouble
 from .subject import Subject
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from .phrases import duration, names
+from infra.phrases import duration, names
+
 from .snapshot import Peer, PutOff, Reading, Round, Rules, Snapshot
 
 _NAMED = 10  # of those waited for, each with a line of its own

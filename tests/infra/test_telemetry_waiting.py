@@ -22,7 +22,7 @@ from fakes.round_parts import (
 from fakes.signatures import MEANS
 from fakes.telemetry_parts import News, State, subject
 
-from infra.telemetry.phrases import duration, names
+from infra.phrases import duration, names
 from infra.telemetry.snapshot import Reading, Snapshot
 from infra.telemetry.status import Life, StatusBoard
 from infra.telemetry.waiting import why

@@ -35,7 +35,6 @@ from protocols.reports import (
 from .link_watch import LinkNews, LinkWatch
 from .model_numbers import models_of
 from .peers import Peers
-from .phrases import turn
 from .snapshot import PutOff, Round, Rules, Snapshot, Trouble
 from .subject import Subject
 
@@ -298,8 +297,7 @@ class StatusBoard:
 
 
 def _begun(event: RoundBegan, now_s: float) -> _Round:
-    turn_text = turn(event.drawn, event.batches) if event.drawn else ""
-    return _Round(event.number, now_s, asked=event.asked, turn=turn_text[:_TEXT])
+    return _Round(event.number, now_s, asked=event.asked, turn=event.turn[:_TEXT])
 
 
 def _rules(subject: Subject) -> Rules:

@@ -23,12 +23,6 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
-def turn(drawn: Sequence[int], batches: int) -> str:
-    """Return which batches a round asks: `batch 3 of 5`, `batches 1 and 4 of 6`."""
-    word = "batch" if len(drawn) == 1 else "batches"
-    return f"{word} {names([str(place) for place in drawn])} of {batches}"
-
-
 def names(listed: Sequence[str], last: str = "and") -> str:
     """Return names as a list in a sentence; of many only the first."""
     if not listed:

@@ -26,8 +26,6 @@ from protocols.reports import (
     TrainersSuspected,
 )
 
-from .phrases import turn
-
 _REASONS = 4  # of one absence; more say no more
 _SUSPECTED = "suspected of garbling sums"
 
@@ -137,7 +135,7 @@ class RunLog:
     @property
     def in_turn(self) -> str:
         """Say which batches the round asks; nothing where it asks everybody."""
-        return "" if self._asked is None else f" ({turn(self._asked.drawn, self._asked.batches)})"
+        return "" if self._asked is None else f" ({self._asked.turn})"
 
     def remember(self) -> bytes:
         """Return what a resumed run must know of this one."""

@@ -49,6 +49,13 @@ class RoundBegan:
     drawn: tuple[int, ...] = ()
     batches: int = 0
 
+    @property
+    def turn(self) -> str:
+        """Say which batches it asks, `batch 3 of 5`; nothing where it asks everybody."""
+        word = "batch" if len(self.drawn) == 1 else "batches"
+        listed = ", ".join(str(place) for place in self.drawn)
+        return f"{word} {listed} of {self.batches}" if self.drawn else ""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:

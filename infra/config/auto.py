@@ -10,7 +10,7 @@ from protocols.learning.algorithms import TABULAR, TORCH
 
 from .reading import of_one_suite
 from .rules import cross_faults, digit_faults
-from .schema import Job, SecureSum
+from .schema import Job, SecureSum, TorchSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,8 @@ def places_of(job: Job, owners: int | None = None) -> dict[str, Any]:
         "owner.names": list(enumerate((owner.name for owner in job.owners), start=1)),
         _kind(job): count,
     }
+    if isinstance(job.learning, TorchSettings):
+        known["training.watch"] = job.learning.watch
     of_one_suite(known)
     return known
 

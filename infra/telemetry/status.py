@@ -11,7 +11,7 @@ from enum import Enum
 
 from actors.ports import Clock
 from infra.http_blobs import BlobTraffic
-from infra.phrases import suspicion, turn
+from infra.phrases import suspicion
 from protocols.reports import (
     ActorRestarted,
     AnswersJudged,
@@ -304,8 +304,7 @@ class StatusBoard:
 
 
 def _begun(event: RoundBegan, now_s: float) -> _Round:
-    turn_text = turn(event.drawn, event.batches) if event.drawn else ""
-    return _Round(event.number, now_s, asked=event.asked, turn=turn_text[:_TEXT])
+    return _Round(event.number, now_s, asked=event.asked, turn=event.turn[:_TEXT])
 
 
 def _rules(subject: Subject) -> Rules:

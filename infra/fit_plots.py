@@ -16,6 +16,7 @@ from protocols.learning.softmax_fit import SoftmaxFit
 from protocols.learning.table import Vector
 
 from .fit_drawings import drawn
+from .group_drawings import group_drawn
 from .statistic_drawings import statistic_drawn
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def plot(fit: Fit) -> Figure:
             raise
         raise NoPlots("a plot needs matplotlib: pip install 'quorate[plots]'") from None
     figure = Figure(layout="constrained")
-    if not (_drawn(figure, fit) or drawn(figure, fit) or statistic_drawn(figure, fit)):
+    if not any(draw(figure, fit) for draw in (_drawn, drawn, statistic_drawn, group_drawn)):
         raise NoPlots(f"there is no plot of {type(fit).__name__}")
     return figure
 

@@ -34,6 +34,7 @@ def plot_training(algorithm: Federated, state: State) -> Figure:
         axes.set_ylabel(name)
         axes.grid(visible=True, alpha=0.3)
     places[-1].set_xlabel("rounds behind the model")
+    places[-1].locator_params(axis="x", integer=True)
     return figure
 
 

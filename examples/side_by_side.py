@@ -16,6 +16,7 @@ from infra.cli.run_command import RunRequest, run
 from infra.config import Job, load_job
 from infra.fit_files import load_fit
 from infra.table_task import TableTask
+from protocols.errors import Unfit
 from protocols.learning.fits import Fit
 from protocols.learning.job import JobFailed
 from protocols.learning.state import State
@@ -68,7 +69,7 @@ def alone(job: Path) -> dict[str, Fit | str]:
     for owner in whole.owners:
         try:
             state = TableTask(work_spec(whole, owner)).fit(0)
-        except JobFailed as failure:
+        except (JobFailed, Unfit) as failure:
             found[owner.name] = str(failure).partition(": ")[2].partition(";")[0] or str(failure)
             continue
         fit = _algorithm(whole).fit(state)

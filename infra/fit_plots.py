@@ -16,6 +16,7 @@ from protocols.learning.softmax_fit import SoftmaxFit
 from protocols.learning.table import Vector
 
 from .fit_drawings import drawn
+from .group_drawings import group_drawn
 from .statistic_drawings import statistic_drawn
 
 if TYPE_CHECKING:
@@ -39,16 +40,21 @@ def plot(fit: Fit) -> Figure:
 
     Raises `NoPlots`: matplotlib is missing, or there is no picture of such a fit.
     """
+    figure = empty_figure()
+    if not any(draw(figure, fit) for draw in (_drawn, drawn, statistic_drawn, group_drawn)):
+        raise NoPlots(f"there is no plot of {type(fit).__name__}")
+    return figure
+
+
+def empty_figure() -> Figure:
+    """Return a figure to draw into. Raises `NoPlots` where matplotlib is missing."""
     try:
         from matplotlib.figure import Figure  # noqa: PLC0415
     except ModuleNotFoundError as error:
         if error.name != "matplotlib":
             raise
         raise NoPlots("a plot needs matplotlib: pip install 'quorate[plots]'") from None
-    figure = Figure(layout="constrained")
-    if not (_drawn(figure, fit) or drawn(figure, fit) or statistic_drawn(figure, fit)):
-        raise NoPlots(f"there is no plot of {type(fit).__name__}")
-    return figure
+    return Figure(layout="constrained")
 
 
 def save_plot(fit: Fit, file: Path) -> None:

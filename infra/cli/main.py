@@ -89,7 +89,8 @@ class RunOptions:
     ] = False
     broker: BrokerUrls = None
     plot: Annotated[
-        Path | None, typer.Option(help="Draw what was found into this file, .png, .svg or .pdf.")
+        Path | None,
+        typer.Option(help="Draw what was found, or how training went: .png, .svg or .pdf."),
     ] = None
     json: Json = False
     quiet: Quiet = False

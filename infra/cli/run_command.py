@@ -15,6 +15,8 @@ from infra.fit_plots import FORMATS, NoPlots, save_plot
 from infra.homes.access import without_account
 from infra.processes import Stage, require_free
 from infra.rabbitmq.address import BrokerAddress
+from infra.training_plot import save_training_plot
+from protocols.learning.federated.federated import Federated
 
 from .broker_run import placed
 from .display import Display
@@ -117,12 +119,14 @@ def _check_plot(file: Path | None) -> None:
 def _draw(request: RunRequest, result: Result, display: Display) -> None:
     if request.plot is None:
         return
-    fit = fit_of(result)
-    if fit is None:
-        display.note("--plot: there is no plot of what this job has found")
-        return
+    fit, algorithm = fit_of(result), result.algorithm
     try:
-        save_plot(fit, request.plot)
+        if isinstance(algorithm, Federated):
+            save_training_plot(algorithm, result.state, request.plot)
+        elif fit is not None:
+            save_plot(fit, request.plot)
+        else:
+            display.note("--plot: there is no plot of what this job has found")
     except (NoPlots, OSError) as error:
         # What was found is worth more than its picture.
         display.note(f"--plot: {error}")

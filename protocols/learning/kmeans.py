@@ -44,7 +44,8 @@ class Lloyd(Phase[Table]):
         elif self.centres:
             points = np.array(self.centres)
         else:
-            scatter = np.sqrt(3) * (2 * uniform(0, self.clusters, len(self.columns)) - 1)
+            # Within one deviation: farther out hardly any owner has rows enough to be counted.
+            scatter = 2 * uniform(0, self.clusters, len(self.columns)) - 1
             points = state.floats("mean") + state.floats("scale") * scatter
         centres = (points - state.floats("mean")) / self.unit(state)
         arrays = {"centres": centres, "before": centres}

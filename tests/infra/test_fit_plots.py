@@ -7,20 +7,26 @@ import pytest
 from fakes.secure_fits import UNEQUAL, fit, owners_of
 
 from infra.fit_plots import NoPlots, plot, save_plot
+from protocols.learning.algorithms import TABULAR
 from protocols.learning.auc import Auc
 from protocols.learning.boosting import Boosting
+from protocols.learning.contingency import Contingency
 from protocols.learning.correlation import Correlation
 from protocols.learning.cox import Cox
-from protocols.learning.elastic_net import ElasticNet
+from protocols.learning.elastic_net import ElasticNet, Ridge
 from protocols.learning.fits import Fit
 from protocols.learning.glm import Glm
 from protocols.learning.histogram import Histogram
 from protocols.learning.kaplan_meier import KaplanMeier
 from protocols.learning.kmeans import KMeans
 from protocols.learning.lda import Lda
+from protocols.learning.logistic import Logistic
+from protocols.learning.moments import GroupedMoments, Moments
 from protocols.learning.naive_bayes import NaiveBayes
 from protocols.learning.pca import Pca
+from protocols.learning.quantiles import Quantiles
 from protocols.learning.softmax import Softmax
+from protocols.learning.t_test import TTest
 from protocols.learning.tabular import Tabular
 
 RNG = np.random.default_rng(5)
@@ -38,6 +44,8 @@ FEATURES = ("a", "b")
 ALGORITHMS: dict[str, Tabular] = {
     "glm": Glm(features=FEATURES, target="y", family="gaussian"),
     "elastic net": ElasticNet(features=FEATURES, target="y", alpha=0.1),
+    "ridge": Ridge(features=FEATURES, target="y", alpha=0.1),
+    "logistic": Logistic(features=FEATURES, target="high"),
     "histogram": Histogram(column="a", least=-1.0, most=1.0, bins=4),
     "correlation": Correlation(features=FEATURES),
     "auc": Auc(target="high", score="a", least=-3.0, most=3.0),
@@ -46,6 +54,13 @@ ALGORITHMS: dict[str, Tabular] = {
         features=FEATURES, target="kind", levels=("low", "mid", "high"), alpha=1.0
     ),
     "cox": Cox(features=FEATURES, time="time", event="died"),
+    "moments": Moments(features=FEATURES),
+    "grouped moments": GroupedMoments(features=FEATURES, by="kind", groups=("low", "mid", "high")),
+    "t-test": TTest(target="y", by="high", groups=("0", "1")),
+    "quantiles": Quantiles(column="a", least=-9.0, most=9.0, precision=0.01, at=(0.75, 0.25, 0.5)),
+    "contingency": Contingency(
+        row="kind", row_levels=("low", "mid", "high"), column="high", column_levels=("0", "1")
+    ),
     "boosting": Boosting(features=FEATURES, target="y", loss="squared", trees=4, bins=8),
     "pca": Pca(features=FEATURES),
     "kmeans": KMeans(features=FEATURES, clusters=3),
@@ -179,6 +194,49 @@ def test_a_roc_curve_goes_from_corner_to_corner() -> None:
     assert (x[0], y[0], x[-1], y[-1]) == (0, 0, 1, 1)
     assert (np.diff(x) >= 0).all()
     assert (np.diff(y) >= 0).all()
+
+
+@pytest.mark.parametrize("kind", sorted(TABULAR))
+def test_whatever_a_job_over_tables_finds_has_a_picture(kind: str) -> None:
+    name = next(name for name, made in ALGORITHMS.items() if type(made) is TABULAR[kind])
+
+    assert plot(found(name)).axes
+
+
+def test_means_stand_on_an_axis_for_each_column_with_their_groups() -> None:
+    axes = plot(found("grouped moments")).axes
+
+    assert [each.get_xlabel() for each in axes] == ["a", "b"]
+    assert [label.get_text() for label in axes[0].get_yticklabels()] == ["low", "mid", "high"]
+    means = [A[COLUMNS["kind"] == code].mean() for code in range(3)]
+    assert axes[0].lines[0].get_xdata() == pytest.approx(means)
+
+
+def test_two_means_are_drawn_with_what_the_test_says() -> None:
+    (axes,) = plot(found("t-test")).axes
+
+    above, below = COLUMNS["y"][COLUMNS["high"] == 1], COLUMNS["y"][COLUMNS["high"] == 0]
+    assert axes.lines[0].get_xdata() == pytest.approx([below.mean(), above.mean()])
+    assert axes.get_title().startswith("t -")
+
+
+def test_quantiles_rise_from_left_to_right() -> None:
+    (axes,) = plot(found("quantiles")).axes
+
+    values, at = axes.lines[0].get_data()
+    assert at.tolist() == [0.25, 0.5, 0.75]
+    assert values == pytest.approx(np.quantile(A, at, method="inverted_cdf"), abs=0.011)
+
+
+def test_counts_are_written_into_their_cells() -> None:
+    (axes,) = plot(found("contingency")).axes
+
+    counts = [
+        int(((COLUMNS["kind"] == kind) & (COLUMNS["high"] == high)).sum())
+        for kind in range(3)
+        for high in range(2)
+    ]
+    assert [int(text.get_text()) for text in axes.texts] == counts
 
 
 @pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import shutil
 import subprocess
@@ -28,12 +29,12 @@ def copied(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def printed(name: str, folder: Path) -> str:
-    """Run an example of a copy and return what it printed."""
+def printed(name: str, folder: Path, *words: str) -> str:
+    """Run an example of a copy, or a module of one, and return what it printed."""
     paths = [str(folder), str(ROOT), os.environ.get("PYTHONPATH", "")]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     done = subprocess.run(
-        [sys.executable, "-m", f"examples.{name}"],
+        [sys.executable, "-m", f"examples.{name}", *words],
         check=False,
         capture_output=True,
         text=True,
@@ -119,6 +120,36 @@ def test_owners_who_write_different_digits_learn_all_of_them(copied: Path) -> No
     assert pictures(copied, "images") == {"accuracy.png"}
 
 
+def hospitals_in_one_table(file: Path) -> None:
+    """Write a table with a column that says whose each row is; each tenth row lacks a value."""
+    lines, noise = ["center,age,chol,num,split"], random.Random(5)
+    for center in ("Cleveland", "Hungarian", "Switzerland", "VA"):
+        for place in range(50):
+            age, chol = noise.randint(30, 80), noise.randint(150, 300)
+            ill = noise.randint(1, 4) if noise.random() < (age - 20) / 70 else 0
+            lines.append(f"{center},{age},{'?' if place % 10 == 0 else chol},{ill},train")
+    file.write_text("\n".join(lines) + "\n")
+
+
+@pytest.mark.slow
+def test_a_table_is_divided_and_its_owners_are_compared(copied: Path) -> None:
+    hospitals_in_one_table(copied / "heart.csv")
+    folder = copied / "examples" / "your_table"
+    rest = ("--by", "center", "--drop", "split", "--binary", "num")
+
+    told = printed("your_table.divide", copied, "heart.csv", f"{folder}/owners/heart", *rest)
+    held_out = f"{folder}/owners/heart/held_out.csv"
+    text = printed("your_table.compare", copied, f"{folder}/heart.toml", held_out)
+
+    assert (folder / "owners" / "heart" / "va.csv").read_text().startswith("age,chol,num\n")
+    assert told.count("40 rows") == 5  # four owners and what is held out
+    assert "On 40 rows that nobody fitted on" in text  # of each owner ten, none without a value
+    table = rows(text)
+    assert table["federated"] == table["pooled"]
+    assert sum(name.endswith("alone") for name in table) == 4
+    assert apart(text) < 1e-9
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_readme_says_how_to_run_it_and_shows_its_pictures(name: str) -> None:
     folder = EXAMPLES / name
@@ -140,7 +171,7 @@ def test_every_job_of_an_example_is_a_job(name: str, copied: Path) -> None:
     job = copied / name
     for owner in tomllib.loads(job.read_text())["owner"]:
         data = job.parent / owner.get("data", "nothing")
-        data.parent.mkdir(exist_ok=True)
+        data.parent.mkdir(parents=True, exist_ok=True)
         data.touch()
 
     assert len(load_job(job).owners) >= 3

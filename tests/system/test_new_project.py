@@ -14,7 +14,7 @@ def test_a_new_project_runs_and_its_model_is_used_as_its_readme_says(tmp_path: P
     project = tmp_path / "My first project"
     written = quorate("new", project, "--json")
 
-    ended = quorate("run", project / "job.toml", "--json")
+    ended = quorate("run", project / "job.toml", "--plot", tmp_path / "went.svg", "--json")
 
     assert written.code == 0, written.err
     assert {str(file.relative_to(project)) for file in project.rglob("*") if file.is_file()} >= {
@@ -28,6 +28,7 @@ def test_a_new_project_runs_and_its_model_is_used_as_its_readme_says(tmp_path: P
     assert ended.summary["job"] == "my-first-project"
     assert ended.summary["metrics"]["accuracy"] > 0.85
     assert any("lowest loss" in note for note in ended.summary["notes"])
+    assert "<svg" in (tmp_path / "went.svg").read_text()
     model = project / ".quorate" / "my-first-project" / "model.safetensors"
     assert ended.summary["model"] == str(model)
     card = model.with_name("MODEL_CARD.md").read_text()

@@ -18,6 +18,8 @@ from infra.rabbitmq.topology import DEAD_QUEUE, Topology
 from .finding import Finding, fine, problem, warning
 
 _LOW_DISK_LIMIT = 10**9  # bytes; RabbitMQ's default of 50 MB is full before anybody notices
+_ROOM = 2**30  # bytes of disk before an alarm: what one holder's queue for uploads may take
+_NEARLY = 0.8  # of the memory at which publishers are stopped
 _SHORTEST_TIMEOUT_MS = 60_000
 _SHOWN = 5
 _STANDING = "name,type,members,online,messages,effective_policy_definition"
@@ -79,7 +81,7 @@ def cluster_findings(api: Inspection, topology: Topology, vhost: str) -> Iterato
 
 
 def node_limits(node: Object) -> Iterator[Finding]:
-    """Look at a node's alarms, and at when its disk would raise one."""
+    """Look at a node's alarms, and at when its disk or its memory would raise one."""
     check, name = "broker.limits", node["name"]
     if not node.get("running", True):
         yield problem("broker.nodes", f"{name} does not run", "start it")
@@ -101,13 +103,31 @@ def node_limits(node: Object) -> Iterator[Finding]:
             f"{name} stops publishers when {limit / 2**20:.0f} MiB of disk are left",
             "set disk_free_limit.absolute = 2GB or more in rabbitmq.conf: a full disk corrupts",
         )
+    elif free - limit < _ROOM and not node.get("disk_free_alarm"):
+        yield warning(
+            check,
+            f"{name} stops publishers when {max(0, free - limit) / 2**20:.0f} MiB more of its disk "
+            f"are used",
+            "give it disk: the queues of a busy federation hold more",
+        )
     else:
-        memory = node.get("mem_limit", 0) / 2**20
         yield fine(
             check,
-            f"{name}: {free / 2**30:.1f} GiB of disk are free, {limit / 2**30:.1f} are kept free; "
-            f"{memory:.0f} MiB of memory",
+            f"{name}: {free / 2**30:.1f} GiB of disk are free, {limit / 2**30:.1f} are kept free",
         )
+    yield from _memory(node)
+
+
+def _memory(node: Object) -> Iterator[Finding]:
+    check, used, limit = "broker.memory", node.get("mem_used"), node.get("mem_limit")
+    if node.get("mem_alarm") or not isinstance(used, int) or not isinstance(limit, int):
+        return
+    what = f"{node['name']} uses {used / 2**20:.0f} of the {limit / 2**20:.0f} MiB of memory"
+    if used > _NEARLY * limit:
+        fix = "give it memory, or raise vm_memory_high_watermark in rabbitmq.conf"
+        yield warning(check, f"{what} above which it stops publishers", fix)
+    else:
+        yield fine(check, f"{what} above which it would stop publishers")
 
 
 def as_planned(differences: Sequence[Difference]) -> Finding:
@@ -171,7 +191,7 @@ def dead_letters(queues: Sequence[Object]) -> Finding:
         return warning(
             check,
             f"{waiting} messages could not be delivered",
-            f"look at their headers in {DEAD_QUEUE}: x-first-death-reason says why",
+            "`quorate broker dead-letters list` says which and why, and `redrive` sends them again",
         )
     return fine(check, "nothing was given up")
 

@@ -193,9 +193,14 @@ class Provisioning:
             ca_file = _CA if access.ca_file else None
             lines += self._model.section(role, ca_file=ca_file, insecure=job.federation.insecure)
         if role == "trainer":
-            lines += ["", "[trainer]", *_line("data", data), *self._owners_own(name)]
+            lines += ["", "[trainer]", *self._data_line(data), *self._owners_own(name)]
         lines += ["", "[telemetry]", '# listen = "127.0.0.1:9464"   # metrics and health', ""]
         return "\n".join(lines)
+
+    def _data_line(self, data: str | None) -> list[str]:
+        if data is None and isinstance(self._job.learning, TableSettings):
+            return ['# data = "table.csv"   # or Parquet, or a .toml file that asks a database']
+        return _line("data", data)
 
     def _owners_own(self, name: str) -> list[str]:
         """Return what the owner allows and keeps to itself; from now on in its own hands."""
@@ -220,7 +225,7 @@ class Provisioning:
         if role != "trainer":
             return
         if data is None and isinstance(self._job.learning, TableSettings):
-            yield "data below [trainer]: the owner's CSV file"
+            yield "data below [trainer]: the owner's table"
         if data is not None and not Path(data).is_absolute():
             yield f"the owner's data at {data}"
 

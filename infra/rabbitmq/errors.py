@@ -45,7 +45,8 @@ class MessageTooLarge(PortError):
     def __init__(self, name: str, size_bytes: int, limit_bytes: int) -> None:
         super().__init__(
             f"a message of {size_bytes} bytes to {name!r} is above the broker's limit of "
-            f"{limit_bytes}: send it in chunks"
+            f"{limit_bytes}: set max_message_size = 16777216 in rabbitmq.conf, or a smaller "
+            f"limits.chunk_kb in the job"
         )
         self.size_bytes = size_bytes
         self.limit_bytes = limit_bytes

@@ -1,4 +1,4 @@
-"""Private RabbitMQ nodes that form a cluster on loopback, each one killed and restarted alone."""
+"""Private RabbitMQ nodes that form a cluster on loopback, each one killed or cut off alone."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from typing import Self
 
 from .erlang_host import ErlangHost, NodeFailed
 from .private_node import PrivateNode
+
+_REUNITED_S = 60.0
+_LOOK_S = 0.2
 
 
 class PrivateCluster:
@@ -89,6 +92,36 @@ class PrivateCluster:
             if node.runs:
                 return await _running_as_seen_by(node)
         raise NodeFailed("no node of the cluster runs")
+
+    async def isolate(self, node: PrivateNode) -> None:
+        """Cut a node off from all the others, as a network between their machines would.
+
+        Clients still reach it. With `cluster_partition_handling = pause_minority` in `config` it
+        closes its listeners within seconds; without, it goes on and finds a partition afterwards.
+        """
+        # A peer that is held to another cookie can't come back, whoever of the two tries.
+        await node.ctl("eval", self._with_others(node, "erlang:set_cookie(N, apart)"))
+        await node.ctl("eval", self._with_others(node, "erlang:disconnect_node(N)"))
+
+    async def reunite(self, node: PrivateNode) -> None:
+        """Let a node that was cut off find the others again, and wait until all see all.
+
+        Raises:
+            NodeFailed: it was not back after a minute.
+        """
+        await node.ctl("eval", self._with_others(node, "erlang:set_cookie(N, erlang:get_cookie())"))
+        until_s = asyncio.get_running_loop().time() + _REUNITED_S
+        while True:
+            try:
+                return await self._check_members()
+            except NodeFailed:
+                if asyncio.get_running_loop().time() > until_s:
+                    raise
+            await asyncio.sleep(_LOOK_S)
+
+    def _with_others(self, node: PrivateNode, call: str) -> str:
+        others = ", ".join(f"'{other.name}'" for other in self.nodes if other is not node)
+        return f"[{call} || N <- [{others}]]."
 
     async def _join(self, node: PrivateNode) -> None:
         # Not by peer discovery: 4.0 then waits for minutes for nodes that are yet to come.

@@ -181,7 +181,8 @@ def test_what_is_known_only_on_the_owners_machine_is_left_open(tmp_path: Path) -
     }
 
     assert written["holder-1"] == ("user and password_file below [broker]",)
-    assert "data below [trainer]: the owner's CSV file" in written["middle"]
+    assert "data below [trainer]: the owner's table" in written["middle"]
+    assert "\n[trainer]\n# data = " in (tmp_path / "out" / "middle" / "actor.toml").read_text()
     assert "the owner's data at south.csv" in written["south"]
     assert problems_of(tmp_path / "out" / "south").endswith(
         "south.csv is not there; create it or correct the path"

@@ -8,7 +8,7 @@ import pytest
 from examining import ACTORS, found, inspection, node_says, only_problem, problems
 from tls_broker import Federation
 
-from infra.doctor.cluster import replicated
+from infra.doctor.cluster import node_limits, replicated
 from infra.doctor.finding import Level
 
 # --- rights and queues ------------------------------------------------------------------
@@ -79,6 +79,35 @@ async def test_the_default_disk_limit_is_a_warning(fed: Federation) -> None:
     limits = [finding for finding in findings if finding.check == "broker.limits"]
     assert [finding.level for finding in limits] == [Level.WARNING]
     assert "disk_free_limit.absolute" in limits[0].fix
+
+
+_ROOMY = {
+    "name": "rabbit@one",
+    "disk_free_limit": 2 * 2**30,
+    "disk_free": 50 * 2**30,
+    "mem_used": 200 * 2**20,
+    "mem_limit": 2**30,
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({}, None),
+        ({"disk_free": 2 * 2**30 + 100 * 2**20}, "when 100 MiB more of its disk"),
+        ({"disk_free": 2**30}, "when 0 MiB more of its disk"),
+        ({"mem_used": 900 * 2**20}, "uses 900 of the 1024 MiB of memory"),
+    ],
+)
+def test_a_node_that_is_near_an_alarm_is_a_warning(
+    changed: dict[str, int], told: str | None
+) -> None:
+    findings = list(node_limits({**_ROOMY, **changed}))
+
+    warnings = [finding.what for finding in findings if finding.level is Level.WARNING]
+    assert len(findings) == 2
+    assert len(warnings) == (told is not None)
+    assert told is None or told in warnings[0]
 
 
 async def test_an_alarm_is_a_problem_and_holds_nothing_up(

@@ -71,9 +71,7 @@ class Coordinator(Actor):
         self._machine = Coordinating(
             roster, assignment.plan, Means(ports.entropy.bytes, ports.signatures)
         )
-        self._seals = Seals(
-            self.name, roster.federation, ports.sealing, ports.signatures, ports.offload
-        )
+        self._seals = Seals(self.name, roster.federation, ports.sealing, ports.signatures)
         self._opening = Opening(roster.holders, ports.spool, ports.offload)
         self._blobs = own.blobs
         self._checkpoints = own.checkpoints

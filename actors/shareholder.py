@@ -48,7 +48,7 @@ class ShareHolder(Actor):
         self._machine = Holding(
             name, roster, ports.signatures, terms=setup.terms, entropy=ports.entropy.bytes
         )
-        self._seals = Seals(name, roster.federation, ports.sealing, ports.signatures, ports.offload)
+        self._seals = Seals(name, roster.federation, ports.sealing, ports.signatures)
 
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
         """Rebuild the machine; drop stored chunks of rounds that are over."""

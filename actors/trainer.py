@@ -59,7 +59,7 @@ class Trainer(Actor):
         self._machine = Contributing(name, roster, ports.signatures, terms=setup.terms)
         self._own = own
         self._results = Results(ports.spool)
-        self._seals = Seals(name, roster.federation, ports.sealing, ports.signatures, ports.offload)
+        self._seals = Seals(name, roster.federation, ports.sealing, ports.signatures)
 
     async def restore(self, records: dict[str, bytes]) -> list[Effect]:
         """Rebuild the machine; drop spooled uploads that were never recorded, so never sent."""

@@ -69,7 +69,6 @@ from infra.rabbitmq.link import RabbitLink
 from infra.rabbitmq.private_node import PrivateNode
 from infra.rabbitmq.topology import Topology, queue_name
 from infra.rabbitmq.transport import RabbitTransport
-from infra.system import ThreadOffload
 from protocols.messages import ShareChunk
 
 IN_FLIGHT = 8
@@ -147,8 +146,7 @@ async def our_sender(load: Load) -> None:
     settle_heap(keep=False)  # as a trainer's process does
     link = RabbitLink(SENDER, BrokerAddress.parse(load.url))
     transport = RabbitTransport(SENDER, link, lanes=(Lane.CONTROL,))
-    offload = ThreadOffload(workers=2)
-    writer = Writer(load.parts, offload)
+    writer = Writer(load.parts)
     link.start()
     header = load.header
 
@@ -164,7 +162,6 @@ async def our_sender(load: Load) -> None:
     await in_flight(send, load.count)
     await transport.close()
     await hearing
-    await offload.close()
 
 
 async def our_receiver(load: Load) -> Meter:

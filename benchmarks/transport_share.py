@@ -15,7 +15,7 @@ import numpy as np
 from trust_ports import Unsealed, Unsigned
 
 from actors.actor import Ports
-from actors.ports import Offload, Sealing, Signatures, StorageFailed
+from actors.ports import Sealing, Signatures, StorageFailed
 from actors.seals import Seals
 from actors.shareholder import ShareHolder
 from actors.stream_checks import StreamChecks
@@ -218,9 +218,9 @@ class NoSpool:
 class Writer:
     """Makes of chunks what the sender's process puts on the wire, as a trainer's does."""
 
-    def __init__(self, parts: Parts, offload: Offload) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._signatures = signatures_of(SENDER, parts)
-        self._seals = Seals(SENDER, ROSTER.federation, sealing_of(parts), self._signatures, offload)
+        self._seals = Seals(SENDER, ROSTER.federation, sealing_of(parts), self._signatures)
         self._key = SEED.key(suites()[0]).sealing_key
 
     async def written(self, chunk: ShareChunk) -> bytes:

@@ -10,8 +10,8 @@ from contextlib import suppress
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 _MIB = 2**20
-_LARGE_BYTES = 256 * 2**10  # given back at once, so that nothing small keeps it
-_CHUNK_BYTES = 8 * _MIB
+_LARGE_BYTES = 8 * _MIB  # above any chunk: given back at once, so that nothing small keeps it
+_SPARE_BYTES = 16 * _MIB
 _KEPT_BYTES = 32 * _MIB
 
 
@@ -20,9 +20,10 @@ def settle_heap(*, keep: bool) -> bool:
 
     By default the GNU C library has a heap for each thread, in which memory gets lost between
     what lives long: one is enough under Python's lock. And it changes its mind about what goes
-    back to the system, so that a process grows for hours. Here either all that is large goes
-    back at once; or, with `keep`, 32 MiB are taken now and stay. That is faster, as memory that
-    was given back is faulted in again page by page, which costs as much as copying a chunk.
+    back to the system, so that a process grows for hours. Here what is larger than any chunk goes
+    back at once, and of the rest all that is free above 16 MiB; or, with `keep`, 32 MiB are taken
+    now and stay. What stays is faster, as memory that was given back is faulted in again page by
+    page, which costs as much as copying a chunk.
     What is loaded by now is left out of garbage collections. Call it once, when everything is
     imported and before threads are started.
     """
@@ -32,9 +33,9 @@ def settle_heap(*, keep: bool) -> bool:
         mallopt = ctypes.CDLL(None).mallopt
         wanted = {
             _M_ARENA_MAX: 1,
-            _M_MMAP_THRESHOLD: _CHUNK_BYTES if keep else _LARGE_BYTES,
+            _M_MMAP_THRESHOLD: _LARGE_BYTES,
             # Above it all that is free goes back, and not only what is too much.
-            _M_TRIM_THRESHOLD: 2 * _KEPT_BYTES if keep else _MIB,
+            _M_TRIM_THRESHOLD: 2 * _KEPT_BYTES if keep else _SPARE_BYTES,
         }
         taken = [mallopt(option, value) for option, value in wanted.items()]
         if keep:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
+import asyncio
 
 import pytest
 from fakes.actor_rig import Stage, in_virtual_time
-from fakes.ports import InlineOffload, SeededEntropy, yield_turns
+from fakes.ports import SeededEntropy, yield_turns
 from fakes.round_parts import answer_of, chunks_of, config_of, set_of
 from msgspec.structs import replace
 
@@ -14,7 +14,6 @@ from actors.seals import Chunk, Seals
 from infra.hpke_sealing import HpkeSealing
 from infra.memory_queue import Sent
 from infra.simulation.signatures import IdealSignatures, header_signature
-from infra.system import ThreadOffload
 from protocols.errors import PeerViolation
 from protocols.messages import AnswerChunk, RoundOpened, ShareChunk
 from protocols.reports import ActorRestarted, PeerFault, RoundComplete
@@ -26,7 +25,7 @@ ANSWER = answer_of(CONFIG, set_of(CONFIG, "ann", "bob", "cat"))[0]
 
 
 def seals_of(name: str, federation: str = "test") -> Seals:
-    return Seals(name, federation, HpkeSealing(), IdealSignatures(name), InlineOffload())
+    return Seals(name, federation, HpkeSealing(), IdealSignatures(name))
 
 
 def signed_by(sender: str, chunk: Chunk, federation: str = "test") -> Chunk:
@@ -204,20 +203,26 @@ def test_a_party_that_crashes_while_shares_come_in_opens_them_with_the_same_key(
 # --- the loop -------------------------------------------------------------------------
 
 
-async def test_chunks_are_sealed_away_from_the_loop() -> None:
-    threads: list[int] = []
+async def test_between_two_chunks_that_are_sealed_others_get_their_turn() -> None:
+    turns: list[None] = []
+    sealed: list[int] = []
 
     class Noting(HpkeSealing):
         def seal(self, key: SealingKey, info: bytes, content: bytes) -> bytes:
-            threads.append(threading.get_ident())
+            sealed.append(len(turns))
             return super().seal(key, info, content)
 
-    offload = ThreadOffload(workers=1)
-    seals = Seals("ann", "test", Noting(), IdealSignatures("ann"), offload)
-    box_key = BoxKey.from_entropy(suites()[0], bytes(32))
+    async def others() -> None:
+        while True:
+            turns.append(None)
+            await asyncio.sleep(0)
 
-    await seals.sealed(LATER, "holder-1", box_key.sealing_key)
+    seals = Seals("ann", "test", Noting(), IdealSignatures("ann"))
+    key = BoxKey.from_entropy(suites()[0], bytes(32)).sealing_key
+    beside = asyncio.create_task(others())
 
-    await offload.close()
-    assert threads
-    assert threading.get_ident() not in threads
+    for _ in range(4):
+        await seals.sealed(LATER, "holder-1", key)
+
+    beside.cancel()
+    assert len(sealed) == len(set(sealed)) == 4

@@ -27,11 +27,20 @@ def private_kib():
         if line.startswith("RssAnon:"):
             return int(line.split()[1])
 
+def many():
+    '''128 messages of 1 MiB that are there at a time, and models that are larger than any.'''
+    there = [bytes(bytearray(MIB)) for _ in range(128)]
+    models = [bytes(bytearray(16 * MIB)) for _ in range(4)]
+    del there, models
+
 how = sys.argv[1]
 settled = settle_heap(keep=how == "keep") if how != "as it was" else True
 before = private_kib()
 first = faults_of_a_pass()
-print(json.dumps([settled, first, faults_of_a_pass(), private_kib() - before]))
+second = faults_of_a_pass()
+if how == "give back":
+    many()
+print(json.dumps([settled, first, second, private_kib() - before]))
 """
 
 
@@ -55,8 +64,8 @@ def test_memory_that_is_kept_is_there_from_the_start_and_used_again() -> None:
     assert measured("as it was")[1] > 1000
 
 
-def test_memory_that_is_not_kept_goes_back_at_once() -> None:
+def test_memory_that_is_not_kept_goes_back_but_for_what_a_few_messages_need() -> None:
     _, second, grew = measured("give back")
 
-    assert second > 1000
-    assert grew < 1024
+    assert second < 100
+    assert grew < 17 * 1024

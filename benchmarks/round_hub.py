@@ -40,8 +40,8 @@ class _Writer:
         self._writer, self._free = writer, asyncio.Lock()
 
     async def write(self, *frame: object) -> None:
-        data = msgspec.msgpack.encode(frame)
         async with self._free:
+            data = msgspec.msgpack.encode(frame)  # those that wait share the body
             self._writer.write(len(data).to_bytes(4, "big"))
             self._writer.write(data)
             await self._writer.drain()

@@ -27,7 +27,10 @@ class JobFailed(ProtocolError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """The exact sum (d,) of one round, and over whose vectors."""
+    """The exact sum (d,) of one round, and over whose vectors.
+
+    An update may change `total` in place: nobody reads it afterwards.
+    """
 
     total: NDArray[np.float64] = field(repr=False)
     survivors: tuple[str, ...]

@@ -11,7 +11,6 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, deserialize
-from safetensors.numpy import save
 
 from protocols.codec import Undecodable
 from protocols.errors import Misuse
@@ -20,6 +19,9 @@ Array: TypeAlias = NDArray[np.float64] | NDArray[np.float32] | NDArray[np.int64]
 Fact: TypeAlias = "bool | int | float | str | Sequence[Fact]"
 
 _TYPES = {"F32": np.float32, "F64": np.float64, "I64": np.int64}
+_NAMES = {np.dtype(kind): name for name, kind in _TYPES.items()}
+_ORDER = [np.dtype(kind) for kind in (np.int64, np.float64, np.float32)]  # in the bytes
+_ALIGNED = 8  # bytes that the arrays begin at a multiple of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -48,15 +50,28 @@ class State:
     def to_bytes(self) -> bytes:
         """Return safetensors bytes; equal states give equal bytes.
 
-        The facts are JSON with sorted keys under `facts` in the metadata.
+        The facts are JSON with sorted keys under `facts` in the metadata. They are the bytes that
+        the library writes, which takes twice the memory for it.
+
+        Memory O(1) beside the bytes, for arrays that are contiguous.
         """
         try:
             facts = json.dumps(self.facts, sort_keys=True, separators=(",", ":"), allow_nan=False)
         except (TypeError, ValueError) as error:
             raise Misuse(f"a fact is not plain JSON: {error}") from None
-        # The library orders the arrays itself; with one key, the metadata has one order too.
-        contiguous = {name: np.asarray(array, order="C") for name, array in self.arrays.items()}
-        return save(contiguous, metadata={"facts": facts})
+        named = sorted(self.arrays.items(), key=lambda item: (_ORDER.index(item[1].dtype), item[0]))
+        header: dict[str, object] = {"__metadata__": {"facts": facts}}
+        start, pieces = 0, list[memoryview]()
+        for name, array in named:
+            piece = np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
+            span = [start, start + piece.nbytes]
+            tag = _NAMES[array.dtype]
+            header[name] = {"dtype": tag, "shape": array.shape, "data_offsets": span}
+            pieces.append(piece.reshape(-1).data)
+            start += piece.nbytes
+        text = json.dumps(header, separators=(",", ":"), ensure_ascii=False).encode()
+        text += b" " * (-len(text) % _ALIGNED)
+        return b"".join((len(text).to_bytes(8, "little"), text, *pieces))
 
     @staticmethod
     def from_bytes(data: bytes) -> State:

@@ -2,9 +2,15 @@ from __future__ import annotations
 
 import json
 import struct
+import tracemalloc
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as npst
+from safetensors.numpy import save
 
 from protocols.codec import Undecodable
 from protocols.errors import Misuse
@@ -137,3 +143,47 @@ def test_fact_of_another_type_is_named_when_it_is_read() -> None:
         state.text("round")
     with pytest.raises(Undecodable, match="absent"):
         state.floats("absent")
+
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).filter(
+    lambda name: name != "__metadata__"
+)
+SOME_ARRAYS = st.dictionaries(
+    NAMES,
+    st.sampled_from([np.float32, np.float64, np.int64]).flatmap(
+        lambda kind: npst.arrays(kind, npst.array_shapes(min_dims=0, max_dims=3, min_side=0))
+    ),
+    max_size=5,
+)
+
+
+@given(arrays=SOME_ARRAYS, facts=st.dictionaries(NAMES, NAMES, max_size=3))
+def test_the_bytes_are_those_that_the_library_writes(
+    arrays: dict[str, Any], facts: dict[str, str]
+) -> None:
+    text = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+
+    written = State(arrays=arrays, facts=facts).to_bytes()
+
+    assert written == save(arrays, metadata={"facts": text})
+
+
+def test_an_array_in_another_order_is_written_as_it_is_read() -> None:
+    array = np.arange(12.0).reshape(3, 4).T
+
+    read = State.from_bytes(State(arrays={"a": array}).to_bytes())
+
+    assert np.array_equal(read.arrays["a"], array)
+
+
+def test_a_state_is_written_with_no_copy_of_its_arrays_beside_the_bytes() -> None:
+    state = State(arrays={"a": np.ones(500_000), "b": np.ones(500_000)})
+    tracemalloc.start()
+    try:
+        data = state.to_bytes()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert len(data) > 8_000_000
+    assert peak < 1.1 * len(data)

@@ -173,9 +173,9 @@ class Collected:
         """Choose without the batches of which there would be too few, one choice after another."""
         have: Have = self._usable()
         chosen = chosen_of(have)
-        while short := self._asked.short(c.trainer for c in chosen):
+        while batch := self._asked.shortest(c.trainer for c in chosen):
             have = {
-                holder: {name: held[name] for name in held if name not in short}
+                holder: {name: held[name] for name in held if name not in batch}
                 for holder, held in have.items()
             }
             chosen = chosen_of(have)
@@ -215,8 +215,8 @@ class Collected:
 
     def _apart(self, names: Names, bound: Apart, minimum: int) -> Names:
         found = releasable(names, bound, minimum=minimum)
-        while short := self._asked.short(found):
-            names -= short
+        while batch := self._asked.shortest(found):
+            names -= batch
             found = releasable(names, bound, minimum=minimum)
         return found
 

@@ -428,8 +428,8 @@ def test_a_set_that_is_chosen_has_enough_of_each_batch_and_is_far_from_earlier_o
     some = st.frozensets(st.sampled_from(trainers), max_size=len(trainers))
     earlier = Apart(tuple(data.draw(st.lists(some, max_size=3))), config.minimum)
     collected = Collected(trainers, need=3, asked=asked)
-    collected.earlier = earlier
     for holder in HOLDERS[:4]:
+        collected.pledged(holder, earlier)
         for name in data.draw(some):
             collected.receive(holder, contribution(config, name))
 
@@ -443,6 +443,20 @@ def test_a_set_that_is_chosen_has_enough_of_each_batch_and_is_far_from_earlier_o
         assert not names or set_fault(config, WIDE, found) is None
         assert earlier.too_close(names) is None or not names
     assert set(kept) <= set(rest)
+
+
+def test_who_is_left_out_of_a_check_may_cost_a_batch_and_not_the_sum() -> None:
+    config = sampled(drawn=2)
+    asked = Asked.of(config, WIDE)
+    first, second = (sorted(batch) for batch in asked.batches)
+    collected = Collected(asked.among(TWELVE), need=3, asked=asked)
+    collected.earlier = Apart((frozenset([*first, *second[:3]]),), config.minimum)
+    left = set_of(config, *sorted([*first[1:], *second[:3]]))
+
+    kept = {one.trainer for one in collected.apart(left, config.minimum)}
+
+    # Three of each are too close to what was proposed, and two of each are of no batch.
+    assert kept in (set(first[1:]), set(second[:3]))
 
 
 def test_the_most_of_what_may_be_summed_is_chosen() -> None:

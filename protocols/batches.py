@@ -82,8 +82,18 @@ class Asked:
     def short(self, chosen: Iterable[str]) -> Names:
         """Return the chosen trainers of whose batches too few are chosen."""
         inside = frozenset(chosen)
-        parts = (batch & inside for batch in self.batches)
-        return frozenset[str]().union(*(part for part in parts if len(part) < self.minimum))
+        return frozenset[str]().union(*(batch & inside for batch in self._short_of(inside)))
+
+    def shortest(self, chosen: Iterable[str]) -> Names:
+        """Return all of the batch of which fewest are chosen, and too few; empty if there is none.
+
+        Whoever leaves it out may look for another set among the rest.
+        """
+        inside = frozenset(chosen)
+        return min(self._short_of(inside), key=lambda b: len(b & inside), default=frozenset[str]())
+
+    def _short_of(self, inside: Names) -> list[Names]:
+        return [batch for batch in self.batches if 0 < len(batch & inside) < self.minimum]
 
     def fault(self, chosen: Iterable[str]) -> str | None:
         """Say why a sum over these trainers is none over batches; None if it is."""

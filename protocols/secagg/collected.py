@@ -19,6 +19,7 @@ SUSPECTED = "under suspicion: a sum that it was in, or its group, was garbled"
 
 Have = Mapping[str, Mapping[str, bytes]]
 Choice = Callable[[Have], tuple[Contribution, ...]]
+Unfit = Callable[[Names], Names]
 
 
 class Collected:
@@ -177,34 +178,26 @@ class Collected:
 
     def choose(self) -> tuple[Contribution, ...]:
         """Choose the largest set that enough holders hold in full, with enough of each batch."""
-        return self._fitting(lambda have: choose(have, need=self._need), self._of_whole_batches)
+        return self._fitting(lambda have: choose(have, need=self._need), self._asked.shortest)
 
-    def _of_whole_batches(self, names: Names) -> Names:
-        return names - self._asked.short(names)
-
-    def _summable(self, names: Names) -> Names:
-        """Return the most of these that a round of these batches, and of its search, may sum."""
-        while True:
-            fewer = self._of_whole_batches(self._invited.settled(names))
-            if fewer == names:
-                return names
-            names = fewer
-
-    def _fitting(
-        self, chosen_of: Choice, fit: Callable[[Names], Names]
-    ) -> tuple[Contribution, ...]:
-        """Choose, without those who do not `fit` a choice, one choice after another."""
+    def _fitting(self, chosen_of: Choice, unfit: Unfit) -> tuple[Contribution, ...]:
+        """Choose without those who are `unfit` to be summed, one choice after another."""
         have: Have = self._usable()
-        while True:
-            chosen = chosen_of(have)
-            names = frozenset(contribution.trainer for contribution in chosen)
-            fitting = fit(names)
-            if fitting == names:
-                return chosen
+        chosen = chosen_of(have)
+        while out := unfit(frozenset(c.trainer for c in chosen)):
             have = {
-                holder: {name: held[name] for name in held if name in fitting}
+                holder: {name: held[name] for name in held if name not in out}
                 for holder, held in have.items()
             }
+            chosen = chosen_of(have)
+        return chosen
+
+    def _unfit(self, names: Names) -> Names:
+        """Name whom a round of these batches, and of its search, must leave out of such a sum."""
+        if batch := self._asked.shortest(names):
+            return batch
+        settled = self._invited.settled(names)
+        return frozenset() if settled == names else frozenset(self._trainers) - settled
 
     def pledged(self, holder: str, apart: Apart) -> bool:
         """Take note of what a holder is bound to; say whether that is new."""
@@ -222,7 +215,7 @@ class Collected:
         bound = {holder: self._pledged.get(holder, Apart()) | own for holder in self._have}
         return self._fitting(
             lambda have: choose_releasable(have, bound, need=self._need, minimum=minimum),
-            self._summable,
+            self._unfit,
         )
 
     def apart(
@@ -240,11 +233,11 @@ class Collected:
         return ()
 
     def _apart(self, names: Names, bound: Apart, minimum: int) -> Names:
-        while True:
+        found = releasable(names, bound, minimum=minimum)
+        while out := self._unfit(found):
+            names -= out
             found = releasable(names, bound, minimum=minimum)
-            names = self._summable(found)
-            if names == found:
-                return found
+        return found
 
     def spare(self, chosen: tuple[Contribution, ...], minimum: int) -> None:
         """Take note of who is not chosen only because of the sets of earlier rounds."""

@@ -113,7 +113,7 @@ def test_a_sum_with_a_part_of_a_batch_below_the_minimum_is_found(
         Fault(kind=Kind.CRASH, at_s=0.0, target=name, duration_s=1000.0) for name in BATCHES[0][2:]
     ]
     assert told(history(*dead, size=size)) == []
-    monkeypatch.setattr(Asked, "short", lambda _self, _chosen: frozenset())
+    monkeypatch.setattr(Asked, "_short_of", lambda _self, _inside: [])
 
     assert Rule.TURN in rules(history(*dead, size=size))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Awaitable
 from typing import TypeVar
@@ -113,6 +114,10 @@ def _cancellations() -> int:
     return 0 if task is None else task.cancelling()
 
 
+# How OpenSSL names what the other side told of our certificate: expired, required, unknown ...
+_OUR_CERTIFICATE = re.compile(r"_ALERT_(\w*CERTIFICATE\w*|UNKNOWN_CA)\b")
+
+
 def reason_of(error: BaseException | None) -> str:
     """Return what an error of the library means, in one line and without secrets."""
     said = " ".join(str(error or "").split())
@@ -131,6 +136,10 @@ def reason_of(error: BaseException | None) -> str:
             said = "the broker refuses the virtual host or this account's access to it"
         case ssl.SSLCertVerificationError():
             said = f"the broker's certificate is not trusted: {error.verify_message}"
+    if "WRONG_VERSION_NUMBER" in said:
+        said = "this port speaks no TLS: amqps:// needs the broker's port for it, often 5671"
+    elif _OUR_CERTIFICATE.search(said):
+        said = f"the broker refuses our certificate: {said}"
     return said or ("closed" if error is None else type(error).__name__)
 
 

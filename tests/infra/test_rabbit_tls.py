@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from fakes.rabbit_rig import POLICY, TIMEOUT_S, LinkLog
 
 from actors.ports import Lane
 from infra.rabbitmq.address import BrokerAddress, Tls
+from infra.rabbitmq.errors import reason_of
 from infra.rabbitmq.link import LinkState, RabbitLink
 from infra.rabbitmq.private_node import NodeTls, PrivateNode
 from infra.rabbitmq.topology import EXCHANGE
@@ -42,8 +44,10 @@ async def node(
     await node.close()
 
 
-async def opened(node: PrivateNode, host: str, tls: Tls) -> tuple[RabbitLink, LinkLog]:
-    url = f"amqps://guest:guest@{host}:{node.tls_port}"
+async def opened(
+    node: PrivateNode, host: str, tls: Tls, *, port: int | None = None
+) -> tuple[RabbitLink, LinkLog]:
+    url = f"amqps://guest:guest@{host}:{port or node.tls_port}"
     log = LinkLog()
     link = RabbitLink("north", BrokerAddress.parse(url, tls=tls), policy=POLICY, notice=log)
     link.start()
@@ -98,3 +102,34 @@ async def test_broker_refuses_a_link_without_a_certificate(
     assert "alert" in lost.reason or "reset" in lost.reason or "closed" in lost.reason
 
     assert LinkState.OPEN not in log.states()
+
+
+async def test_the_port_without_tls_is_told_from_a_broken_one(
+    node: PrivateNode, certificates: Path
+) -> None:
+    link, log = await opened(node, "localhost", Tls(certificates / "ca.pem"), port=node.port)
+
+    lost = await log.becomes(LinkState.LOST)
+    await link.close()
+
+    assert "this port speaks no TLS" in lost.reason
+    assert "_ssl.c" not in lost.reason
+
+
+@pytest.mark.parametrize(
+    ("alert", "refused"),
+    [
+        ("SSLV3_ALERT_CERTIFICATE_EXPIRED", True),
+        ("TLSV13_ALERT_CERTIFICATE_REQUIRED", True),
+        ("TLSV1_ALERT_UNKNOWN_CA", True),
+        ("TLSV1_ALERT_PROTOCOL_VERSION", False),
+    ],
+)
+async def test_what_a_broker_says_of_our_certificate_is_put_into_words(
+    alert: str, refused: bool
+) -> None:
+    words = alert.partition("ALERT_")[2].lower().replace("_", " ")
+    reason = reason_of(ssl.SSLError(1, f"[SSL: {alert}] alert {words} (_ssl.c:2578)"))
+
+    assert reason.startswith("the broker refuses our certificate") == refused
+    assert words in reason

@@ -161,14 +161,13 @@ def _is_our_form(value: Any, data: bytes | memoryview) -> bool:
     Large fields are not compared: where all around them is in its place, so are they.
     """
     kind: Any = type(value)  # a class does not pass for something hashable
-    fields = [getattr(value, name) for name in _long_fields(kind)]
-    large = {id(field) for field in fields if _is_large(field)}
+    large = [field for name in _long_fields(kind) if _is_large(field := getattr(value, name))]
     if not large:
         return len(data) <= _SHORT_BYTES and bool(_ENCODER.encode(value) == data)
     begin = 0
     for piece in _spliced(value):
         end = begin + len(piece)
-        if id(piece) not in large and data[begin:end] != piece:
+        if not any(piece is field for field in large) and data[begin:end] != piece:
             return False
         begin = end
     return begin == len(data)

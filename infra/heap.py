@@ -10,7 +10,7 @@ from contextlib import suppress
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD, _M_ARENA_MAX = -1, -3, -8
 
 _MIB = 2**20
-_LARGE_BYTES = 256 * 2**10  # given back at once, so that nothing small keeps it
+_LARGE_BYTES = 128 * 2**10  # given back at once: a chunk of the usual size is, too
 _CHUNK_BYTES = 8 * _MIB
 _KEPT_BYTES = 32 * _MIB
 

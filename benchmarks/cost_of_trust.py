@@ -152,7 +152,7 @@ def options_of() -> argparse.Namespace:
 def main() -> None:
     """Measure, print, and write the JSON when asked."""
     options = options_of()
-    settle_heap(keep=True)  # as a share-holder's process does
+    settle_heap(spare=True)  # as a share-holder's process does
     wanted = [variant for variant in VARIANTS if variant.name in options.only]
     rigs: dict[str, list[Rig]] = {variant.name: [] for variant in wanted}
     for _ in range(options.passes):

@@ -192,7 +192,7 @@ def main() -> None:
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
 
-    settle_heap(keep=True)
+    settle_heap(spare=True)
     memory = bandwidth(options.repeats)
     figures = [
         measured(field, case, memory["copy"], options.repeats)

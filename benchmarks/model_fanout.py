@@ -189,7 +189,7 @@ async def begun(task: dict[str, Any]) -> asyncio.subprocess.Process:
 
 async def trainer(task: dict[str, Any]) -> None:
     """Fetch one model state; tell that we wait, then when it is here and at what cost."""
-    settle_heap(keep=False)  # as a trainer's process does
+    settle_heap(spare=True)  # as a trainer's process does
     async with listening(task) as blobs:
         print(json.dumps({"peak": peak_rss()}), flush=True)
         await blobs.fetch(bytes.fromhex(task["digest"]))

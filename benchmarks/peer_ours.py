@@ -269,7 +269,7 @@ def _replaced(plan: Plan, **changes: Any) -> Plan:
 
 def whole_round(rig: LossyRig) -> dict[str, Any]:
     """Return the processor seconds of a round, and the bytes on the bus."""
-    settle_heap(keep=True)
+    settle_heap(spare=True)
     asyncio.run(rig.run())
     if Lost.prepared != ROUNDS * rig.lost:
         sys.exit("not every lost trainer did its work: these figures would mean nothing")

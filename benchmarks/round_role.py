@@ -64,7 +64,6 @@ class Case:
     trainers: int
     values: int
     rounds: int = 1
-    keep: bool = False
     blame: bool = False
 
     @property
@@ -319,7 +318,7 @@ async def lived(case: Case, name: str, socket: Path, folder: Path) -> dict[str, 
         stack.push_async_callback(wire.close)
         role = Role(case, name, folder)
         actors = [] if name == "idle" else await role.actors(wire, stack)
-        settle_heap(keep=case.keep)
+        settle_heap(spare=name != "coordinator")  # as in its own process
         print("ready", flush=True)
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, sys.stdin.readline)

@@ -174,7 +174,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path, help="write the figures to this file")
     options = parser.parse_args()
-    settle_heap(keep=True)
+    settle_heap(spare=True)
     print(f"{'suite':8} {'N':>6} {'d':>9}  {'':18}{'counted':>10} {'formula':>10} {'off':>9}")
     figures = []
     for suite in options.suites:

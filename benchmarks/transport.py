@@ -114,7 +114,7 @@ async def bare_receiver(load: Load) -> Meter:
 
 
 async def link_sender(load: Load) -> None:
-    settle_heap(keep=False)
+    settle_heap(spare=True)
     link = RabbitLink(SENDER, BrokerAddress.parse(load.url))
     transport = RabbitTransport(SENDER, link, lanes=())
     link.start()
@@ -127,7 +127,7 @@ async def link_sender(load: Load) -> None:
 
 
 async def link_receiver(load: Load) -> Meter:
-    settle_heap(keep=True)
+    settle_heap(spare=True)
     link = RabbitLink(RECEIVER, BrokerAddress.parse(load.url))
     transport = RabbitTransport(RECEIVER, link, prefetch=PREFETCH, lanes=(Lane.BULK,))
     link.start()
@@ -143,7 +143,7 @@ async def link_receiver(load: Load) -> Meter:
 
 
 async def our_sender(load: Load) -> None:
-    settle_heap(keep=False)  # as a trainer's process does
+    settle_heap(spare=True)  # as a trainer's process does
     link = RabbitLink(SENDER, BrokerAddress.parse(load.url))
     transport = RabbitTransport(SENDER, link, lanes=(Lane.CONTROL,))
     writer = Writer(load.parts)
@@ -165,7 +165,7 @@ async def our_sender(load: Load) -> None:
 
 
 async def our_receiver(load: Load) -> Meter:
-    settle_heap(keep=True)  # as a share-holder's process does
+    settle_heap(spare=True)  # as a share-holder's process does
     meter = Meter(load)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=load.folder)))

@@ -49,6 +49,6 @@ def suspicion(event: TrainersSuspected) -> str:
         told.append(
             f"sums with {names(event.left_out)} were garbled, and so few can't be told apart: "
             f"their owners should look at their trainers (version, memory, disk); they are tried "
-            f"again after {event.asked_at} completed rounds"
+            f"again when {event.asked_at} rounds of the job are completed"
         )
     return "; ".join(told)

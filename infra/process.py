@@ -114,8 +114,7 @@ class ActorProcess:
         states can't be served as the home says. Whatever happens, nothing of the actor runs
         afterwards.
         """
-        # A trainer's small machine may have no memory to keep.
-        settle_heap(keep=self.home.role != "trainer")
+        settle_heap(spare=self.home.role != "coordinator")
         with model_server(self.home, self._models):
             await self._live()
 

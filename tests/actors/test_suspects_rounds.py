@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes import actor_rig
@@ -79,8 +81,10 @@ def test_a_trainer_that_garbles_every_sum_is_left_out_and_the_job_goes_on(name: 
     assert not stage.events_of(ActorRestarted)
 
 
-def test_the_search_goes_on_at_once_and_is_told() -> None:
+def test_the_search_goes_on_at_once_and_is_told_and_uses_up_no_abandoned_rounds() -> None:
     stage = stage_of()
+    plan = replace(stage.assignment.plan, abandoned_rounds=1)
+    stage.assignment = replace(stage.assignment, plan=plan)
 
     in_virtual_time(stage.run())
 
@@ -89,6 +93,7 @@ def test_the_search_goes_on_at_once_and_is_told() -> None:
     assert first.left_out == ()
     assert "bob" in last.left_out
     assert last.asked_at >= 8
+    assert stage.events_of(JobEnded)[0].outcome == "max rounds"
     assert not stage.events_of(RoundPutOff)
     assert not stage.events_of(TrainerLeft)
     reason = stage.events_of(RoundAbandoned)[0].reason

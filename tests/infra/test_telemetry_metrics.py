@@ -31,6 +31,7 @@ from protocols.reports import (
     Step,
     TookPart,
     TrainerLeft,
+    TrainersSuspected,
 )
 
 DOCS = Path(__file__).parents[2] / "docs" / "observing.md"
@@ -43,6 +44,19 @@ def value(metrics: Metrics, sample: str, /, **labels: str) -> float | None:
 def complete(survivors: int = 4, seconds: float = 2.0) -> RoundComplete:
     names = ("ann", "bob", "cat", "dan", "eve")[:survivors]
     return RoundComplete(job="sum", number=1, survivors=names, answered=(), seconds=seconds)
+
+
+def test_trainers_under_suspicion_are_counted_as_long_as_they_are() -> None:
+    metrics = Metrics(subject())
+    groups = (("ann", "bob"), ("cat",))
+    told = TrainersSuspected(job="sum", number=3, groups=groups, left_out=("cat",), asked_at=8)
+
+    before = value(metrics, "suspected_trainers")
+    metrics.take(told)
+    during = value(metrics, "suspected_trainers")
+    metrics.take(TrainersSuspected(job="sum", number=9, groups=(), left_out=(), asked_at=0))
+
+    assert (before, during, value(metrics, "suspected_trainers")) == (0, 3, 0)
 
 
 def test_rounds_are_counted_by_outcome() -> None:

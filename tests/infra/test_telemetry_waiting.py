@@ -39,6 +39,7 @@ from protocols.reports import (
     RoundBegan,
     RoundPutOff,
     Step,
+    TrainersSuspected,
 )
 from protocols.secagg.differencing import Apart, bitmap
 from protocols.secagg.gathering import Gathering
@@ -296,6 +297,26 @@ def put_off(missing: tuple[str, ...] = (), abandoned: int = 1) -> RoundPutOff:
     return RoundPutOff(
         job="sum", number=3, abandoned=abandoned, seconds=20.0, missing=missing, reason="too few"
     )
+
+
+def test_it_says_who_may_garble_sums_and_what_to_do_until_nobody_is_suspected() -> None:
+    board = board_of("coordinator")
+    groups = (("ann", "bob"), ("cat", "dan"))
+    board.take(
+        TrainersSuspected(job="sum", number=3, groups=groups, left_out=("cat", "dan"), asked_at=8)
+    )
+    board.take(put_off())
+    suspected = list(why(Reading(HOME, board.snapshot(), running=True), {}))
+    board.take(TrainersSuspected(job="sum", number=9, groups=(), left_out=(), asked_at=0))
+    cleared = list(why(Reading(HOME, board.snapshot(), running=True), {}))
+
+    assert suspected[0] == (
+        "a sum was garbled, and the mask of one of ann or bob does not belong to its secret: they "
+        "take part in turns until it is known whose; sums with cat and dan were garbled, and so "
+        "few can't be told apart: their owners should look at their trainers (version, memory, "
+        "disk); they are tried again when 8 rounds of the job are completed"
+    )
+    assert suspected[1:] == cleared
 
 
 def test_between_two_rounds_it_says_when_the_next_begins_and_who_could_hurry_it() -> None:

@@ -21,6 +21,7 @@ from protocols.reports import (
     StateUpdated,
     Step,
     TrainerLeft,
+    TrainersSuspected,
 )
 
 
@@ -97,6 +98,22 @@ def test_a_summary_names_who_answered_falsely_also_before_a_resumption() -> None
 
     assert after.facts()["checked"] == {"corrected": 2, "verified": 1}
     assert after.facts()["lying_holders"] == {"holder-2": 2}
+
+
+def test_a_summary_and_the_screen_name_who_may_garble_sums(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    display = LiveDisplay(Console(width=400))
+    event = TrainersSuspected(
+        job="tiny", number=2, groups=(("o1", "o2"),), left_out=("o1", "o2"), asked_at=8
+    )
+
+    display.emit(event)
+
+    facts = display.log.facts()
+    assert facts["suspected_trainers"] == [["o1", "o2"]]
+    assert [gone["name"] for gone in facts["dropped_trainers"]] == ["o1", "o2"]
+    assert capsys.readouterr().out.startswith("round 2: sums with o1 and o2 were garbled")
 
 
 def put_off(*missing: str) -> RoundPutOff:

@@ -198,6 +198,8 @@ def edited(path: Path, place: str, value: Any) -> Path:
         ("plan.size.trainers", 10**9, "trainers"),
         ("plan.size.threshold", 99, "threshold 99"),
         ("plan.size.minimum", 99, "minimum 99"),
+        ("plan.size.drawn", 2, "2 of 0 batches"),
+        ("plan.size.batches", 3, "0 of 3 batches"),
         ("plan.size.packing", 9, "packing 9 with threshold"),
         ("plan.core", ["h99"], "h99"),
         ("plan.faults", [{"kind": "crash", "at_s": 1.0, "target": "eve"}], "eve"),

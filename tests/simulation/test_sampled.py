@@ -9,6 +9,7 @@ import pytest
 from infra.simulation.faults import Aim, Fault, Kind, Plan, Point, Size
 from infra.simulation.ghost import Rule
 from infra.simulation.job import roster_of
+from infra.simulation.narrowing import without
 from infra.simulation.runner import History, run
 from infra.simulation.swarm import plan_of
 from protocols import batches
@@ -83,6 +84,18 @@ def test_a_swarm_of_faults_breaks_no_rule_of_sampled_rounds(seed: int) -> None:
     plan = plan_of(seed)
 
     assert told(run(plan, seed)) == []
+
+
+def test_a_smaller_cast_has_whole_batches_or_none() -> None:
+    plan: Plan | None = Plan(size=replace(SIZE, drawn=2), faults=(), faulty_s=1.0, rounds=1)
+    sizes: list[Size] = []
+    while plan is not None:
+        sizes.append(plan.size)
+        plan = without(plan, f"t{plan.size.trainers:02}")
+
+    assert {size.batches for size in sizes} == {3, 2, 0}
+    assert all(size.drawn < size.batches or size.drawn == 0 for size in sizes)
+    assert all(size.trainers // (size.batches or 1) >= size.minimum for size in sizes)
 
 
 # --- bugs that must be found ---------------------------------------------------------------

@@ -37,5 +37,6 @@ def settle_heap(*, spare: bool) -> bool:
             # Above it all that is free goes back, and not only what is too much.
             _M_TRIM_THRESHOLD: _SPARE_BYTES if spare else _MIB,
         }
-        return all([mallopt(option, value) for option, value in wanted.items()])
+        taken = [mallopt(option, value) for option, value in wanted.items()]
+        return all(taken)
     return False

@@ -22,6 +22,7 @@ from .coordinator_checks import CoordinatorChecks
 from .ghost import Ghost, Rule
 from .holder_checks import BINDING, HolderChecks
 from .hosts import Life
+from .lookout import Lookout
 from .share_checks import ShareChecks
 from .signatures import signature_of
 from .trainer_checks import TrainerChecks
@@ -43,8 +44,11 @@ class Checks:
         self.messages = 0
         shares = ShareChecks(ghost)
         self.holders = HolderChecks(ghost, shares)
-        self.boxes = BoxChecks(ghost)
-        self.trainers = TrainerChecks(ghost, self.boxes, fraction_bits)
+        roster = ghost.roster
+        everybody = (roster.coordinator, *roster.holders, *roster.trainers)
+        self.lookouts = {name: Lookout() for name in everybody}
+        self.boxes = BoxChecks(ghost, self.lookouts)
+        self.trainers = TrainerChecks(ghost, self.boxes, self.lookouts, fraction_bits=fraction_bits)
         self.coordinator = CoordinatorChecks(ghost, shares)
         self._roles = {
             name: ghost.roster.role(name)
@@ -66,14 +70,18 @@ class Checks:
         return type(message).__name__
 
     def _look(self, host: str, to: str, message: Wire, body: bytes) -> None:
-        self.boxes.sending(host, to, message, body)
-        match self._roles.get(host):
+        role = self._roles.get(host)
+        if self.lookouts[host].may_hold(body):
+            self.boxes.look_closer(host, message, body)
+            if role != "holder":
+                self.trainers.look_closer(host, body, "a message")
+        self.boxes.sending(host, to, message)
+        match role:
             case "holder":
                 self.holders.sending(host, message)
             case "trainer":
-                self.trainers.sending(host, to, message, body)
+                self.trainers.sending(host, to, message)
             case _:
-                self.trainers.look_for_secrets(host, body, "a message")
                 self.coordinator.sending(to, message)
 
     def acked(self, host: str, body: bytes, kind: str) -> None:

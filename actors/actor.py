@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
-from protocols.codec import VERSION, Envelope, Undecodable, seal
+from protocols.codec import VERSION, Undecodable, seal
 from protocols.effects import (
     CancelWork,
     CheckStream,
@@ -25,13 +25,14 @@ from protocols.effects import (
     StoreChunk,
 )
 from protocols.errors import Misuse, OtherVersion, PeerViolation
-from protocols.messages import Message, Unsupported, Wire, received
+from protocols.messages import Message, Unsupported, Wire
 from protocols.reports import EvidenceKept, Incompatible, PeerFault
 from protocols.round_config import Roster, RoundConfig
 from protocols.secagg.chunks import chunk_count
 from protocols.trust.errors import Untrusted
 from protocols.trust.evidence import Evidence
-from protocols.trust.signing import Statement, require_said
+from protocols.trust.heard import Heard, heard
+from protocols.trust.signing import Statement
 from protocols.trust.transcript import Transcript
 from protocols.versions import Versions, advice
 
@@ -232,7 +233,7 @@ class Actor(ABC):
 
     def _opened(self, delivery: Delivery) -> list[Effect]:
         try:
-            envelope, message = received(delivery.body)
+            said = heard(delivery.body)
         except OtherVersion as other:
             _require_own_name(delivery, other.peer)
             if self._is_peer(other.peer):
@@ -241,30 +242,30 @@ class Actor(ABC):
         except PeerViolation as violation:
             _require_own_name(delivery, violation.peer)
             raise
-        _require_own_name(delivery, envelope.sender)
-        return self._understood(envelope, message)
+        _require_own_name(delivery, said.envelope.sender)
+        return self._understood(said)
 
     def _is_peer(self, name: str) -> bool:
         return self.roster.role(name) is not None
 
-    def _understood(self, envelope: Envelope, message: Wire) -> list[Effect]:
-        sender = envelope.sender
+    def _understood(self, said: Heard) -> list[Effect]:
+        sender, message = said.envelope.sender, said.message
         if isinstance(message, Unsupported) and self._is_peer(sender):
             # Signed as another version signs, if at all; nothing follows from it but a hint.
             return self._versions.unsupported(sender, message)
-        self._require_said(envelope, message)
+        self._require_said(said)
         self._versions.understood(sender)
-        return self.decide(sender, message, envelope.signature)
+        return self.decide(sender, message, said.envelope.signature)
 
-    def _require_said(self, envelope: Envelope, message: Wire) -> None:
-        sender, federation = envelope.sender, self.roster.federation
+    def _require_said(self, said: Heard) -> None:
+        sender = said.envelope.sender
         if not self._is_peer(sender):
             raise PeerViolation(sender, "is no member of the federation")
+        statement = said.statement(self.roster.federation)
         try:
-            # Not of the bytes that came: whoever is shown this signature has the message only.
-            require_said(self.ports.signatures, federation, sender, message, envelope.signature)
+            self.ports.signatures.require(sender, statement, said.envelope.signature)
         except Untrusted as error:
-            kind = type(message).__name__
+            kind = type(said.message).__name__
             raise PeerViolation(sender, f"did not sign this {kind}: {error}") from None
 
     # --- effects ----------------------------------------------------------------------

@@ -150,7 +150,8 @@ def parse(data: bytes | memoryview, schema: type[Schema]) -> Schema:
     _require_length(data)
     # Before anything is built of them: what the schema has no place for takes no memory.
     value = _typed(data, schema)
-    if len(data) <= _SHORT_BYTES and _ENCODER.encode(value) == data:
+    # Bytes are compared as such: views are, item by item.
+    if len(data) <= _SHORT_BYTES and _ENCODER.encode(value) == bytes(data):
         return value
     return _parse_any(data, schema)
 

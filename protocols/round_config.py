@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from fractions import Fraction
+from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -64,7 +65,12 @@ class Roster(
 
 
 class RoundConfig(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    dict=True,
 ):
     """One secure sum: everything that all parties must agree on before anybody computes.
 
@@ -208,7 +214,11 @@ class RoundConfig(
         return Layout(parameters=SETS[self.parameters], trainers=self.trainers, slots=self.slots)
 
     def cid(self) -> bytes:
-        """Return the round's id: the SHA-256 of its canonical bytes."""
+        """Return the round's id: the SHA-256 of its canonical bytes, which is computed once."""
+        return self._cid
+
+    @cached_property
+    def _cid(self) -> bytes:
         return hashlib.sha256(canonical(self)).digest()
 
     def holders_needed(self) -> int:

@@ -71,6 +71,7 @@ class RoundConfig(
     forbid_unknown_fields=True,
     omit_defaults=True,
     dict=True,
+    cache_hash=True,
 ):
     """One secure sum: everything that all parties must agree on before anybody computes.
 

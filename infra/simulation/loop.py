@@ -226,8 +226,7 @@ class SimLoop(asyncio.AbstractEventLoop):
     def _pass_time(self) -> None:
         timers, ready = self._timers, self._ready
         when_s, _, handle = heappop(timers)
-        if when_s > self.now_s:
-            self.now_s = when_s
+        self.now_s = max(self.now_s, when_s)
         ready.append(handle)
         while timers and timers[0][0] <= self.now_s:
             ready.append(heappop(timers)[2])

@@ -260,7 +260,7 @@ class _Run:
                 self.ghost.violated(Rule.GONE, name, text)
             if any(key.startswith(("round/", "bulk/")) for key in disk.records):
                 self.ghost.violated(Rule.GONE, name, "records of a round are left")
-        for queue in self.world.broker.queues.values():
+        for queue in self.world.broker.queues():
             if queue.most > queue.limit:
                 text = f"{queue.most} messages where {queue.limit} fit"
                 self.ghost.violated(Rule.BOUNDED, queue.name, text)

@@ -32,7 +32,12 @@ NO_SEEDS = (
 
 
 class Roster(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    dict=True,
 ):
     """Who belongs to a federation. A holder's place gives its evaluation point, place + 1.
 
@@ -57,11 +62,15 @@ class Roster(
 
     def role(self, name: str) -> Literal["coordinator", "holder", "trainer"] | None:
         """Return what `name` is here, or None for a stranger."""
-        if name == self.coordinator:
-            return "coordinator"
-        if name in self.holders:
-            return "holder"
-        return "trainer" if name in self.trainers else None
+        return self._roles.get(name)
+
+    @cached_property
+    def _roles(self) -> dict[str, Literal["coordinator", "holder", "trainer"]]:
+        return {
+            self.coordinator: "coordinator",
+            **dict.fromkeys(self.holders, "holder"),
+            **dict.fromkeys(self.trainers, "trainer"),
+        }
 
 
 class RoundConfig(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from struct import Struct
 from struct import unpack_from as _unpack_from
 
-_WORD = Struct("<Q")
+_WORD = Struct("Q")
 _BYTES = _WORD.size
 # Wherever it begins, what is so long covers one whole word of a text that is cut into words.
 _COVERS = 2 * _BYTES - 1
@@ -48,7 +48,7 @@ class Lookout:
 
     def may_hold(self, text: bytes) -> bool:
         """Return False only where no secret is in a text. Time O(text), whatever there is."""
-        words = _unpack_from(f"<{len(text) // _BYTES}Q", text)
+        words = _unpack_from(f"{len(text) // _BYTES}Q", text)
         if not self._words.isdisjoint(words):
             return True
         return any(text.find(secret) >= 0 for secret in self._short) if self._short else False

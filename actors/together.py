@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import types
 from collections.abc import Coroutine, Generator, Iterable
+from functools import partial
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -19,24 +20,27 @@ async def together(works: Iterable[Coroutine[Any, Any, Result]]) -> list[Result]
     what waits then goes on.
     """
     results: dict[int, Result] = {}
-    later: dict[int, Coroutine[Any, Any, Result]] = {}
+    later: dict[int, asyncio.Future[Result]] = {}
     for place, work in enumerate(works):
         try:
             waits_for = work.send(None)
         except StopIteration as done:
             results[place] = done.value
         except Exception as error:  # noqa: BLE001 - raised below, when the others have begun
-            later[place] = _failed(error)
+            later[place] = asyncio.get_running_loop().create_future()
+            later[place].set_exception(error)
         else:
-            later[place] = _go_on(work, waits_for)
+            task = later[place] = asyncio.create_task(_go_on(work, waits_for))
+            task.add_done_callback(partial(_end, work))
     if later:
         found = await asyncio.gather(*later.values())
         results |= zip(later, found, strict=True)
     return [results[place] for place in range(len(results))]
 
 
-async def _failed(error: Exception) -> Any:
-    raise error
+def _end(work: Coroutine[Any, Any, Any], _task: asyncio.Task[Any]) -> None:
+    """Close what has begun, as a task that is cancelled before its first step leaves it."""
+    work.close()
 
 
 async def _go_on(work: Coroutine[Any, Any, Result], waits_for: object) -> Result:
@@ -50,9 +54,6 @@ def _rest(work: Coroutine[Any, Any, Result], waits_for: object) -> Generator[obj
         while True:
             try:
                 sent = yield waits_for
-            except GeneratorExit:
-                work.close()
-                raise
             except BaseException as error:  # noqa: BLE001 - it belongs to the work
                 waits_for = work.throw(error)
             else:

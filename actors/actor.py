@@ -53,6 +53,7 @@ from .ports import (
 )
 from .reading import Reading
 from .stream_checks import StreamChecks
+from .together import together
 from .window import in_window
 
 log = logging.getLogger(__name__)
@@ -256,7 +257,7 @@ class Actor(ABC):
         if chunks:
             put = self.ports.spool.put
             puts = (put(one.stream, one.index, one.payload) for one in chunks)
-            await asyncio.gather(*puts, self._checks.take(chunks))
+            await together([*puts, self._checks.take(chunks)])
 
     async def _commit(self, effects: list[Effect]) -> None:
         writes: dict[str, bytes | None] = {}
@@ -287,7 +288,7 @@ class Actor(ABC):
                 self._checks.forget(effect.prefix)
                 await self.ports.spool.erase(effect.prefix)
             case CheckStream():
-                self.begin(f"{effect.stream}/check", self._check(effect))
+                self._begin_check(effect)
             case CancelWork():
                 self._cancel(effect.prefix)
             case KeepTranscript():
@@ -325,6 +326,14 @@ class Actor(ABC):
             case _:
                 pass  # whoever it is for looks for it
         self.ports.monitor.emit(event)
+
+    def _begin_check(self, effect: CheckStream) -> None:
+        """Decide at once on what was looked through while it came in, as nearly always."""
+        ok = self._checks.known(effect)
+        if ok is None:
+            self.begin(f"{effect.stream}/check", self._check(effect))
+        else:
+            self._inbox.put(_Item(partial(self.stream_checked, effect.stream, ok=ok)))
 
     async def _check(self, effect: CheckStream) -> Decide:
         try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,6 +11,7 @@ from protocols.effects import carried_by
 from protocols.round_config import RoundConfig
 
 from .ports import Spool, StorageFailed, WorkFailed
+from .together import together
 
 _LOST = "the result that was contributed over this model state can't be read any more"
 
@@ -59,9 +59,8 @@ class Results:
         vector = await self.of(config, base)
         data, size = vector.astype("<f8", copy=False).tobytes(), config.chunk_bytes
         put = self._spool.put
-        await asyncio.gather(
-            *(put(stream, i, data[i * size : (i + 1) * size]) for i in range(_pieces(config)))
-        )
+        pieces = range(_pieces(config))
+        await together(put(stream, i, data[i * size : (i + 1) * size]) for i in pieces)
 
 
 def _stream(config: RoundConfig, base: bytes) -> str:

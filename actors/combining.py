@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 from protocols.effects import CombineShares
 from protocols.errors import Misuse
 from protocols.secagg.agreed import trainers_of
@@ -18,6 +16,7 @@ from protocols.secagg.combinations import Combination, relations_of
 from protocols.secagg.suites import SUITES
 
 from .ports import Offload, Spool
+from .together import together
 
 _AT_ONCE = 16  # shares that are read and combined together: they share the coefficients
 
@@ -41,7 +40,7 @@ async def combinations_of(
             for seed in seeds[first : first + _AT_ONCE]
         ]
         for index in range(chunk_count(config)):
-            payloads = await asyncio.gather(*(spool.get(stream, index) for stream in some))
+            payloads = await together(spool.get(stream, index) for stream in some)
             await offload.run(_add, effect, combined, index, payloads)
         for one, stream in zip(combined, some, strict=True):
             chunks = [await spool.get(stream, index) for index in tail]

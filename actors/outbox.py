@@ -11,6 +11,7 @@ from .ports import Clock, Lane, LinkLost, PortError, Transport
 log = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
+_RESTING = 256  # recipients whose sender waits for the next message, rather than ends
 
 
 class Outbox:
@@ -28,6 +29,8 @@ class Outbox:
         self._limit = limit
         self._waiting: dict[str, deque[bytes]] = {}
         self._senders: dict[str, asyncio.Task[None]] = {}
+        self._resting: dict[str, asyncio.Future[None]] = {}
+        self._busy: dict[str, None] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -38,13 +41,17 @@ class Outbox:
             queue.popleft()
             self.dropped += 1
         queue.append(body)
-        if to not in self._senders:
-            self._idle.clear()
+        resting = self._resting.pop(to, None)
+        if resting is not None and not resting.done():
+            resting.set_result(None)
+        elif to not in self._senders:
             self._senders[to] = asyncio.create_task(self._drain(to), name=f"outbox to {to}")
+        self._busy[to] = None
+        self._idle.clear()
 
     async def _drain(self, to: str) -> None:
         queue = self._waiting[to]
-        while queue:
+        while queue or await self._rested(to):
             body = queue[0]
             try:
                 await self._transport.send(to, body, lane=Lane.CONTROL)
@@ -58,8 +65,17 @@ class Outbox:
             if queue and queue[0] is body:
                 queue.popleft()
         del self._senders[to], self._waiting[to]
-        if not self._senders:
+
+    async def _rested(self, to: str) -> bool:
+        """Wait for the next message to a recipient; False where too many wait for one already."""
+        del self._busy[to]
+        if not self._busy:
             self._idle.set()
+        if len(self._resting) >= _RESTING:
+            return False
+        resting = self._resting[to] = asyncio.get_running_loop().create_future()
+        await resting
+        return True
 
     async def flush(self, *, within_s: float) -> bool:
         """Wait until everything is out, but not longer; say whether it is."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
-from protocols.codec import Envelope, Undecodable
+from protocols.codec import Undecodable
 from protocols.effects import Effect
 from protocols.errors import OtherVersion, PeerViolation
-from protocols.messages import Unsupported, Wire, received
+from protocols.messages import Unsupported, Wire
 from protocols.round_config import Roster
 from protocols.trust.errors import Untrusted
-from protocols.trust.signing import require_said
+from protocols.trust.heard import Heard, heard
 from protocols.versions import Versions
 
 from .ports import Delivery, Signatures
@@ -58,9 +58,10 @@ class Reading:
         if size < _LONG_BYTES or full:
             return None
         try:
-            envelope, message = self._received(delivery)
-            self._require_said(envelope, message)
-            opened = self._decider.unboxed(envelope.sender, message)
+            said = self._heard(delivery)
+            self._require_said(said)
+            sender, signature = said.envelope.sender, said.envelope.signature
+            opened = self._decider.unboxed(sender, said.message)
         except (PeerViolation, OtherVersion, Undecodable):
             return None
         if opened is None:
@@ -69,8 +70,8 @@ class Reading:
 
         def decide() -> list[Effect]:
             self._ahead_bytes -= size
-            self._versions.understood(envelope.sender)
-            return self._decider.decide(envelope.sender, opened, envelope.signature)
+            self._versions.understood(sender)
+            return self._decider.decide(sender, opened, signature)
 
         return decide
 
@@ -80,41 +81,41 @@ class Reading:
         Raises `PeerViolation`, and `Undecodable` where nobody can be named.
         """
         try:
-            envelope, message = self._received(delivery)
+            said = self._heard(delivery)
         except OtherVersion as other:
             if self._is_peer(other.peer):
                 return self._versions.other(other)
             raise PeerViolation(other.peer, str(other)) from None
-        sender = envelope.sender
+        sender, message = said.envelope.sender, said.message
         if isinstance(message, Unsupported) and self._is_peer(sender):
             # Signed as another version signs, if at all; nothing follows from it but a hint.
             return self._versions.unsupported(sender, message)
-        self._require_said(envelope, message)
+        self._require_said(said)
         self._versions.understood(sender)
         opened = self._decider.unboxed(sender, message) or message
-        return self._decider.decide(sender, opened, envelope.signature)
+        return self._decider.decide(sender, opened, said.envelope.signature)
 
-    def _received(self, delivery: Delivery) -> tuple[Envelope, Wire]:
+    def _heard(self, delivery: Delivery) -> Heard:
         try:
-            envelope, message = received(delivery.body)
+            said = heard(delivery.body)
         except (OtherVersion, PeerViolation) as error:
             _require_own_name(delivery, error.peer)
             raise
-        _require_own_name(delivery, envelope.sender)
-        return envelope, message
+        _require_own_name(delivery, said.envelope.sender)
+        return said
 
     def _is_peer(self, name: str) -> bool:
         return self._roster.role(name) is not None
 
-    def _require_said(self, envelope: Envelope, message: Wire) -> None:
-        sender, federation = envelope.sender, self._roster.federation
+    def _require_said(self, said: Heard) -> None:
+        sender = said.envelope.sender
         if not self._is_peer(sender):
             raise PeerViolation(sender, "is no member of the federation")
+        statement = said.statement(self._roster.federation)
         try:
-            # Not of the bytes that came: whoever is shown this signature has the message only.
-            require_said(self._signatures, federation, sender, message, envelope.signature)
+            self._signatures.require(sender, statement, said.envelope.signature)
         except Untrusted as error:
-            kind = type(message).__name__
+            kind = type(said.message).__name__
             text = f"did not sign this {kind}: {error}; is its roster another than ours?"
             raise PeerViolation(sender, text) from None
 

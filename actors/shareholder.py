@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 
@@ -25,6 +24,7 @@ from .combining import combinations_of
 from .ports import EvidenceKeeper, StorageFailed
 from .seals import Seals
 from .software import Setup
+from .together import together
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ class ShareHolder(Actor):
         total: NDArray[np.uint64] | None = None
         for first in range(0, len(streams), _AT_ONCE):
             some = streams[first : first + _AT_ONCE]
-            chunks = await asyncio.gather(*(spool.get(stream, index) for stream in some))
+            chunks = await together(spool.get(stream, index) for stream in some)
             shares = await offload.run(_words, config, index, chunks)
             total = await offload.run(_add_all, config, total, shares)
         if total is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping
@@ -26,6 +25,7 @@ from protocols.secagg.suites import SUITES
 from protocols.secagg.tails import hashed, holds_residues
 
 from .ports import Offload, Spool, StorageFailed
+from .together import together
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +68,12 @@ class _Course:
             self.tail.update(tail)
             self.ok = self.ok and self._holds_residues(config, number, chunk)
             self.next += 1
+
+    def count(self, effect: CheckStream) -> int:
+        """Return how many chunks there are to be looked through."""
+        if self.bulk:
+            return bulk_chunk_count(effect.config)
+        return share_chunk_count(effect.config) if effect.masks else chunk_count(effect.config)
 
     def found(self, effect: CheckStream) -> bool:
         """Return whether what was taken in is what the effect expects."""
@@ -118,7 +124,15 @@ class StreamChecks:
         coming: dict[str, dict[int, StoreChunk]] = {}
         for chunk in chunks:
             coming.setdefault(chunk.stream, {})[chunk.index] = chunk
-        await asyncio.gather(*(self._go_on(stream, some) for stream, some in coming.items()))
+        await together(self._go_on(stream, some) for stream, some in coming.items())
+
+    def known(self, effect: CheckStream) -> bool | None:
+        """Return what `matches` would, where all has been looked through; else None."""
+        course = self._courses.get(effect.stream)
+        if course is None or course.next < course.count(effect):
+            return None
+        del self._courses[effect.stream]
+        return course.found(effect)
 
     async def matches(self, effect: CheckStream) -> bool:
         """Return whether a whole stream has its digests and holds residues only.
@@ -126,13 +140,10 @@ class StreamChecks:
         It is in the spool by now. Raises `StorageFailed`.
         """
         course = self._courses.pop(effect.stream, None) or _Course.of(effect.stream)
-        config = effect.config
-        count = share_chunk_count(config) if effect.masks else chunk_count(config)
-        if course.bulk:
-            count = bulk_chunk_count(config)
+        config, count = effect.config, course.count(effect)
         while course.next < count:
             wanted = range(course.next, min(count, course.next + _AT_ONCE))
-            chunks = await asyncio.gather(*(self._spool.get(effect.stream, i) for i in wanted))
+            chunks = await together(self._spool.get(effect.stream, i) for i in wanted)
             await self._offload.run(course.take, config, chunks)
         return course.found(effect)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import logging
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from .ports import Blobs, StorageFailed, Worker, WorkFailed
 from .preparing import Shortness, digests_of, encoded_by, integers
 from .seals import Seals
 from .software import Setup
+from .together import together
 
 log = logging.getLogger(__name__)
 
@@ -243,12 +243,10 @@ class Trainer(Actor):
     async def _spool(self, announce: Announce, chunk: int, payloads: tuple[bytes, ...]) -> None:
         cid = announce.config.cid()
         announced = {one.holder for one in announce.opened}
-        await asyncio.gather(
-            *(
-                self.ports.spool.put(upload_stream(cid, holder), chunk, payload)
-                for holder, payload in zip(self.roster.holders, payloads, strict=True)
-                if holder in announced
-            )
+        await together(
+            self.ports.spool.put(upload_stream(cid, holder), chunk, payload)
+            for holder, payload in zip(self.roster.holders, payloads, strict=True)
+            if holder in announced
         )
 
     async def _upload(self, effect: Upload) -> Decide:

@@ -163,7 +163,8 @@ def _is_our_form(value: Any, data: bytes | memoryview) -> bool:
     kind: Any = type(value)  # a class does not pass for something hashable
     large = [field for name in _long_fields(kind) if _is_large(field := getattr(value, name))]
     if not large:
-        return len(data) <= _SHORT_BYTES and bool(_ENCODER.encode(value) == data)
+        # Bytes are compared as such: views are, item by item.
+        return len(data) <= _SHORT_BYTES and _ENCODER.encode(value) == bytes(data)
     begin = 0
     for piece in _spliced(value):
         end = begin + len(piece)

@@ -5,11 +5,12 @@ All are frozen, all arrive through `codec`, and none shows a payload in its `rep
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from .codec import SIGNATURE_BYTES, Envelope, unseal
+from .codec import SIGNATURE_BYTES, Envelope, digest_of, unseal
 from .round_config import Digest, Name, RoundConfig
 from .trust.sealing import MAX_OVERHEAD_BYTES, SealingKey
 
@@ -175,7 +176,19 @@ class TailDigests(Message, frozen=True):
     digests: Annotated[tuple[Digest, ...], msgspec.Meta(max_length=MAX_HOLDERS)]
 
 
-class ContributionHeader(Message, frozen=True, omit_defaults=True):
+class Header(Message, frozen=True, dict=True):
+    """What stands in each chunk of a stream, is signed by itself, and is told by its digest."""
+
+    def digest(self) -> bytes:
+        """Return the SHA-256 of the canonical bytes, which is computed once."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> bytes:
+        return digest_of(self)
+
+
+class ContributionHeader(Header, frozen=True, omit_defaults=True):
     """What a trainer fixes before the first byte leaves: one digest for each roster holder.
 
     `share_digests[i]` belongs to the holder at place i of the round's roster, `bulk_digest` to
@@ -402,7 +415,7 @@ class Release(Message, frozen=True):
     votes: Endorsements
 
 
-class AnswerHeader(Message, frozen=True):
+class AnswerHeader(Header, frozen=True):
     """What a holder fixes before it answers: the digest of its share of the sum."""
 
     cid: Digest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from fractions import Fraction
+from functools import cached_property
 from typing import Annotated, Literal
 
 import msgspec
@@ -35,7 +36,12 @@ NO_BUFFERED_BATCHES = (
 
 
 class Roster(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    dict=True,
 ):
     """Who belongs to a federation. A holder's place gives its evaluation point, place + 1.
 
@@ -60,15 +66,25 @@ class Roster(
 
     def role(self, name: str) -> Literal["coordinator", "holder", "trainer"] | None:
         """Return what `name` is here, or None for a stranger."""
-        if name == self.coordinator:
-            return "coordinator"
-        if name in self.holders:
-            return "holder"
-        return "trainer" if name in self.trainers else None
+        return self._roles.get(name)
+
+    @cached_property
+    def _roles(self) -> dict[str, Literal["coordinator", "holder", "trainer"]]:
+        return {
+            self.coordinator: "coordinator",
+            **dict.fromkeys(self.holders, "holder"),
+            **dict.fromkeys(self.trainers, "trainer"),
+        }
 
 
 class RoundConfig(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+    msgspec.Struct,
+    frozen=True,
+    kw_only=True,
+    forbid_unknown_fields=True,
+    omit_defaults=True,
+    dict=True,
+    cache_hash=True,
 ):
     """One secure sum: everything that all parties must agree on before anybody computes.
 
@@ -233,7 +249,11 @@ class RoundConfig(
         return Layout(parameters=SETS[self.parameters], trainers=self.trainers, slots=self.slots)
 
     def cid(self) -> bytes:
-        """Return the round's id: the SHA-256 of its canonical bytes."""
+        """Return the round's id: the SHA-256 of its canonical bytes, which is computed once."""
+        return self._cid
+
+    @cached_property
+    def _cid(self) -> bytes:
         return hashlib.sha256(canonical(self)).digest()
 
     def holders_needed(self) -> int:

@@ -28,6 +28,7 @@ from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import BoxSeed, SealingKey, SuiteName
 
 from .ghost import Ghost, Rule
+from .lookout import Lookout
 from .sealing import look_into
 from .watch import Writes
 
@@ -40,8 +41,9 @@ _KEYS = 5000
 class BoxChecks:
     """Looks at messages, records and draws of entropy of everybody."""
 
-    def __init__(self, ghost: Ghost) -> None:
+    def __init__(self, ghost: Ghost, lookouts: Mapping[str, Lookout]) -> None:
         self._ghost = ghost
+        self._lookouts = lookouts
         self._shares: dict[str, dict[bytes, None]] = {}
         self._seeds: dict[str, list[bytes]] = {}
         self._rounds: dict[bytes, bytes] = {}
@@ -50,15 +52,19 @@ class BoxChecks:
 
     # --- messages ---------------------------------------------------------------------
 
-    def sending(self, host: str, to: str, message: Wire, body: bytes) -> None:
-        """Look at a message before it leaves."""
-        if _shows(body, self._shares.get(host, ())):
+    def look_closer(self, host: str, message: Wire, body: bytes) -> None:
+        """See that no share and no key of its host is in a message, before it leaves."""
+        if any(body.find(share) >= 0 for share in self._shares.get(host, ())):
             self._ghost.violated(Rule.SECRET, host, "a message holds a share that is not sealed")
         told = None
         if isinstance(message, CoinOpening) and self._over(host, message.cid):
             told = message.opening
-        if any(seed in body for seed in self._seeds.get(host, ()) if seed != told):
+        seeds = self._seeds.get(host, ())
+        if any(body.find(seed) >= 0 for seed in seeds if seed != told):
             self._ghost.violated(Rule.SECRET, host, "a message holds what makes a key")
+
+    def sending(self, host: str, to: str, message: Wire) -> None:
+        """Look at a message before it leaves."""
         match message:
             case RoundOpened():
                 self._on_key(host, message.cid, message.sealing_key)
@@ -148,7 +154,11 @@ class BoxChecks:
 
     def drew(self, host: str, entropy: bytes) -> None:
         """Remember entropy that a host was given."""
-        self._seeds[host] = [*self._seeds.get(host, [])[1 - _SEEDS :], entropy]
+        known = self._seeds.setdefault(host, [])
+        known.append(entropy)
+        self._lookouts[host].add(entropy)
+        while len(known) > _SEEDS:
+            self._lookouts[host].remove(known.pop(0))
 
     def committed(self, host: str, writes: Writes) -> None:
         """Learn which shares a host has from now on."""
@@ -171,7 +181,9 @@ class BoxChecks:
         elif kind in ("frozen", "committed"):
             opening = self._openings.get((host, prefix))
             known = self._seeds.get(host, [])
-            self._seeds[host] = [seed for seed in known if seed != opening]
+            for seed in [seed for seed in known if seed == opening]:
+                known.remove(seed)
+                self._lookouts[host].remove(seed)
 
     def _streams(self, host: str, key: str, value: bytes) -> Iterable[str]:
         parsed, kind = self._ghost.parsed, key.split("/")
@@ -190,12 +202,18 @@ class BoxChecks:
 
     def _look_out(self, host: str, streams: Iterable[str]) -> None:
         known, kept = self._shares.setdefault(host, {}), self._ghost.disks[host].chunks
+        lookout = self._lookouts[host]
         for stream in streams:
             for chunk in kept.get(stream, {}).values():
-                if len(chunk) >= _NEEDLE_BYTES and chunk[:_NEEDLE_BYTES].strip(b"\0"):
-                    known[chunk[:_NEEDLE_BYTES]] = None
+                begins = chunk[:_NEEDLE_BYTES]
+                if len(begins) < _NEEDLE_BYTES or begins in known or not begins.strip(b"\0"):
+                    continue
+                known[begins] = None
+                lookout.add(begins)
         while len(known) > _SHARES:
-            del known[next(iter(known))]
+            oldest = next(iter(known))
+            del known[oldest]
+            lookout.remove(oldest)
 
     def left(self, host: str, records: Mapping[str, bytes]) -> None:
         """See that nothing is left on a disk that makes a key, now that no round is open."""
@@ -208,11 +226,3 @@ class BoxChecks:
         seeds = self._seeds.get(host, ())
         if any(seed.hex() in text or repr(seed)[2:-1] in text for seed in seeds):
             self._ghost.violated(Rule.SECRET, host, "a log holds what makes a key")
-
-
-def _shows(body: bytes, needles: Iterable[bytes]) -> bool:
-    """Return whether a text holds one of these: a loop, as it is asked of every message."""
-    for needle in needles:  # noqa: SIM110 - a generator would take most of the time
-        if needle in body:
-            return True
-    return False

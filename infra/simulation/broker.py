@@ -7,8 +7,9 @@ refuses; an unknown recipient is told.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
+from itertools import chain
 
 from actors.ports import Lane
 
@@ -35,7 +36,8 @@ class SimBroker:
     def __init__(self, stage: Stage, queue_messages: int) -> None:
         self.up = True
         self.blocked = False
-        self.queues: dict[tuple[str, Lane], SimQueue] = {}
+        # By name, for control and for bulk: to look a lane up takes longer than to compare it.
+        self._queues: dict[str, tuple[SimQueue, SimQueue]] = {}
         self.sessions: dict[str, Session] = {}
         self.paths: dict[str, Path] = {}
         self.overheard: Callable[[str, Lane, Parcel], None] | None = None
@@ -48,16 +50,26 @@ class SimBroker:
         """Provision the queues of a name; again is fine."""
         if name not in self.paths:
             self.paths[name] = Path(self._stage.loop)
-            for lane in Lane:
-                self.queues[name, lane] = SimQueue(name, lane, self._limit)
+            self._queues[name] = (
+                SimQueue(name, Lane.CONTROL, self._limit),
+                SimQueue(name, Lane.BULK, self._limit),
+            )
+
+    def queue(self, name: str, lane: Lane) -> SimQueue:
+        """Return a queue that was declared."""
+        return self._queues[name][lane is Lane.BULK]
+
+    def queues(self) -> Iterator[SimQueue]:
+        """Return all queues."""
+        return chain.from_iterable(self._queues.values())
 
     def take(self, to: str, lane: Lane, parcel: Parcel, *, twice: bool = False) -> Taken:
         """Take a message in, if there is room."""
-        queue = self.queues.get((to, lane))
         if not self.up:
             return Taken.GONE
-        if queue is None:
+        if to not in self._queues:
             return Taken.NOBODY
+        queue = self.queue(to, lane)
         if not queue.has_room():
             self._stage.fired["queue full"] += 1
             return Taken.NO_ROOM
@@ -96,7 +108,7 @@ class SimBroker:
         if self.sessions.get(name) is session:
             del self.sessions[name]
         for lane in Lane:
-            self._stage.fired["dead letter"] += self.queues[name, lane].give_back()
+            self._stage.fired["dead letter"] += self.queue(name, lane).give_back()
 
     def cancel_consumer(self, name: str) -> bool:
         """Stop delivering to a session that stays; return whether there was one."""
@@ -107,7 +119,7 @@ class SimBroker:
         # Tags that are on their way or in hands belong to nothing any more.
         session.tags += 1 << 32
         for lane in Lane:
-            self._stage.fired["dead letter"] += self.queues[name, lane].give_back()
+            self._stage.fired["dead letter"] += self.queue(name, lane).give_back()
         return True
 
     def consume_again(self, name: str) -> None:
@@ -121,12 +133,13 @@ class SimBroker:
         session = self.sessions.get(name)
         if session is None or not self._consuming[name]:
             return
-        queue = self.queues[name, lane]
-        while queue.ready and len(queue.unacked) < session.prefetch:
-            parcel = queue.ready.popleft()
+        queue = self.queue(name, lane)
+        ready, unacked = queue.ready, queue.unacked
+        while ready and len(unacked) < session.prefetch:
+            parcel = ready.popleft()
             parcel.deliveries += 1
             session.tags += 1
-            queue.unacked[session.tags] = parcel
+            unacked[session.tags] = parcel
             self._hand_out(session, lane, session.tags, parcel)
 
     def _hand_out(self, session: Session, lane: Lane, tag: int, parcel: Parcel) -> None:
@@ -140,14 +153,14 @@ class SimBroker:
     def acked(self, session: Session, lane: Lane, tag: int) -> None:
         """Forget a message; of no effect for one that went back meanwhile."""
         name = session.life.host
-        queue = self.queues[name, lane]
+        queue = self.queue(name, lane)
         if not session.ended and queue.unacked.pop(tag, None) is not None:
             self.dispatch(name, lane)
 
     def redeliver(self, session: Session, lane: Lane, tag: int) -> None:
         """Deliver a message again whose acknowledgement was lost."""
         if not session.ended:
-            self.queues[session.life.host, lane].requeue(tag)
+            self.queue(session.life.host, lane).requeue(tag)
             self.dispatch(session.life.host, lane)
 
     # --- the end of the broker --------------------------------------------------------
@@ -161,10 +174,10 @@ class SimBroker:
     def lose_unconfirmed(self) -> int:
         """Lose what was taken and is not durable yet; return how many."""
         now_s, lost = self._stage.loop.now_s, 0
-        for queue in self.queues.values():
+        for queue in self.queues():
             lost += queue.keep_only(lambda parcel: parcel.safe_s <= now_s)
         return lost
 
     def lose_all(self) -> int:
         """Lose every message; return how many."""
-        return sum(queue.keep_only(lambda _: False) for queue in self.queues.values())
+        return sum(queue.keep_only(lambda _: False) for queue in self.queues())

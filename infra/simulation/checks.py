@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from actors.ports import Lane
-from protocols.codec import Undecodable, opened
+from protocols.codec import Undecodable
 from protocols.errors import OtherVersion, PeerViolation
 from protocols.learning.job import Opened
 from protocols.learning.probe import Probe
 from protocols.learning.state import State
-from protocols.messages import Wire, read
+from protocols.messages import Wire
 from protocols.reports import ActorRestarted, Event, EvidenceKept, PeerFault, TookPart
+from protocols.trust.heard import Heard, heard
 
 from .box_checks import BoxChecks
 from .coordinator_checks import CoordinatorChecks
 from .ghost import Ghost, Rule
 from .holder_checks import BINDING, HolderChecks
 from .hosts import Life
+from .lookout import Lookout
 from .share_checks import ShareChecks
-from .signatures import signature_of
+from .signatures import signature_of_statement
 from .trainer_checks import TrainerChecks
 from .watch import Writes
 
-# What is told to many is looked at once.
-_read = lru_cache(maxsize=4096)(read)
 # What an actor may die of: its disk or its link, and nothing that is its own.
 # Who has lost its disk has lost its keys, and says so of others in these words.
 _ABOUT_KEYS = ("a sealed box", "with two keys", "committed to two openings")
@@ -43,8 +42,11 @@ class Checks:
         self.messages = 0
         shares = ShareChecks(ghost)
         self.holders = HolderChecks(ghost, shares)
-        self.boxes = BoxChecks(ghost)
-        self.trainers = TrainerChecks(ghost, self.boxes, fraction_bits)
+        roster = ghost.roster
+        everybody = (roster.coordinator, *roster.holders, *roster.trainers)
+        self.lookouts = {name: Lookout() for name in everybody}
+        self.boxes = BoxChecks(ghost, self.lookouts)
+        self.trainers = TrainerChecks(ghost, self.boxes, self.lookouts, fraction_bits=fraction_bits)
         self.coordinator = CoordinatorChecks(ghost, shares)
         self._roles = {
             name: ghost.roster.role(name)
@@ -56,38 +58,43 @@ class Checks:
         host = life.host
         self.messages += 1
         try:
-            sender, message = _read(body)
+            said = heard(body)
         except (Undecodable, OtherVersion, PeerViolation) as error:
             self.ghost.violated(Rule.HONEST, host, f"sent what can't be read: {error}")
             return "garbage"
+        sender, message = said.envelope.sender, said.message
         if sender != host:
             self.ghost.violated(Rule.HONEST, host, f"sent a message under the name {sender}")
         self._look(host, to, message, body)
         return type(message).__name__
 
     def _look(self, host: str, to: str, message: Wire, body: bytes) -> None:
-        self.boxes.sending(host, to, message, body)
-        match self._roles.get(host):
+        role = self._roles.get(host)
+        if self.lookouts[host].may_hold(body):
+            self.boxes.look_closer(host, message, body)
+            if role != "holder":
+                self.trainers.look_closer(host, body, "a message")
+        self.boxes.sending(host, to, message)
+        match role:
             case "holder":
                 self.holders.sending(host, message)
             case "trainer":
-                self.trainers.sending(host, to, message, body)
+                self.trainers.sending(host, to, message)
             case _:
-                self.trainers.look_for_secrets(host, body, "a message")
                 self.coordinator.sending(to, message)
 
     def acked(self, host: str, body: bytes, kind: str) -> None:
         """Look at a message that a host acknowledges."""
         if kind in BINDING and self._roles.get(host) == "holder" and host not in self.ghost.odd:
-            sender, message = _read(body)
-            if sender == self.ghost.roster.coordinator and self._is_signed(body, message):
-                self.holders.acked(host, message)
+            said = heard(body)
+            if said.envelope.sender == self.ghost.roster.coordinator and self._is_signed(said):
+                self.holders.acked(host, said.message)
 
-    def _is_signed(self, body: bytes, message: Wire) -> bool:
+    def _is_signed(self, said: Heard) -> bool:
         """Return whether the coordinator said this, and not somebody under its name."""
         roster = self.ghost.roster
-        signature = opened(body).signature
-        return signature == signature_of(roster.federation, roster.coordinator, message)
+        signature = signature_of_statement(roster.coordinator, said.statement(roster.federation))
+        return said.envelope.signature == signature
 
     def committed(self, host: str, writes: Writes) -> None:
         """Look at what has just become durable."""

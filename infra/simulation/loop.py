@@ -14,6 +14,8 @@ from contextvars import Context, copy_context
 from heapq import heapify, heappop, heappush
 from typing import Any
 
+import msgspec
+
 from .hosts import LIFE, Life
 
 _STANDSTILL = 200_000  # steps without time passing that can only be a livelock
@@ -25,23 +27,17 @@ class Standstill(Exception):
     """Something goes on and on while no time passes."""
 
 
-class SimHandle:
-    """A call that is due now or later; `context` is None for calls of the world itself."""
+class SimHandle(msgspec.Struct, gc=False, eq=False):
+    """A call that is due now or later; `context` is None for calls of the world itself.
 
-    __slots__ = ("args", "callback", "context", "life", "when_s")
+    Made for every step of every task, which is why it is made by a library.
+    """
 
-    def __init__(
-        self,
-        callback: Callable[..., object] | None,
-        args: tuple[Any, ...],
-        context: Context | None,
-        life: Life | None,
-    ) -> None:
-        self.callback = callback
-        self.args = args
-        self.context = context
-        self.life = life
-        self.when_s = 0.0
+    callback: Callable[..., object] | None
+    args: tuple[Any, ...]
+    context: Context | None
+    life: Life | None
+    when_s: float = 0.0
 
     def cancel(self) -> None:
         """Never call."""
@@ -82,7 +78,11 @@ class SimLoop(asyncio.AbstractEventLoop):
     def time(self) -> float:
         """Return the seconds on the clock of the host whose code runs, else of the world."""
         life = LIFE.get()
-        return self.now_s if life is None else life.clock.read(self.now_s)
+        if life is None:
+            return self.now_s
+        clock = life.clock
+        # As `HostClock.read`, which takes as long as all of this.
+        return clock.offset_s + (self.now_s - clock.since_s) * clock.rate
 
     def call_soon(  # type: ignore[override]  # a slimmer handle, with all that is used of one
         self,
@@ -118,8 +118,7 @@ class SimLoop(asyncio.AbstractEventLoop):
         if context is None:
             context = copy_context()
         life = context.get(LIFE)
-        handle = SimHandle(callback, args, context, life)
-        handle.when_s = when
+        handle = SimHandle(callback, args, context, life, when)
         self._push(when if life is None else life.clock.world_s(when), handle)
         return handle
 
@@ -168,7 +167,9 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def at(self, when_s: float, callback: Callable[..., object], *args: Any) -> None:
         """Call at a time of the world, outside all hosts."""
-        self._push(max(when_s, self.now_s), SimHandle(callback, args, None, None))
+        now_s = self.now_s
+        handle = SimHandle(callback, args, None, None)
+        self._push(when_s if when_s > now_s else now_s, handle)
 
     def after(self, delay_s: float, callback: Callable[..., object], *args: Any) -> None:
         """Call after so many seconds of the world, outside all hosts."""
@@ -192,7 +193,8 @@ class SimLoop(asyncio.AbstractEventLoop):
                 self._run_ready()
                 if over():
                     return True
-                if not self._timers or self._timers[0][0] > limit_s:
+                timers = self._timers
+                if not timers or timers[0][0] > limit_s:
                     self.now_s = max(self.now_s, limit_s)
                     return False
                 self._pass_time()
@@ -211,21 +213,23 @@ class SimLoop(asyncio.AbstractEventLoop):
             steps += 1
             if steps > _STANDSTILL:
                 raise Standstill(f"{steps} steps at {self.now_s:.6f} s, the last: {callback}")
+            context = handle.context
             try:
-                if handle.context is None:
+                if context is None:
                     callback(*handle.args)
                 else:
-                    handle.context.run(callback, *handle.args)
+                    context.run(callback, *handle.args)
             except Exception as error:  # noqa: BLE001 - whatever it was, the run has failed
                 self.call_exception_handler({"message": "a call failed", "exception": error})
         self.steps += steps
 
     def _pass_time(self) -> None:
-        when_s, _, handle = heappop(self._timers)
+        timers, ready = self._timers, self._ready
+        when_s, _, handle = heappop(timers)
         self.now_s = max(self.now_s, when_s)
-        self._ready.append(handle)
-        while self._timers and self._timers[0][0] <= self.now_s:
-            self._ready.append(heappop(self._timers)[2])
+        ready.append(handle)
+        while timers and timers[0][0] <= self.now_s:
+            ready.append(heappop(timers)[2])
 
     def _push(self, when_s: float, handle: SimHandle) -> None:
         self._sequence += 1

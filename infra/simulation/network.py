@@ -94,7 +94,8 @@ class Path:
     ) -> None:
         when_s = self._loop.now_s + delay_s
         if in_order:
-            when_s = direction.last_s = max(direction.last_s, when_s)
+            when_s = max(when_s, direction.last_s)
+            direction.last_s = when_s
         self._loop.at(when_s, self._arrive, direction, load)
 
     def _arrive(

@@ -45,7 +45,8 @@ class SimQueue:
     def take_in(self, parcel: Parcel) -> None:
         """Add a new parcel."""
         self.ready.append(parcel)
-        self.most = max(self.most, self.messages)
+        messages = len(self.ready) + len(self.unacked)
+        self.most = max(self.most, messages)
 
     def give_back(self) -> int:
         """Put what the consumer had before all others, in order.

@@ -166,12 +166,15 @@ class _Run:
         for name in self.world.names:
             self.world.start(name)
         self.director.schedule()
-        self._run_until(self._enough, limit_s=self._plan.faulty_s)
+        enough = self._enough if self._plan.rounds else _never
+        self._run_until(enough, limit_s=self._plan.faulty_s)
         for phase in (self._heal, self._end) if self._plan.healed_s > 0 else ():
             if not self._broken():
                 phase()
 
     def _run_until(self, over: Callable[[], bool], *, limit_s: float) -> bool:
+        if not self.ends_when_broken:
+            return self.loop.run_until(over, limit_s=limit_s)
         return self.loop.run_until(lambda: self._broken() or over(), limit_s=limit_s)
 
     def _broken(self) -> bool:
@@ -179,7 +182,7 @@ class _Run:
 
     def _enough(self) -> bool:
         ended = len(self.ghost.complete) + len(self.ghost.abandoned)
-        return 0 < self._plan.rounds <= ended
+        return self._plan.rounds <= ended
 
     # --- the second phase -------------------------------------------------------------
 
@@ -260,7 +263,7 @@ class _Run:
                 self.ghost.violated(Rule.GONE, name, text)
             if any(key.startswith(("round/", "bulk/")) for key in disk.records):
                 self.ghost.violated(Rule.GONE, name, "records of a round are left")
-        for queue in self.world.broker.queues.values():
+        for queue in self.world.broker.queues():
             if queue.most > queue.limit:
                 text = f"{queue.most} messages where {queue.limit} fit"
                 self.ghost.violated(Rule.BOUNDED, queue.name, text)
@@ -269,6 +272,10 @@ class _Run:
 def _vain(ghost: Ghost, since: int) -> int:
     """Count the rounds that were abandoned since then and did not narrow who garbles sums."""
     return sum(SEARCHED not in reason for reason in list(ghost.abandoned.values())[since:])
+
+
+def _never() -> bool:
+    return False
 
 
 _warm: list[bool] = []

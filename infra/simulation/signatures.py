@@ -7,11 +7,14 @@ or in another's without this; what a real signature is worth, the tests of `prot
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 
 from protocols.codec import seal
 from protocols.messages import AnswerHeader, ContributionHeader, Wire
 from protocols.trust.errors import Untrusted
 from protocols.trust.signing import Statement
+
+_SIGNED = 4096  # of what was signed, each to be checked by all who hear it
 
 
 class IdealSignatures:
@@ -22,33 +25,37 @@ class IdealSignatures:
 
     def sign(self, statement: bytes) -> bytes:
         """Return the own signature."""
-        return _signature(self._name, statement)
+        return signature_of_statement(self._name, statement)
 
     def require(self, member: str, statement: bytes, signature: bytes) -> None:
         """Check that a member has signed this. Raises `Untrusted`."""
-        if signature != _signature(member, statement):
+        if signature != signature_of_statement(member, statement):
             raise Untrusted("signature", f"not signed by {member}")
 
 
-def _signature(member: str, statement: bytes) -> bytes:
+@lru_cache(maxsize=_SIGNED)
+def signature_of_statement(member: str, statement: bytes) -> bytes:
+    """Return what a member signs of a statement."""
     return hashlib.blake2b(statement, key=member.encode(), digest_size=64).digest()
 
 
 def signature_of(federation: str, member: str, message: Wire) -> bytes:
     """Return what a member signs when it says this."""
     statement = Statement.of(federation, member, message)
-    return _signature(member, statement.to_bytes())
+    return signature_of_statement(member, statement.to_bytes())
 
 
 def header_signature(
     federation: str, member: str, header: ContributionHeader | AnswerHeader
 ) -> bytes:
     """Return what a member signs of what is in its chunks."""
-    return _signature(member, Statement.of_header(federation, member, header).to_bytes())
+    return signature_of_statement(
+        member, Statement.of_header(federation, member, header).to_bytes()
+    )
 
 
 def signed(federation: str, member: str, message: Wire, *, name: str = "") -> bytes:
     """Return what travels when a member says this, in its own name or under another."""
     said = Statement.of(federation, name or member, message)
-    signature = _signature(member, said.to_bytes())
+    signature = signature_of_statement(member, said.to_bytes())
     return seal(name or member, message, signature=signature)

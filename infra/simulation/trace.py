@@ -15,12 +15,15 @@ class Trace:
         self.count = 0
         self._digest = hashlib.sha256()
         self._waiting: list[str] = []
+        self._then_s, self._stamp = 0.0, f"{0.0:.9f} "
 
     def add(self, now_s: float, text: str) -> None:
         """Take one line; `now_s` is a time of the world."""
         if self.heard is not None:
             self.heard(now_s, text)
-        self._waiting.append(f"{now_s:.9f} {text}\n")
+        if now_s != self._then_s:  # more than one thing happens in an instant
+            self._then_s, self._stamp = now_s, f"{now_s:.9f} "
+        self._waiting.append(f"{self._stamp}{text}\n")
         if len(self._waiting) >= 256:
             self._flush()
 

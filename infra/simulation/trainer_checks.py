@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from protocols.secagg.suites import SUITES
 
 from .box_checks import BoxChecks
 from .ghost import Ghost, Rule
+from .lookout import Lookout
 from .result_checks import ResultChecks
 from .turn_checks import out_of_turn
 from .watch import Writes
@@ -35,8 +37,16 @@ _SEEDS = 8  # of one host that are remembered
 class TrainerChecks:
     """Looks at the messages and records of trainers."""
 
-    def __init__(self, ghost: Ghost, boxes: BoxChecks, fraction_bits: int) -> None:
+    def __init__(
+        self,
+        ghost: Ghost,
+        boxes: BoxChecks,
+        lookouts: Mapping[str, Lookout],
+        *,
+        fraction_bits: int,
+    ) -> None:
         self._ghost = ghost
+        self._lookouts = lookouts
         self._boxes = boxes
         self._scale = 2**fraction_bits
         # Coordinators draw secrets too: the coins that answers are judged under.
@@ -49,9 +59,8 @@ class TrainerChecks:
         self._numbers: dict[tuple[str, int], bytes] = {}
         self._hidden: dict[tuple[str, bytes], bytes] = {}
 
-    def sending(self, host: str, to: str, message: Wire, body: bytes) -> None:
+    def sending(self, host: str, to: str, message: Wire) -> None:
         """Look at a message before it leaves."""
-        self.look_for_secrets(host, body, "a message")
         if not isinstance(message, ShareChunk):
             return
         self._on_chunk(host, to, message)
@@ -150,7 +159,8 @@ class TrainerChecks:
         """Look at what has just become durable."""
         for key, value in writes:
             if value is not None:
-                self.look_for_secrets(host, value, "the journal")
+                if self._lookouts[host].may_hold(value):
+                    self.look_closer(host, value, "the journal")
                 if key.startswith("job/"):
                     record = self._ghost.parsed(value, Contributed)
                     self._results.recorded(host, record)
@@ -205,12 +215,14 @@ class TrainerChecks:
             return  # zeros are everywhere
         needles = self._needles[host]
         needles.append(needle)
-        del needles[:-_NEEDLES]
+        self._lookouts[host].add(needle)
+        while len(needles) > _NEEDLES:
+            self._lookouts[host].remove(needles.pop(0))
 
-    def look_for_secrets(self, host: str, text: bytes, where: str) -> None:
+    def look_closer(self, host: str, text: bytes, where: str) -> None:
         """See that nothing that only this host may know is in what leaves it, or is kept."""
         for needle in self._needles[host]:
-            if needle in text:
+            if text.find(needle) >= 0:
                 self._ghost.violated(Rule.SECRET, host, f"{where} holds what only it may know")
                 return
 

@@ -38,7 +38,10 @@ class _Publish:
 class SimDelivery:
     """One message in an actor's hands."""
 
-    __slots__ = ("_parcel", "_tag", "_transport", "lane", "redelivered", "session")
+    __slots__ = (
+        *("body", "kind", "lane", "redelivered", "sender", "session"),
+        *("_tag", "_transport"),
+    )
 
     def __init__(
         self, transport: SimTransport, session: Session, lane: Lane, tag: int, parcel: Parcel
@@ -48,22 +51,9 @@ class SimDelivery:
         self.redelivered = parcel.deliveries > 1
         self._transport = transport
         self._tag = tag
-        self._parcel = parcel
-
-    @property
-    def body(self) -> bytes:
-        """The bytes as they were sent."""
-        return self._parcel.body
-
-    @property
-    def sender(self) -> str:
-        """The name of the host that sent it."""
-        return self._parcel.sender
-
-    @property
-    def kind(self) -> str:
-        """The name of the kind of message."""
-        return self._parcel.kind
+        self.body = parcel.body
+        self.sender = parcel.sender
+        self.kind = parcel.kind
 
     async def ack(self) -> None:
         """Let the broker forget the message."""
@@ -241,7 +231,8 @@ class SimTransport:
         if session is None or session.ended or self._path.muted or self._broker.blocked:
             return  # `go_on` comes when that is over
         rates = self._stage.rates
-        name = f"{self._life.host}>{publish.to}/{publish.lane.value}/{self._life.number}"
+        life, lane = self._life, "bulk" if publish.lane is Lane.BULK else "control"
+        name = f"{life.host}>{publish.to}/{lane}/{life.number}"
         bits = self._stage.draw(name, publish.number + (publish.attempt << 32))
         publish.attempt += 1
         delay_s = hop(rates.hop_s, exponential(bits, 0))
@@ -264,8 +255,9 @@ class SimTransport:
         parcel = Parcel(self._life.host, publish.body, publish.kind, safe_s)
         twice = rates.unconfirmed <= fate < rates.unconfirmed + rates.doubled
         taken = self._broker.take(publish.to, publish.lane, parcel, twice=twice)
+        told = "yes" if taken is Taken.YES else taken.value
         self._stage.tell(
-            f"{self._life.host}>{publish.to} {publish.kind} {len(publish.body)} {taken.value}"
+            f"{self._life.host}>{publish.to} {publish.kind} {len(publish.body)} {told}"
         )
         if taken is Taken.YES and fate < rates.unconfirmed:
             self._stage.fired["unconfirmed"] += 1

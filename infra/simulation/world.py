@@ -266,4 +266,4 @@ class World:
 
     def depth(self, name: str, lane: Lane) -> int:
         """Return how many messages are in one queue."""
-        return self.broker.queues[name, lane].messages
+        return self.broker.queue(name, lane).messages

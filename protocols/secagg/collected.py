@@ -165,11 +165,15 @@ class Collected:
 
     def unsettled(self, names: Iterable[str], *, holders: int) -> tuple[str, ...]:
         """Name those of which fewer than all of so many holders said that they have it or won't."""
+        receipts, refused, bulk = self._receipts, self._refused, self._bulk
+        # Asked several times for each message, of every trainer: without calls of our own.
         return tuple(
-            name
-            for name in names
-            if self._receipts.get(name, 0) + len(self._refused.get(name, ())) < holders
-            or self._lacks_bulk(name)
+            [
+                name
+                for name in names
+                if receipts.get(name, 0) + (len(refused[name]) if name in refused else 0) < holders
+                or (bulk is not None and name not in bulk)
+            ]
         )
 
     def survivors(self) -> int:

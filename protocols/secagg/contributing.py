@@ -175,7 +175,10 @@ class Contributing:
 
     def next_wake_s(self) -> float | None:
         """Return when to call `advance`, None while there is no long work."""
-        return self._pulse.next_s if any(a.at_work for a in self._attempts.values()) else None
+        for attempt in self._attempts.values():  # asked in every turn: without a generator
+            if attempt.at_work:
+                return self._pulse.next_s
+        return None
 
     def advance(self, now_s: float) -> list[Effect]:
         """Tell the coordinator of long work that goes on."""
@@ -546,7 +549,10 @@ class Contributing:
         return Record(f"job/{attempt.config.job}", canonical(record))
 
     def _by_cid(self, cid: bytes) -> _Attempt | None:
-        return next((a for a in self._attempts.values() if a.cid == cid), None)
+        for attempt in self._attempts.values():
+            if attempt.cid == cid:
+                return attempt
+        return None
 
 
 def _by_holder(opened: tuple[Opened, ...]) -> dict[str, Opened]:

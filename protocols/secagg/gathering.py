@@ -261,14 +261,19 @@ class Gathering:
         return [*effects, Report(self.progress(now_s))]
 
     def _leave_step(self, now_s: float) -> list[Effect]:
-        leave = {
-            Step.OPENING: self._leave_opening,
-            Step.COLLECTING: self._leave_collecting,
-            Step.CHECKING: self._leave_checking,
-            Step.VOTING: self._leave_voting,
-            Step.RELEASING: self._leave_releasing,
-        }.get(self.step)
-        return [] if leave is None else leave(now_s)
+        match self.step:
+            case Step.OPENING:
+                return self._leave_opening(now_s)
+            case Step.COLLECTING:
+                return self._leave_collecting(now_s)
+            case Step.CHECKING:
+                return self._leave_checking(now_s)
+            case Step.VOTING:
+                return self._leave_voting(now_s)
+            case Step.RELEASING:
+                return self._leave_releasing(now_s)
+            case Step.UPDATING:
+                return []
 
     def _stage(self) -> tuple[object, ...]:
         """Return what is asked for now."""
@@ -480,8 +485,14 @@ class Gathering:
         return known if len(known) >= self.need() else list(self._roster.holders)
 
     def _awaited(self) -> list[str]:
-        expected, accepted = self._expected, self._collected.accepted
-        return [n for n in self._collected.candidates() if n in expected or n in accepted]
+        # Asked several times for each message: see `Collected.candidates` for who is one.
+        collected, expected = self._collected, self._expected
+        accepted, declined, excluded = collected.accepted, collected.declined, collected.excluded
+        return [
+            n
+            for n in self._roster.trainers
+            if (n in expected or n in accepted) and n not in declined and n not in excluded
+        ]
 
     def _asked(self) -> tuple[str, ...]:
         """Name whom to repeat the request to: also those who are not waited for may answer."""

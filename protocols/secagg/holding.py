@@ -146,7 +146,10 @@ class Holding:
 
     def next_wake_s(self) -> float | None:
         """Return when to call `advance`, None while there is no long work."""
-        return self._pulse.next_s if any(h.at_work for h in self._rounds.values()) else None
+        for held in self._rounds.values():  # asked in every turn: without a generator
+            if held.at_work:
+                return self._pulse.next_s
+        return None
 
     def advance(self, now_s: float) -> list[Effect]:
         """Tell the coordinator of long work that goes on."""

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Literal
 
-from protocols.codec import canonical
 from protocols.messages import AnswerChunk, ShareChunk
 from protocols.round_config import RoundConfig
 from protocols.trust.errors import Untrusted
@@ -34,6 +32,6 @@ def binding_of(
         round_id=chunk.header.cid,
         sender=sender,
         recipient=recipient,
-        header_digest=hashlib.sha256(canonical(chunk.header)).digest(),
+        header_digest=chunk.header.digest(),
         index=chunk.index,
     ).to_bytes()

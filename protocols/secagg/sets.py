@@ -20,7 +20,7 @@ _MAX_GROUPS = 200_000
 
 def contribution_digest(header: ContributionHeader) -> bytes:
     """Return the SHA-256 that names a contribution."""
-    return hashlib.sha256(canonical(header)).digest()
+    return header.digest()
 
 
 def set_digest(cid: bytes, chosen: tuple[Contribution, ...]) -> bytes:

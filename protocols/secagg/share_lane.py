@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,14 +47,14 @@ class ShareLane(ABC):
 
     def chunks(self, config: RoundConfig) -> int:
         """Return how many chunks a share has."""
-        return -(-self.length(config) // self.chunk_values(config))
+        return _shape_of(self, config).chunks
 
     def chunk_length(self, config: RoundConfig, chunk: int) -> int:
         """Return how many residues a chunk has."""
-        if not 0 <= chunk < self.chunks(config):
-            raise Misuse(f"chunk {chunk} of {self.chunks(config)}")
-        full = self.chunk_values(config)
-        return min(full, self.length(config) - chunk * full)
+        shape = _shape_of(self, config)
+        if not 0 <= chunk < shape.chunks:
+            raise Misuse(f"chunk {chunk} of {shape.chunks}")
+        return shape.full if chunk < shape.chunks - 1 else shape.last
 
     def payload_bytes(self, config: RoundConfig, chunk: int) -> int:
         """Return the bytes of one chunk."""
@@ -166,10 +168,25 @@ class ShareLane(ABC):
     def _chunk_of(self, config: RoundConfig, payload: bytes) -> Residues:
         # Only a full chunk and the last one can be right.
         share = field_of(config).from_bytes(payload)
-        lengths = {self.chunk_length(config, chunk) for chunk in (0, self.chunks(config) - 1)}
-        if share.size not in lengths:
+        shape = _shape_of(self, config)
+        if share.size != shape.last and (share.size != shape.full or shape.chunks == 1):
             raise Undecodable(f"no chunk of this round has {share.size} values")
         return share
+
+
+class _Shape(NamedTuple):
+    """How many chunks a share has, and how many residues a full one and the last one have."""
+
+    chunks: int
+    full: int
+    last: int
+
+
+@lru_cache(maxsize=256)  # the same for all of a round, and asked with every chunk
+def _shape_of(lane: ShareLane, config: RoundConfig) -> _Shape:
+    length, full = lane.length(config), lane.chunk_values(config)
+    chunks = -(-length // full)
+    return _Shape(chunks, full, length - (chunks - 1) * full)
 
 
 def field_of(config: RoundConfig) -> PrimeField:

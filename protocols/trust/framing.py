@@ -20,6 +20,7 @@ from functools import lru_cache
 from protocols.errors import Misuse
 
 _LENGTH = struct.Struct(">I")
+_SHORT = tuple(_LENGTH.pack(length) for length in range(256))
 
 
 def framed(domain: str, version: int, *fields: bytes) -> bytes:
@@ -30,7 +31,8 @@ def framed(domain: str, version: int, *fields: bytes) -> bytes:
     """
     parts = [_head(domain, version, len(fields))]
     for field in fields:
-        parts += (_LENGTH.pack(len(field)), field)
+        length = len(field)
+        parts += (_SHORT[length] if length < len(_SHORT) else _LENGTH.pack(length), field)
     return b"".join(parts)
 
 

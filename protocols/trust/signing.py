@@ -28,6 +28,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Protocol, assert_never
 
 from msgspec.structs import replace
@@ -80,6 +81,16 @@ _NAME = re.compile(NAME_PATTERN)
 _TYPE = re.compile(r"[A-Za-z]{1,64}\Z")
 
 
+@lru_cache(maxsize=4096)  # a federation's names come again with each message
+def _is_name(text: str) -> bool:
+    return _NAME.match(text) is not None
+
+
+@lru_cache(maxsize=256)
+def _is_type(text: str) -> bool:
+    return _TYPE.match(text) is not None
+
+
 class Verifier(Protocol):
     """Knows the members' keys, or stands for somebody who does."""
 
@@ -107,11 +118,11 @@ class Statement:
     body_digest: bytes
 
     def __post_init__(self) -> None:
-        if not (_NAME.match(self.federation) and _NAME.match(self.sender)):
+        if not (_is_name(self.federation) and _is_name(self.sender)):
             raise Misuse("a statement names a federation and a sender of it")
         if len(self.round_id) != 32 or len(self.body_digest) != 32:
             raise Misuse("the ids of a statement have 32 bytes each")
-        if not _TYPE.match(self.type_name):
+        if not _is_type(self.type_name):
             raise Misuse("a statement names the type of its message")
 
     @classmethod
@@ -140,7 +151,7 @@ class Statement:
             round_id=header.cid,
             sender=sender,
             type_name=type(header).__name__,
-            body_digest=digest_of(header),
+            body_digest=header.digest(),
         )
 
     def to_bytes(self) -> bytes:

@@ -187,7 +187,6 @@ class StatusBoard:
                 self._shares_checked(event)
             case TrainersSuspected():
                 self._suspicion = suspicion(event) if event.groups else ""
-                self._trouble(f"round {event.number}: {suspicion(event)}")
             case AnswersJudged() if event.liars:
                 names = ", ".join(event.liars)
                 self._trouble(f"round {event.number}: false answers of {names}, left out")

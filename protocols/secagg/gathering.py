@@ -490,7 +490,7 @@ class Gathering:
         accepted, declined, excluded = collected.accepted, collected.declined, collected.excluded
         return [
             n
-            for n in self._roster.trainers
+            for n in self.trainers
             if (n in expected or n in accepted) and n not in declined and n not in excluded
         ]
 

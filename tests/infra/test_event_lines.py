@@ -22,6 +22,7 @@ _VALUES: dict[Any, Any] = {
     tuple[str, ...]: ("one", "two"),
     tuple[int, ...]: (1, 2),
     tuple[tuple[str, tuple[str, ...]], ...]: (("one", ("two", "three")),),
+    tuple[tuple[str, ...], ...]: (("one", "two"), ("three",)),
     dict[str, float]: {"loss": 0.25},
 }
 

@@ -17,6 +17,12 @@ from infra.simulation.swarm import plan_of
 
 SMALL = Size(holders=4, trainers=5, threshold=3, minimum=3, training_s=1.0)
 MASKED = replace(SMALL, masked=True, values=9000)
+SAMPLED = replace(SMALL, trainers=6, batches=2, drawn=1)
+SIZES = {
+    Kind.LIE_OTHER_MASK: MASKED,
+    Kind.FALSE_MASK: MASKED,
+    Kind.LIE_OUT_OF_TURN: SAMPLED,
+}
 SEEDS = 100  # enough for every class to strike; `make chaos` runs four times as many
 
 # What each class needs to strike at all, where the usual does not do.
@@ -113,7 +119,8 @@ def test_each_class_of_fault_strikes_and_is_survived(kind: Kind) -> None:
         )
         core = ("coordinator", "h2", "h3", "h4", "t02", "t03", "t04")
 
-        size = MASKED if kind in (Kind.LIE_OTHER_MASK, Kind.FALSE_MASK) else SMALL
+        size = SIZES.get(kind, SMALL)
+        core = () if size.batches else core  # each batch has its turn
         history = survived(Plan(size=size, faults=faults, faulty_s=35, healed_s=120, core=core))
 
         assert history.fired[kind.value] >= 1, target

@@ -56,6 +56,7 @@ ACTIONS: dict[str, Action] = {
     "fail-training": Action(Kind.TRAINING_FAILS, _TRAINERS, for_s=20.0),
     "hang-training": Action(Kind.TRAINING_HANGS, _TRAINERS, for_s=20.0),
     "garbage-training": Action(Kind.TRAINING_GARBAGE, _TRAINERS, for_s=20.0),
+    "false-mask": Action(Kind.FALSE_MASK, _TRAINERS, for_s=20.0, amount=1.0),
     "babble": Action(Kind.BABBLE, amount=20.0),
     "other-roster": Action(Kind.OTHER_ROSTER, _FOLLOWERS, for_s=20.0),
     "restart": Action(Kind.BROKER_RESTART, _BROKER, for_s=3.0),

@@ -23,7 +23,10 @@ IMPOSSIBLE: dict[Kind, str] = {
     Kind.CLOCK_JUMP: _CLOCK,
     Kind.CLOCK_DRIFT: _CLOCK,
     Kind.BLOBS_SLOW: "model states come on the same connection as everything else",
-    **dict.fromkeys((*MOMENTS, Kind.REPLAY, Kind.FALSE_MASK), "real processes run the honest program: nobody lies"),
+    **dict.fromkeys(
+        (*MOMENTS, Kind.REPLAY, Kind.FALSE_MASK),
+        "real processes run the honest program: nobody lies",
+    ),
 }
 
 

@@ -28,7 +28,8 @@ class SearchChecks:
         """Take note of a garbled sum; the others of its state are looked at with it."""
         if record is not None and any(words in reason for words in _GARBLED):
             self._look(record)
-            self._sums.setdefault(record.config.state, []).append(_names(record))
+            known = self._sums.setdefault(record.config.state, [])
+            known += [] if _names(record) in known else [_names(record)]
             while len(self._sums) > _STATES:
                 del self._sums[next(iter(self._sums))]
 

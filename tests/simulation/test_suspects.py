@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+import msgspec
 import pytest
+from fakes.simulated_scene import round_record
 
 from infra.simulation.faults import Fault, Kind, Plan, Size
-from infra.simulation.ghost import Rule
+from infra.simulation.ghost import Ghost, Rule
 from infra.simulation.job import roster_of
+from infra.simulation.loop import SimLoop
 from infra.simulation.runner import History, run
+from infra.simulation.search_checks import SearchChecks
+from protocols.messages import Contribution
+from protocols.records import RoundRecord
 from protocols.reports import Event, RoundAbandoned, RoundComplete, TrainersSuspected
 from protocols.secagg.suspects import Invited, Search
 
@@ -117,3 +123,31 @@ def test_a_coordinator_that_sums_whoever_is_there_in_a_search_is_found(
     history, _ = played(garbles(first[0]), lost)
 
     assert Rule.APART in {violation.rule for violation in history.violations}
+
+
+def summed(letters: str) -> RoundRecord:
+    """Return the record of a round over t01 as a, t02 as b and so on; all are over one state."""
+    names = [f"t{ord(letter) - ord('a') + 1:02}" for letter in letters]
+    chosen = tuple(Contribution(trainer=name, digest=bytes(32)) for name in names)
+    return msgspec.structs.replace(round_record(), chosen=chosen)
+
+
+@pytest.mark.parametrize(
+    ("garbled", "last", "rules"),
+    [
+        (("abcdef", "ghijkl"), "abcjkl", set()),
+        (("abcdef", "abcghi"), "abghij", {Rule.APART}),
+        (("abcdef", "abcdef"), "abghij", set()),  # the same set again tells nothing new
+    ],
+)
+def test_what_three_sums_tell_together_is_looked_at(
+    garbled: tuple[str, ...], last: str, rules: set[Rule]
+) -> None:
+    ghost = Ghost(roster_of(replace(SIZE, trainers=12)), {}, SimLoop())
+    checks = SearchChecks(ghost)
+
+    for letters in garbled:
+        checks.on_abandoned("it opens to noise that nobody has", summed(letters))
+    checks.on_complete(summed(last))
+
+    assert {violation.rule for violation in ghost.violations} == rules

@@ -1,4 +1,4 @@
-"""Job files of three owners with small tables, of which a test writes what it is about."""
+"""Job files of which a test writes what it is about: owners with tables, or with a model."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import pytest
 from infra.config import ConfigError, load_job
 
 OWNERS = "".join(f'[[owner]]\nname = "{name}"\ndata = "{name}.csv"\n' for name in ("a", "b", "c"))
+
+TASK = '[model]\ntask = "task.py"\n'
 
 _HEAD = """
 [job]
@@ -37,6 +39,17 @@ def job_in(folder: Path, *sections: str, **given: object) -> Path:
     """Write a job with these sections; `given` are the algorithm and keys of the federation."""
     path = folder / "job.toml"
     path.write_text("\n".join([_HEAD.format(**{**_USUAL, **given}), *sections, OWNERS]))
+    return path
+
+
+def job_of_a_model(
+    folder: Path, federation: str, algorithm: str = "fedavg", own: str = TASK, *, owners: str
+) -> Path:
+    """Write a job and its empty task: keys of the federation, own sections, and the owners."""
+    (folder / "task.py").write_text("")
+    path = folder / "job.toml"
+    head = _HEAD.format(algorithm=algorithm, holders=3, threshold=2, federation=federation)
+    path.write_text("\n".join([head, own, owners]))
     return path
 
 

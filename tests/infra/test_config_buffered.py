@@ -2,51 +2,27 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
+from fakes.job_files import TASK, job_of_a_model, problems_of
 
 from infra.casting import assignment_of, fingerprint, owners_terms, plan_of, work_spec
-from infra.config import ConfigError, Job, job_text, load_job
+from infra.config import Job, job_text, load_job
 from protocols.learning.algorithms import build
 from protocols.learning.federated.fedavg import FedAvg
 from protocols.learning.state import State
 from protocols.secagg.terms import Manner
 
-JOB = """
-[job]
-name = "digits"
-algorithm = "ALGORITHM"
-max_rounds = 40
-OWN
-[federation]
-broker = "memory"
-holders = 3
-threshold = 2
-minimum = 3
-BUFFER
-"""
 OWNERS = "".join(f'[[owner]]\nname = "{name}"\n' for name in ("ann", "bob", "cat", "dan"))
 BUFFER = "buffered = 3\nmax_staleness = 5"
-TASK = '[model]\ntask = "task.py"\n'
 
-
-def written(folder: Path, buffer: str, algorithm: str = "fedavg", own: str = TASK) -> Path:
-    (folder / "task.py").write_text("")
-    path = folder / "job.toml"
-    text = JOB.replace("ALGORITHM", algorithm).replace("OWN", own).replace("BUFFER", buffer)
-    path.write_text(text + OWNERS)
-    return path
+written = partial(job_of_a_model, owners=OWNERS)
 
 
 def loaded(folder: Path, buffer: str) -> Job:
     return load_job(written(folder, buffer))
-
-
-def problems(path: Path) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        load_job(path)
-    return caught.value.problems
 
 
 def test_an_owner_takes_part_in_rounds_with_the_buffer_of_its_job_file_only(tmp_path: Path) -> None:
@@ -102,14 +78,14 @@ def test_a_run_can_not_be_resumed_with_another_buffer(tmp_path: Path) -> None:
 def test_a_buffer_that_no_round_can_fill_is_refused(
     tmp_path: Path, buffered: int, reason: str
 ) -> None:
-    (problem,) = problems(written(tmp_path, f"buffered = {buffered}"))
+    (problem,) = problems_of(written(tmp_path, f"buffered = {buffered}"))
 
     assert problem == f"federation.buffered: {reason}"
 
 
 def test_algorithms_over_tables_refuse_a_buffer(tmp_path: Path) -> None:
     data = '[data]\ncolumn = "age"\n[histogram]\nlow = 0.0\nhigh = 1.0\n'
-    told = problems(written(tmp_path, BUFFER, "histogram", data))
+    told = problems_of(written(tmp_path, BUFFER, "histogram", data))
 
     assert any(
         text.startswith("federation.buffered: every sum of histogram is over one state")
@@ -118,13 +94,13 @@ def test_algorithms_over_tables_refuse_a_buffer(tmp_path: Path) -> None:
 
 
 def test_scaffold_refuses_a_buffer_and_says_why(tmp_path: Path) -> None:
-    (problem,) = problems(written(tmp_path, BUFFER, "scaffold"))
+    (problem,) = problems_of(written(tmp_path, BUFFER, "scaffold"))
 
     assert problem.startswith("federation.buffered: scaffold: rounds can't be buffered here")
 
 
 def test_the_best_model_is_not_known_in_a_buffer(tmp_path: Path) -> None:
     own = TASK + '[training]\nwatch = "highest accuracy"\n'
-    (problem,) = problems(written(tmp_path, BUFFER, own=own))
+    (problem,) = problems_of(written(tmp_path, BUFFER, own=own))
 
     assert "rounds can't be buffered with watch" in problem

@@ -2,50 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
+from fakes.job_files import TASK, job_of_a_model, problems_of
 
 from infra.casting import fingerprint, owners_terms, plan_of
-from infra.config import ConfigError, Job, job_text, load_job
+from infra.config import Job, job_text, load_job
 from infra.planning import outline
 from protocols.secagg.terms import Manner
 
-JOB = """
-[job]
-name = "digits"
-algorithm = "ALGORITHM"
-max_rounds = 40
-OWN
-[federation]
-broker = "memory"
-holders = 3
-threshold = 2
-minimum = 3
-SAMPLE
-"""
 OWNERS = "".join(f'[[owner]]\nname = "site-{place:02}"\n' for place in range(20))
 SAMPLE = "sample = 10\nbatch = 4"
-TASK = '[model]\ntask = "task.py"\n'
 PROBE = "[probe]\nvalues = 10\n"
 
-
-def written(folder: Path, sample: str, algorithm: str = "fedavg", own: str = TASK) -> Path:
-    (folder / "task.py").write_text("")
-    path = folder / "job.toml"
-    text = JOB.replace("ALGORITHM", algorithm).replace("OWN", own).replace("SAMPLE", sample)
-    path.write_text(text + OWNERS)
-    return path
+written = partial(job_of_a_model, owners=OWNERS)
 
 
 def loaded(folder: Path, sample: str) -> Job:
     return load_job(written(folder, sample))
-
-
-def problems(path: Path) -> list[str]:
-    with pytest.raises(ConfigError) as caught:
-        load_job(path)
-    return caught.value.problems
 
 
 @pytest.mark.parametrize(
@@ -127,13 +103,13 @@ def test_runs_from_before_there_were_samples_go_on(tmp_path: Path) -> None:
 def test_a_sample_that_makes_no_sense_is_refused_with_what_to_change(
     tmp_path: Path, sample: str, problem: str
 ) -> None:
-    assert problems(written(tmp_path, sample)) == [problem]
+    assert problems_of(written(tmp_path, sample)) == [problem]
 
 
 def test_statistics_are_of_all_owners(tmp_path: Path) -> None:
     data = '[data]\ncolumn = "age"\n[histogram]\nlow = 0.0\nhigh = 1.0\n'
 
-    told = problems(written(tmp_path, SAMPLE, "histogram", data))
+    told = problems_of(written(tmp_path, SAMPLE, "histogram", data))
 
     (text,) = [text for text in told if text.startswith("federation.sample")]
     assert "what histogram finds is of all owners" in text
@@ -144,7 +120,7 @@ def test_the_best_model_is_not_known_where_each_round_is_measured_elsewhere(
 ) -> None:
     own = TASK + '[training]\nwatch = "highest accuracy"\n'
 
-    (problem,) = problems(written(tmp_path, SAMPLE, own=own))
+    (problem,) = problems_of(written(tmp_path, SAMPLE, own=own))
 
     assert 'training.watch = "highest accuracy" compares rounds' in problem
 

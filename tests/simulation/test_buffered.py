@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
-from types import ModuleType
-
 import pytest
+from fakes.buffered_benchmark import buffered_benchmark
 
 from infra.simulation import result_checks
 from infra.simulation.faults import Aim, Fault, Kind, Plan, Point, Size
@@ -132,20 +128,10 @@ def test_ages_are_checked_against_what_was_computed(monkeypatch: pytest.MonkeyPa
 # --- how long it takes ----------------------------------------------------------------
 
 
-def _benchmark() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "buffered.py"
-    found = importlib.util.spec_from_file_location("buffered_benchmark", path)
-    assert found is not None
-    assert found.loader is not None
-    module = sys.modules[found.name] = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
 def test_with_owners_of_speeds_from_one_to_ten_a_buffer_is_at_least_twice_as_fast() -> None:
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
-    race = _benchmark().Race("fedavg", goal=0.95, learning_rate=0.4, local_epochs=5)
+    race = buffered_benchmark().Race("fedavg", goal=0.95, learning_rate=0.4, local_epochs=5)
 
     waiting, buffered = race.run(0), race.run(4)
 

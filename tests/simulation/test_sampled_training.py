@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from fakes.buffered_benchmark import buffered_benchmark
 
 from infra.simulation.pacing import PacedOwner, pace
 from infra.simulation.runner import warm_up
@@ -30,21 +28,11 @@ OPTIONS: dict[str, Option] = {
 }
 
 
-def _benchmark() -> ModuleType:
-    path = Path(__file__).parents[2] / "benchmarks" / "buffered.py"
-    found = importlib.util.spec_from_file_location("paced_benchmark", path)
-    assert found is not None
-    assert found.loader is not None
-    module = sys.modules[found.name] = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
-
-
 @pytest.mark.parametrize("algorithm", ["fedavg", "scaffold"])
 def test_a_model_is_learnt_from_batches_in_turn(algorithm: str, tmp_path: Path) -> None:
     from infra.torch_task import TorchTask  # noqa: PLC0415  # needs torch
 
-    course = _benchmark()
+    course = buffered_benchmark()
     specs = {
         name: WorkSpec(
             kind=algorithm,

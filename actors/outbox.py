@@ -11,7 +11,7 @@ from .ports import Clock, Lane, LinkLost, PortError, Transport
 log = logging.getLogger(__name__)
 
 _RETRY_S = 0.5
-_RESTING = 256  # recipients whose sender waits for the next message, rather than ends
+_RESTING = 64  # recipients whose sender waits for the next message, rather than ends
 
 
 class Outbox:

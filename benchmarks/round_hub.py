@@ -219,9 +219,9 @@ class WireLink:
         self._inbox.put_nowait(None)
 
     async def publish(self, data: bytes) -> bytes:
-        starts = range(0, len(data), _PIECE_BYTES)
+        starts, whole = range(0, len(data), _PIECE_BYTES), memoryview(data)
         for start in starts:
-            piece = data[start : start + _PIECE_BYTES]
+            piece = whole[start : start + _PIECE_BYTES]
             await self._wire.write("publish", self._name, piece, start == starts[-1])
         return await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
 

@@ -1,4 +1,4 @@
-"""One process of `rounds.py`: a coordinator, a share-holder, all trainers, or nobody.
+"""One process of `rounds.py`: an actor, all trainers that have no process of their own, or nobody.
 
     python benchmarks/round_role.py SOCKET FOLDER NAME JSON-OF-THE-CASE
 
@@ -14,15 +14,16 @@ import hashlib
 import json
 import sys
 import time
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, nullcontext
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from round_hub import Wire, WireLink
-from stalls import stalls
+from stalls import Stalls, stalls
 from trust_ports import MemoryJournal, Owner
 
 from actors.actor import Actor, Ports
@@ -32,14 +33,14 @@ from actors.shareholder import ShareHolder
 from actors.trainer import Trainer, TrainerPorts
 from infra.checkpoints import FileCheckpoints
 from infra.file_spool import FileSpool
-from infra.heap import settle_heap
+from infra.heap import give_back, settle_heap
 from infra.hpke_sealing import HpkeSealing
 from infra.sqlite_journal import SqliteJournal
 from infra.system import SystemClock, SystemEntropy, ThreadOffload
 from protocols.learning.job import Algorithm, Opened, Verdict
 from protocols.learning.layout import Layout
 from protocols.learning.state import State
-from protocols.reports import Event, PeerFault, Progress, RoundAbandoned
+from protocols.reports import Event, PeerFault, Progress, RoundAbandoned, Step
 from protocols.round_config import Roster, RoundConfig, majority
 from protocols.secagg.chunks import written_out
 from protocols.secagg.coordinating import Plan
@@ -54,6 +55,7 @@ HOLDERS = 5
 CHUNK_BYTES = 256 * 1024  # what a job file says that says nothing
 LARGEST = 8000  # of a value; fits three slots for 1000 trainers
 WARM_VALUES = 20_000
+OBSERVED = 3  # trainers that have a process each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +81,10 @@ class Case:
             trainers=tuple(f"site-{number + 1:04}" for number in range(self.trainers)),
             keys=bytes(32),
         )
+
+    def observed(self) -> tuple[str, ...]:
+        """Name the trainers whose processor time is taken, each in a process of its own."""
+        return self.roster().trainers[:OBSERVED]
 
     def shape(self) -> dict[str, Any]:
         """Return what plan and configuration of a round share."""
@@ -184,6 +190,8 @@ class Quiet:
             case Progress(step=step) if step.value != self._step:
                 self.look()
                 self._step = step.value
+                if step is Step.UPDATING:
+                    give_back()  # as the process of a coordinator does
             case _:
                 return
 
@@ -240,8 +248,11 @@ class Role:
         stack.push_async_callback(spool.close)
         link = await wire.open(self.name)
         ports = self._ports(self.name, link, spool, threads, journal)
-        if self.roster.role(self.name) == "holder":
-            return [ShareHolder(self.name, self.roster, ports)]
+        match self.roster.role(self.name):
+            case "holder":
+                return [ShareHolder(self.name, self.roster, ports)]
+            case "trainer":
+                return [self._trainer(self.name, link, ports)]
         return [self._coordinator(link, ports, threads)]
 
     def _coordinator(self, link: WireLink, ports: Ports, threads: ThreadOffload) -> Coordinator:
@@ -258,14 +269,22 @@ class Role:
     async def _trainers(
         self, wire: Wire, threads: ThreadOffload, stack: AsyncExitStack
     ) -> list[Actor]:
-        spool, base, made = FileSpool(self.folder / "spool"), base_of(self.case), list[Actor]()
+        spool, made = FileSpool(self.folder / "spool"), list[Actor]()
         stack.push_async_callback(spool.close)
-        for number, name in enumerate(self.roster.trainers):
+        for name in self.roster.trainers[OBSERVED:]:
             link = await wire.open(name)
             ports = self._ports(name, link, Below(spool, name), threads, MemoryJournal())
-            owner = Owner(base[number : number + self.case.values])
-            made.append(Trainer(name, self.roster, ports, TrainerPorts(link, owner)))
+            made.append(self._trainer(name, link, ports))
         return made
+
+    def _trainer(self, name: str, link: WireLink, ports: Ports) -> Trainer:
+        number = self.roster.trainers.index(name)
+        owner = Owner(self._base[number : number + self.case.values])
+        return Trainer(name, self.roster, ports, TrainerPorts(link, owner))
+
+    @cached_property
+    def _base(self) -> NDArray[np.float64]:
+        return base_of(self.case)
 
     def _ports(self, name: str, link: Any, spool: Any, threads: Any, journal: Any) -> Ports:
         return Ports(
@@ -324,7 +343,8 @@ async def lived(case: Case, name: str, socket: Path, folder: Path) -> dict[str, 
         await loop.run_in_executor(None, sys.stdin.readline)
         forget_peak()
         idle, cpu_s, began_s = memory_bytes("VmRSS"), time.process_time(), time.monotonic()
-        with stalls(blame=case.blame) as found:
+        watched = name not in case.observed()  # to watch costs what a trainer costs
+        with stalls(blame=case.blame) if watched else nullcontext(Stalls()) as found:
             tasks = [asyncio.create_task(actor.run(), name=actor.name) for actor in actors]
             if name != "coordinator":
                 await loop.run_in_executor(None, sys.stdin.readline)

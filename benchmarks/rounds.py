@@ -4,16 +4,17 @@
         [--json FILE] [--plots FOLDER]
     python benchmarks/rounds.py --case SUITE TRAINERS VALUES [ROUNDS] [--blame]
 
-A coordinator, five share-holders, and one process with all trainers, each with the real actor and
-machine, spools on a disk, journals, signatures and sealed boxes; the bus is `round_hub.py`. A
-trainer's numbers are a window of one array, so that a thousand vectors are in memory once. Every
-sum is compared with the right one, or the run fails.
+A coordinator, five share-holders, three trainers, and one process with all other trainers, each
+with the real actor and machine, spools on a disk, journals, signatures and sealed boxes; the bus
+is `round_hub.py`. A trainer's numbers are a window of one array, so that a thousand vectors are in
+memory once. Every sum is compared with the right one, or the run fails.
 
 Memory is resident memory at most above what the process had before the first message, imported
 and compiled, in a heap that gives back what is free; "models" counts it in vectors of float64, and
 "in all" is everything that a holder's process has. The coordinator's state, one vector, is there
-before. CPU is of all threads, divided by contributions; the trainers' with the spool of all. Bytes
-are those of messages. Stalls are those of `stalls.py`, beside a process that does nothing.
+before. CPU is of all threads, divided by contributions; a trainer's is the median of the three
+that have a process of their own. Bytes are those of messages. Stalls are those of `stalls.py`,
+beside a process that does nothing.
 
 With --json figures are added to a file, in the place of the same case's before, each with the
 machine that it is from; --plots draws all that the file has.
@@ -72,7 +73,7 @@ async def measured(case: Case, folder: Path) -> dict[str, Any]:
     hub, socket = Hub(everybody, traffic.take), folder / "hub"
     (folder / "right").write_text(right_digest(case))
     server = await hub.serve(socket)
-    names = (*roster.holders, "trainers", "idle", roster.coordinator)
+    names = (*roster.holders, *case.observed(), "trainers", "idle", roster.coordinator)
     started = await asyncio.gather(*(_started(case, name, socket, folder) for name in names))
     processes = dict(zip(names, started, strict=True))
     try:
@@ -170,6 +171,7 @@ def row_of(run: dict[str, Any]) -> dict[str, Any]:
     case, processes = Case(**run["case"]), run["processes"]
     holders = [one for name, one in processes.items() if name.startswith("holder")]
     coordinator, trainers = processes["coordinator"], processes["trainers"]
+    observed = [processes[name]["cpu_s"] for name in case.observed()]
     contributions = case.trainers * case.rounds
     grown = {name: one["peak_bytes"] - one["idle_bytes"] for name, one in processes.items()}
     sent, got = run["sent_bytes"], run["received_bytes"]
@@ -185,7 +187,7 @@ def row_of(run: dict[str, Any]) -> dict[str, Any]:
         "coordinator_models": grown["coordinator"] / (8 * case.values),
         "holder_mb": max(grown[one["name"]] for one in holders) / 1e6,
         "holder_peak_mb": max(one["peak_bytes"] for one in holders) / 1e6,
-        "trainer_cpu_ms": trainers["cpu_s"] / contributions * 1e3,
+        "trainer_cpu_ms": statistics.median(observed) / case.rounds * 1e3,
         "holder_cpu_ms": statistics.mean(one["cpu_s"] for one in holders) / contributions * 1e3,
         "coordinator_cpu_ms": coordinator["cpu_s"] / contributions * 1e3,
         "trainer_sent_kb": sent["trainer"] / contributions / 1e3,

@@ -20,16 +20,18 @@ from protocols.reports import (
     EvidenceKept,
     JobEnded,
     OwnerTrouble,
+    Progress,
     RoundAbandoned,
     RoundBegan,
     RoundComplete,
+    Step,
     TookPart,
 )
 
 from .casting import assignment_of, owners_terms, terms_of, work_spec
 from .checkpoints import FileCheckpoints
 from .evidence_files import FileEvidence
-from .heap import settle_heap
+from .heap import give_back, settle_heap
 from .homes import ActorHome
 from .http_blobs import BlobTraffic
 from .model_ways import blobs_of, model_server
@@ -141,6 +143,8 @@ class ActorProcess:
             case RoundBegan() if self._once and self._supervisor.actor is not None:
                 # The round that has begun is finished, and no other is begun.
                 self._supervisor.actor.stop()
+            case Progress(step=Step.UPDATING) if self.home.role == "coordinator":
+                give_back()  # a sum is as long as a model, and needs room
             case RoundComplete():
                 self.rounds += 1
             case RoundAbandoned():

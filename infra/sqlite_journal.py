@@ -17,6 +17,7 @@ from infra.system import ThreadOffload
 FORMAT = 1
 MAX_VALUE_BYTES = 16 << 20
 WAL_LIMIT_BYTES = 64 << 20
+_CACHE_KIB = 256
 CHECKSUM_BYTES = 8
 DAMAGE_CODES = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 TABLE = "CREATE TABLE entries (key TEXT PRIMARY KEY NOT NULL, value BLOB NOT NULL, sum BLOB)"
@@ -111,6 +112,8 @@ class SqliteJournal:
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA secure_delete = ON")
         database.execute(f"PRAGMA journal_size_limit = {WAL_LIMIT_BYTES}")
+        # What is written is read at the next start only: the usual 2 MB would be for nothing.
+        database.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         if found == 0:
             with _transaction(database):
                 database.execute(TABLE)

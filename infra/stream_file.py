@@ -10,6 +10,7 @@ from contextlib import suppress
 from actors.ports import StorageFailed
 
 from .block_writer import BlockWriter
+from .stream_index import StreamIndex
 from .stream_records import Entry, Header, chunk_checksum, is_whole, name_tag, scan
 
 log = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ class StreamFile:
 
     def __init__(self, stream: str, *, fault: str | None = None) -> None:
         self.stream = stream
-        self._entries: dict[int, Entry] = {}
+        self._index = StreamIndex()
         self._end = 0
         self._fault = fault
         self._batch: tuple[int, dict[int, Entry]] = (0, {})
@@ -39,7 +40,8 @@ class StreamFile:
             os.ftruncate(descriptor, scanned.end)
         os.fsync(descriptor)
         file = cls(stream, fault=scanned.fault)
-        file._entries, file._end = scanned.entries, scanned.end
+        file._index.take(scanned.entries)
+        file._end = scanned.end
         return file
 
     @property
@@ -49,16 +51,15 @@ class StreamFile:
 
     def indices(self) -> frozenset[int]:
         """Return which chunks are there."""
-        return frozenset(self._entries)
+        return self._index.indices()
 
-    def has(self, index: int) -> bool:
-        """Return whether there is such a chunk; raise `StorageFailed` if rot hides that."""
+    def entry(self, index: int) -> Entry | None:
+        """Return where a chunk is, None without it; raise `StorageFailed` if rot hides that."""
         self._require_sound(index)
-        return index in self._entries
+        return self._index.get(index)
 
-    def read(self, descriptor: int, index: int) -> bytes:
-        """Return one chunk of those that are there, checked."""
-        entry = self._entries[index]
+    def read(self, descriptor: int, index: int, entry: Entry) -> bytes:
+        """Return the chunk at its `entry`, checked."""
         chunk = os.pread(descriptor, entry.length, entry.offset)
         if chunk_checksum(self.stream, index, chunk) != entry.checksum:
             raise _damaged(self.stream, index, "has changed since it was put")
@@ -88,7 +89,8 @@ class StreamFile:
     def settle(self) -> None:
         """Take the batch into the index: now its file and the file's name are durable."""
         self._end, entries = self._batch
-        self._entries |= entries
+        self._index.take(entries)
+        self._batch = self._end, {}
 
     def withdraw(self, descriptor: int) -> None:
         """Cut the batch off; where that fails too, the next one does it before it writes."""
@@ -114,7 +116,7 @@ class StreamFile:
     ) -> bool:
         if index in batch:
             return batch[index].checksum == checksum
-        entry = self._entries.get(index)
+        entry = self._index.get(index)
         if entry is None or entry.checksum != checksum:
             return False
         # Read, so that putting a rotten chunk again heals it.

@@ -83,10 +83,11 @@ class StreamFolder:
     def get(self, stream: str, index: int) -> bytes | None:
         """Return one chunk, None if it is not there."""
         file = self.streams.get(stream)
-        if file is None or not file.has(index):
+        entry = None if file is None else file.entry(index)
+        if file is None or entry is None:
             return None
         with self._opened() as folder, _file(folder, self.path, stream, os.O_RDONLY) as opened:
-            return file.read(opened, index)
+            return file.read(opened, index, entry)
 
     def indices(self, stream: str) -> frozenset[int]:
         """Return which chunks of a stream are there."""

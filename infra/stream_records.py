@@ -31,6 +31,8 @@ CHECKSUM_BYTES = 16
 TAG_BYTES = 8
 _HEADER = Struct(f">{len(MAGIC)}sIIQ{TAG_BYTES}s{CHECKSUM_BYTES}s")
 HEADER_BYTES = _HEADER.size + CHECKSUM_BYTES
+_ENTRY = Struct(f">QI{CHECKSUM_BYTES}s")
+ENTRY_BYTES = _ENTRY.size
 _BLOCK_BYTES = 1 << 20
 
 
@@ -67,6 +69,15 @@ class Entry:
     offset: int
     length: int
     checksum: bytes
+
+    @classmethod
+    def unpacked(cls, packed: bytes | bytearray) -> Entry:
+        """Return what was `packed`."""
+        return cls(*_ENTRY.unpack(packed))
+
+    def packed(self) -> bytes:
+        """Return it in `ENTRY_BYTES` bytes."""
+        return _ENTRY.pack(self.offset, self.length, self.checksum)
 
     @property
     def end(self) -> int:

@@ -52,7 +52,10 @@ class ThreadOffload:
         self._closed = False
 
     async def run(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
-        """Return `work(...)`; a cancelled call returns at once and drops the result."""
+        """Return `work(...)`; a cancelled call returns at once and drops the result.
+
+        No thread has the arguments any more when the result is there: they may be large.
+        """
         return await asyncio.shield(await self._begin(partial(work, *args, **kwargs)))
 
     async def run_to_end(self, work: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
@@ -87,6 +90,11 @@ class ThreadOffload:
         if self._closed:
             self._free.release()
             raise PortError(f"the threads of {self._name!r} are closed: nothing can run there")
-        job = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        job = asyncio.get_running_loop().run_in_executor(self._threads, _taken, [work])
         job.add_done_callback(lambda _: self._free.release())
         return job
+
+
+def _taken(box: list[Callable[[], R]]) -> R:
+    # A thread holds on to what it was given until after the result is told, so it gets a box.
+    return box.pop()()

@@ -50,6 +50,7 @@ class Collected:
         self._spared: dict[str, str] = {}
         self._have: dict[str, dict[str, bytes]] = {}
         self._receipts: dict[str, int] = {}
+        self._same: dict[str, Contribution] = {}  # the first that was told: others say the same
         self._refused: dict[str, dict[str, str]] = {}  # by trainer and holder: why
         self._all_receipts = 0
         self._survivors = 0
@@ -108,7 +109,10 @@ class Collected:
 
     def receive(self, holder: str, contribution: Contribution) -> bool:
         """Add a receipt; say whether anything changed."""
-        trainer, digest = contribution.trainer, contribution.digest
+        # So a name and a digest are in memory once, and not once for each holder.
+        same = self._same.setdefault(contribution.trainer, contribution)
+        known = same if same == contribution else contribution
+        trainer, digest = known.trainer, known.digest
         held = self._have.setdefault(holder, {})
         if trainer in self.excluded or held.get(trainer) == digest:
             return False

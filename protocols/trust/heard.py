@@ -10,7 +10,7 @@ from protocols.messages import Wire, received
 from .signing import Statement
 
 _SHORT_BYTES = 4096  # what is longer is seldom heard twice, and would take room
-_REMEMBERED = 1024  # so 4 MiB of bytes at most, and what is read from them
+_REMEMBERED = 64  # the bytes of one message come to all within a few others
 
 
 class Heard:

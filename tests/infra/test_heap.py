@@ -66,3 +66,33 @@ def test_without_spare_memory_every_message_goes_back() -> None:
     _, grew = measured("nothing spare")
 
     assert grew < 1024
+
+
+BETWEEN = """
+import json
+from infra.heap import give_back, settle_heap
+
+def private_kib():
+    for line in open("/proc/self/status"):
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1])
+
+settled = settle_heap(spare=False)
+blocks = [bytes(bytearray(2000)) for _ in range(20_000)]
+kept = blocks[::100]
+del blocks
+before = private_kib()
+give_back()
+print(json.dumps([settled, before - private_kib()]))
+"""
+
+
+def test_what_lies_between_what_stays_goes_back_when_that_is_asked() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", BETWEEN], capture_output=True, text=True, check=True
+    )
+    settled, less_kib = json.loads(ended.stdout)
+    if not settled:
+        pytest.skip("the C library is not GNU's")
+
+    assert less_kib > 30 * 1024  # of 40 MB

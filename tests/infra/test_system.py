@@ -2,8 +2,10 @@
 
 import asyncio
 import threading
+import weakref
 from collections.abc import AsyncIterator
 
+import numpy as np
 import pytest
 from fakes.ports import FakeClock, InlineOffload, SeededEntropy, yield_turns
 
@@ -108,3 +110,17 @@ async def test_fake_clock_wakes_sleepers_in_the_order_of_their_times() -> None:
     assert woken == [(1.5, 1.5), (2.5, 2.5), (3, 3), (4, 4)]
     assert clock.now_s() == 5
     tasks[2].cancel()
+
+
+async def test_no_thread_holds_on_to_large_arguments_once_their_result_is_there() -> None:
+    offload = ThreadOffload(workers=2)
+    held = 0
+    for _ in range(500):
+        argument = np.zeros(1)
+        alive = weakref.ref(argument)
+        await offload.run(np.sum, argument)
+        del argument
+        held += alive() is not None
+    await offload.close()
+
+    assert held == 0

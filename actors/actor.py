@@ -35,6 +35,7 @@ from protocols.trust.transcript import Transcript
 from protocols.versions import Versions, advice
 
 from .inbox import Inbox
+from .letter import Letter
 from .outbox import Outbox
 from .ports import (
     Clock,
@@ -98,12 +99,12 @@ class Actor(ABC):
         self.roster = roster
         self.ports = ports
         self._checks = StreamChecks(ports.spool, ports.offload)
-        self._outbox = Outbox(ports.transport, ports.clock)
+        self._outbox = Outbox(ports.transport, ports.clock, failed=self._fail)
         self._inbox: Inbox[_Item] = Inbox()
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._keys: dict[str, None] = {}
         self._reading = Reading(self, roster, ports.signatures, Versions(name))
-        self._sealed_last: tuple[Message, int, bytes] | None = None
+        self._last: Letter | None = None
         self._stopping = False
         self._stopped = False
 
@@ -247,6 +248,7 @@ class Actor(ABC):
         """Store, then record, then the rest in order. Nothing leaves before it is durable."""
         todo = list(effects)
         await self._store([effect for effect in todo if isinstance(effect, StoreChunk)])
+        todo = await self._checked(todo)
         await self._commit(todo)
         since_s = self.ports.clock.now_s()
         for effect in todo:
@@ -258,6 +260,24 @@ class Actor(ABC):
             put = self.ports.spool.put
             puts = (put(one.stream, one.index, one.payload) for one in chunks)
             await together([*puts, self._checks.take(chunks)])
+
+    async def _checked(self, effects: list[Effect]) -> list[Effect]:
+        """Decide on streams that were looked through while they came in, as nearly all are.
+
+        What is whole with its first chunk takes one commit then. What is decided here is decided
+        after all of these effects, and comes after them.
+        """
+        others: list[Effect] = []
+        decided: list[Effect] = []
+        since_s = self.ports.clock.now_s()
+        for effect in effects:
+            ok = self._checks.known(effect) if isinstance(effect, CheckStream) else None
+            if ok is None or not isinstance(effect, CheckStream):
+                others.append(effect)
+            else:
+                decided += self.stream_checked(effect.stream, ok=ok)
+                since_s = await self._shared_loop(since_s)
+        return others + decided
 
     async def _commit(self, effects: list[Effect]) -> None:
         writes: dict[str, bytes | None] = {}
@@ -279,7 +299,7 @@ class Actor(ABC):
     async def _perform_one(self, effect: Effect) -> None:
         match effect:
             case Send():
-                self._outbox.post(effect.to, self._sealed(effect))
+                self._outbox.post(effect.to, self._letter(effect))
             case Report():
                 self._report(effect.event)
             case StoreChunk() | Record() | Forget():
@@ -288,7 +308,7 @@ class Actor(ABC):
                 self._checks.forget(effect.prefix)
                 await self.ports.spool.erase(effect.prefix)
             case CheckStream():
-                self._begin_check(effect)
+                self.begin(f"{effect.stream}/check", self._check(effect))
             case CancelWork():
                 self._cancel(effect.prefix)
             case KeepTranscript():
@@ -298,14 +318,12 @@ class Actor(ABC):
             case _:
                 self.perform(effect)
 
-    def _sealed(self, effect: Send) -> bytes:
-        """Return what travels; one message for many recipients is encoded once."""
-        known = self._sealed_last
-        if known is not None and known[0] is effect.message and known[1] == effect.version:
-            return known[2]
-        body = self._signed(effect.message, effect.version)
-        self._sealed_last = effect.message, effect.version, body
-        return body
+    def _letter(self, effect: Send) -> Letter:
+        """Return what is posted; one message for many recipients is sealed once."""
+        message, version, last = effect.message, effect.version, self._last
+        if last is None or last.message is not message or last.version != version:
+            last = self._last = Letter(message, self._signed, version)
+        return last
 
     def _signed(self, message: Message, version: int = VERSION) -> bytes:
         wire = cast("Wire", message)  # all that is ever sent
@@ -326,14 +344,6 @@ class Actor(ABC):
             case _:
                 pass  # whoever it is for looks for it
         self.ports.monitor.emit(event)
-
-    def _begin_check(self, effect: CheckStream) -> None:
-        """Decide at once on what was looked through while it came in, as nearly always."""
-        ok = self._checks.known(effect)
-        if ok is None:
-            self.begin(f"{effect.stream}/check", self._check(effect))
-        else:
-            self._inbox.put(_Item(partial(self.stream_checked, effect.stream, ok=ok)))
 
     async def _check(self, effect: CheckStream) -> Decide:
         try:
@@ -425,7 +435,10 @@ class Actor(ABC):
             del self._jobs[key]
         error = None if task.cancelled() else task.exception()
         if error is not None:
-            self._inbox.put(_Item(lambda: _raise(error)))
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        self._inbox.put(_Item(partial(_raise, error)))
 
     def _cancel(self, prefix: str) -> None:
         for key in [key for key in self._jobs if key.startswith(prefix + "/")]:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
+from collections.abc import Callable
 
+from .letter import Letter
 from .ports import Clock, Lane, LinkLost, PortError, Transport
 
 log = logging.getLogger(__name__)
@@ -17,44 +19,63 @@ _RESTING = 64  # recipients whose sender waits for the next message, rather than
 class Outbox:
     """Sends in the background, in order for each recipient; repeats what a lost link may have lost.
 
+    What is posted while the one before it waits for its turn is joined with that one, where one
+    message can say both.
+
     At most `limit` messages wait for one recipient; beyond that the oldest is dropped and
     counted. Every control message is repeated by its sender until it is answered, so a drop
-    costs time and never correctness.
+    costs time and never correctness. What is our own fault `failed` is told.
     """
 
-    def __init__(self, transport: Transport, clock: Clock, *, limit: int = 1000) -> None:
+    def __init__(
+        self,
+        transport: Transport,
+        clock: Clock,
+        *,
+        failed: Callable[[BaseException], None],
+        limit: int = 1000,
+    ) -> None:
         self.dropped = 0
         self._transport = transport
         self._clock = clock
+        self._failed = failed
         self._limit = limit
-        self._waiting: dict[str, deque[bytes]] = {}
+        self._waiting: dict[str, deque[Letter]] = {}
+        self._leaving: dict[str, Letter] = {}
         self._senders: dict[str, asyncio.Task[None]] = {}
         self._resting: dict[str, asyncio.Future[None]] = {}
         self._busy: dict[str, None] = {}
         self._idle = asyncio.Event()
         self._idle.set()
 
-    def post(self, to: str, body: bytes) -> None:
+    def post(self, to: str, letter: Letter) -> None:
         """Take a message; returns at once."""
         queue = self._waiting.setdefault(to, deque())
+        if queue and queue[-1] is not self._leaving.get(to):
+            both = queue[-1].joined(letter)
+            if both is not None:
+                queue[-1] = both
+                return
         if len(queue) >= self._limit:
             queue.popleft()
             self.dropped += 1
-        queue.append(body)
+        queue.append(letter)
         resting = self._resting.pop(to, None)
         if resting is not None and not resting.done():
             resting.set_result(None)
         elif to not in self._senders:
-            self._senders[to] = asyncio.create_task(self._drain(to), name=f"outbox to {to}")
+            sender = asyncio.create_task(self._drain(to), name=f"outbox to {to}")
+            sender.add_done_callback(self._ended)
+            self._senders[to] = sender
         self._busy[to] = None
         self._idle.clear()
 
     async def _drain(self, to: str) -> None:
         queue = self._waiting[to]
         while queue or await self._rested(to):
-            body = queue[0]
+            letter = self._leaving[to] = queue[0]
             try:
-                await self._transport.send(to, body, lane=Lane.CONTROL)
+                await self._transport.send(to, letter.sealed(), lane=Lane.CONTROL)
             except LinkLost:
                 await self._clock.sleep(_RETRY_S)
                 continue
@@ -62,13 +83,18 @@ class Outbox:
                 # No repetition would help this one, and those behind it must not wait for it.
                 log.exception("a message to %s can't be sent and is dropped", to)
                 self.dropped += 1
-            if queue and queue[0] is body:
+            if queue and queue[0] is letter:
                 queue.popleft()
         del self._senders[to], self._waiting[to]
 
+    def _ended(self, sender: asyncio.Task[None]) -> None:
+        error = None if sender.cancelled() else sender.exception()
+        if error is not None:
+            self._failed(error)
+
     async def _rested(self, to: str) -> bool:
         """Wait for the next message to a recipient; False where too many wait for one already."""
-        del self._busy[to]
+        del self._busy[to], self._leaving[to]
         if not self._busy:
             self._idle.set()
         if len(self._resting) >= _RESTING:

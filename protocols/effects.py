@@ -1,7 +1,8 @@
 """What a machine wants done, as data.
 
-An actor performs the effects of one decision in this order: store chunks, commit all records
-at once, then send and start work, then acknowledge what was received.
+An actor performs the effects of one decision in this order: store chunks, decide on streams that
+are whole by that, commit all records at once, then send and start work, then acknowledge what was
+received.
 """
 
 from __future__ import annotations

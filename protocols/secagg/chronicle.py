@@ -75,7 +75,7 @@ class Chronicle:
             judged=gathering.judgement(),
             sum_digest=ending.sum_digest,
             next_state=ending.next_state,
-            evidence=gathering.contradictions.evidence(),
+            evidence=gathering.receipts.contradictions.evidence(),
             outcome=ending.outcome,
             reason=ending.reason[:500],
         )

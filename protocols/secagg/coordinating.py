@@ -173,8 +173,8 @@ class Coordinating:
             return closed + go_on
         # Limits may have changed since; who is asked for what in this round has not.
         self._round = self._gathering(stored.config, stored.seed, now_s)
-        if self._round.intake is not None:
-            self._round.intake.restore(self._bulk, self._bulk_chunks)
+        if self._round.receipts.intake is not None:
+            self._round.receipts.intake.restore(self._bulk, self._bulk_chunks)
         resumed = self._round.resume(stored.announced, stored.chosen, stored.check)
         return [*closed, self._began(), *resumed, Report(self._round.progress(now_s))]
 
@@ -281,8 +281,9 @@ class Coordinating:
             means=self._means,
         )
         if self._run is not None:
-            gathering.keep_apart(proposed_apart(self._run.proposed, self._roster))
-            gathering.invite(self._search.invited(self._run.suspicion, self._run.completed))
+            gathering.receipts.keep_apart(proposed_apart(self._run.proposed, self._roster))
+            invited = self._search.invited(self._run.suspicion, self._run.completed)
+            gathering.receipts.invite(invited)
         return gathering
 
     def box_key(self, cid: bytes) -> BoxKey | None:
@@ -332,7 +333,7 @@ class Coordinating:
             job=config.job,
             number=config.number,
             dimension=config.dimension,
-            asked=len(gathering.trainers) if config.batches else 0,
+            asked=len(gathering.receipts.trainers) if config.batches else 0,
             drawn=tuple(place + 1 for place in drawn_in(config)),
             batches=config.batches,
         )
@@ -549,7 +550,8 @@ class Coordinating:
         if run.suspicion is None:
             return None
         chosen = tuple(contribution.trainer for contribution in gathering.chosen)
-        known = self._search.untried(run.suspicion, chosen, gathering.came(), run.completed)
+        came = gathering.receipts.came()
+        known = self._search.untried(run.suspicion, chosen, came, run.completed)
         same_state = step.state == run.state
         return self._search.clean(known, chosen, run.completed + 1, same_state=same_state)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from protocols.batches import Asked
-from protocols.codec import Undecodable
 from protocols.effects import Effect, OpenSum, Report, Send, StoreChunk
 from protocols.errors import Misuse, PeerViolation
 from protocols.messages import (
@@ -33,28 +31,20 @@ from protocols.messages import (
     Working,
 )
 from protocols.records import CheckRecord
-from protocols.reports import AnswersJudged, Progress, Refusal, Step
+from protocols.reports import AnswersJudged, Progress, Step
 from protocols.round_config import Roster
-from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import SealingKey
 from protocols.trust.transcript import Judged
 
 from .answers import Answers
 from .asking import certificate_of, request_of
 from .checking import Checking
-from .chunks import has_bulk
-from .claims import Claims
-from .collected import Collected
-from .contradictions import Contradictions
-from .differencing import Apart
-from .intake import Intake
 from .judging import Judgement, Status
 from .means import Means
 from .patience import Patience
-from .pledges import apart_of
+from .receipts import Receipts
 from .sealed import key_fault
 from .sets import set_digest
-from .suspects import Invited
 from .trial import Trial, Verdict
 
 _ASK_ALL = 2  # each so manieth time all holders are asked what they have
@@ -65,9 +55,8 @@ _Handler = Callable[[str, Message, bytes], list[Effect] | None]
 class Gathering:
     """One round. Feed it messages, results and the time; read `step` and `abandoned`.
 
-    `trainers` are those whom the round asks. `announced` and `chosen` are what others were told,
-    so they must be in the journal before the effects of the same decision leave: see
-    `Coordinating`.
+    `receipts` knows of the contributions. `announced` and `chosen` are what others were told, so
+    they must be in the journal before the effects of the same decision leave: see `Coordinating`.
     """
 
     def __init__(
@@ -87,24 +76,17 @@ class Gathering:
         self.chosen: tuple[Contribution, ...] = ()
         self.opened: dict[str, Opened] = {}
         self.began_s = patience.made_s
-        self.contradictions = Contradictions(roster.federation, self.cid)
+        expected = tuple(expected)
+        self.receipts = Receipts(config, roster, means.verifier, expected)
         self._roster = roster
         self._opening = opening
-        self._expected = dict.fromkeys(expected)
+        self._expected_holders = {name for name in expected if name in roster.holders}
         self._patience = patience
-        bulk = has_bulk(config)
-        asked = Asked.of(config, roster)
-        self.trainers = asked.among(roster.trainers)
-        self._asked_trainers = frozenset(self.trainers)
-        self._invited = self.trainers  # of those, whom a search for a garbler does not leave out
-        self._collected = Collected(self.trainers, need=self.need(), bulk=bulk, asked=asked)
-        self.intake = Intake(config, roster.federation) if bulk else None
         self._set_digest = b""
         self._votes: dict[str, bytes] = {}  # by holder: its signature
         self._answers = Answers(config)
         self._trial = Trial(config, roster.holders, means.entropy)
-        self._claims = Claims(roster.federation, self.cid, means.verifier)
-        self.checking = Checking(config, roster, self._collected)
+        self.checking = Checking(config, roster, self.receipts.collected)
         self._gone: dict[str, None] = {}
         self._remark = ""
 
@@ -138,19 +120,6 @@ class Gathering:
         verdict = self.verdict
         return Judged(status=verdict.status.value, liars=tuple(sorted(verdict.liars)))
 
-    def keep_apart(self, earlier: Apart) -> None:
-        """Choose no set that is too close to one of these, proposed over the same state."""
-        self._collected.earlier = earlier | Apart((), self.config.minimum)
-
-    def invite(self, invited: Invited) -> None:
-        """Ask these trainers only."""
-        self._invited = tuple(name for name in self.trainers if name in invited.names)
-        self._collected.invite(invited)
-
-    def came(self) -> tuple[str, ...]:
-        """Name the trainers whose contributions could be opened."""
-        return tuple(contribution.trainer for contribution in self._collected.choose())
-
     def start(self) -> list[Effect]:
         """Ask the holders to open the round."""
         return self._resend(self._roster.holders)
@@ -176,11 +145,9 @@ class Gathering:
         if chosen:
             self._choose(chosen)
         opens = self._open_again(self._roster.holders)
-        if self.intake is not None and self.step is Step.COLLECTING:
-            for trainer in self.intake.complete:
-                self._arrived(self.intake, trainer)
-            opens += self.intake.resume()
-        asked = self._invited if self.step is Step.COLLECTING else self.waiting_for()
+        if self.step is Step.COLLECTING:
+            opens += self.receipts.resume()
+        asked = self.receipts.invited if self.step is Step.COLLECTING else self.waiting_for()
         return opens if self.step is Step.OPENING else opens + self._resend(asked)
 
     def _open_again(self, holders: Iterable[str]) -> list[Effect]:
@@ -224,9 +191,9 @@ class Gathering:
         handler = self._handler(sender, message)
         if self._over():
             return []
-        if self._roster.role(sender) == "trainer" and sender not in self._asked_trainers:
+        if self._roster.role(sender) == "trainer" and not self.receipts.asks(sender):
             return []  # it declines what it was shown out of turn, perhaps in our name: harmless
-        self.contradictions.hear(sender, message, signature)
+        self.receipts.contradictions.hear(sender, message, signature)
         effects = handler(sender, message, signature)
         if effects is None:
             return []
@@ -239,7 +206,7 @@ class Gathering:
         """Count what is new as progress; nothing is complete before it is checked."""
         if any(isinstance(effect, StoreChunk) for effect in effects):
             self._patience.moved(now_s)
-        return effects + (self._go_on(now_s) if sender in self._collected.excluded else [])
+        return effects + (self._go_on(now_s) if sender in self.receipts.collected.excluded else [])
 
     def _handler(self, sender: str, message: Wire) -> _Handler:
         role = self._roster.role(sender)
@@ -305,7 +272,7 @@ class Gathering:
         if enough and (everybody or overdue or self._patience.over_grace(now_s)):
             self.announced = tuple(name for name in self._roster.holders if name in self.opened)
             self._enter(Step.COLLECTING, now_s)
-            return self._resend(self._invited)
+            return self._resend(self.receipts.invited)
         if overdue:
             return self._abandon(
                 f"{len(self.opened)} of {len(self._roster.holders)} holders opened the round, "
@@ -316,20 +283,21 @@ class Gathering:
     def _leave_collecting(self, now_s: float) -> list[Effect]:
         # Once everybody's contribution can be opened, further receipts only add redundancy:
         # they are waited for, but not for long.
-        full = self._full()
-        self._patience.has_enough(full or self._all_can_be_opened(), now_s)
+        receipts, holders, minimum = self.receipts, len(self.announced), self.config.minimum
+        full, known = receipts.full(), self._patience.knows_enough
+        self._patience.has_enough(full or receipts.all_can_be_opened(known=known), now_s)
         overdue = self._patience.exhausted(now_s)
         hurried = overdue or self._patience.over_grace(now_s)
-        if not hurried and (not self._settled() if full else self.waiting_for()):
+        settled = receipts.settled if full else receipts.nobody_awaited
+        if not hurried and not settled(holders=holders):
             return []
-        minimum = self.config.minimum
-        chosen = self._collected.releasable(minimum)
+        chosen = receipts.collected.releasable(minimum)
         # Trainers that were not expected may yet accept; only time tells that they won't.
-        if not chosen and not overdue and self._incomplete():
-            self._remark = self._collected.held_back(minimum) or ""
+        if not chosen and not overdue and receipts.incomplete(holders=holders):
+            self._remark = receipts.collected.held_back(minimum) or ""
             return []
-        if chosen := chosen or self._collected.releasable(minimum, recall=False):
-            self._collected.spare(chosen, minimum)
+        if chosen := chosen or receipts.collected.releasable(minimum, recall=False):
+            receipts.collected.spare(chosen, minimum)
             if self.config.checks:
                 self.step = Step.CHECKING
                 self.checking.begin(CheckRecord(frozen=chosen))
@@ -337,7 +305,7 @@ class Gathering:
                 self._choose(chosen)
             self._enter(self.step, now_s)
             return self._resend(self.announced)
-        return self._abandon(self._collected.too_few(minimum))
+        return self._abandon(receipts.collected.too_few(minimum))
 
     def _leave_checking(self, now_s: float) -> list[Effect]:
         check = self.checking.now
@@ -363,38 +331,6 @@ class Gathering:
         self._choose(chosen)
         self._enter(self.step, now_s)
         return [told, *self._resend(self.announced)]
-
-    def _full(self) -> bool:
-        """Return whether a buffered round has the contributions that are enough for it."""
-        wanted = self.config.buffered
-        if not wanted or self._collected.survivors() < wanted:
-            return False
-        return len(self._collected.releasable(self.config.minimum)) >= wanted
-
-    def _settled(self) -> bool:
-        """Return whether enough contributions are complete at all holders that want them."""
-        names = self._collected.candidates()
-        lacking = {
-            *self._collected.unsettled(names, holders=len(self.announced)),
-            *self._collected.incomplete(names, at=self.need()),
-        }
-        return len(names) - len(lacking) >= self.config.buffered
-
-    def _all_can_be_opened(self) -> bool:
-        awaited = self._awaited()
-        # Asked for every message, and there are some of each trainer: counting comes first.
-        if self._collected.survivors() < len(awaited):
-            return False
-        if self._collected.incomplete(awaited, at=self.need()):
-            return False
-        if self._patience.knows_enough:
-            return self._collected.survivors() >= self.config.minimum
-        chosen = {contribution.trainer for contribution in self._collected.choose()}
-        enough = self._collected.releasable(self.config.minimum)
-        return chosen.issuperset(awaited) and bool(enough)
-
-    def _incomplete(self) -> tuple[str, ...]:
-        return self._collected.unsettled(self._collected.candidates(), holders=len(self.announced))
 
     def _leave_voting(self, now_s: float) -> list[Effect]:
         if len(self._votes) >= self.config.quorum:
@@ -470,7 +406,7 @@ class Gathering:
             case Step.OPENING:
                 return tuple(n for n in self._known_holders() if n not in self.opened)
             case Step.COLLECTING:
-                return self._collected.unsettled(self._awaited(), holders=len(self.announced))
+                return self.receipts.waiting_for(holders=len(self.announced))
             case Step.CHECKING:
                 return self.checking.now.waiting_for(self.announced)
             case Step.VOTING:
@@ -481,18 +417,8 @@ class Gathering:
                 return ()
 
     def _known_holders(self) -> list[str]:
-        known = [name for name in self._roster.holders if name in self._expected]
+        known = [name for name in self._roster.holders if name in self._expected_holders]
         return known if len(known) >= self.need() else list(self._roster.holders)
-
-    def _awaited(self) -> list[str]:
-        # Asked several times for each message: see `Collected.candidates` for who is one.
-        collected, expected = self._collected, self._expected
-        accepted, declined, excluded = collected.accepted, collected.declined, collected.excluded
-        return [
-            n
-            for n in self.trainers
-            if (n in expected or n in accepted) and n not in declined and n not in excluded
-        ]
 
     def _asked(self) -> tuple[str, ...]:
         """Name whom to repeat the request to: also those who are not waited for may answer."""
@@ -500,7 +426,7 @@ class Gathering:
             case Step.OPENING:
                 return tuple(n for n in self._roster.holders if n not in self.opened)
             case Step.COLLECTING:
-                return self._incomplete()
+                return self.receipts.incomplete(holders=len(self.announced))
             case _:
                 return self.waiting_for()
 
@@ -511,17 +437,15 @@ class Gathering:
         contribution may have been lost.
         """
         everybody = self._patience.times_asked % _ASK_ALL == 0
-        return self.announced if everybody else self._collected.behind(self.announced)
+        return self.announced if everybody else self.receipts.collected.behind(self.announced)
 
     def left_out(self) -> dict[str, str]:
         """Name the trainers that took part or were expected and are not in the set, with why."""
-        # Who is not in a full buffer is at work, not missing.
-        full = 0 < self.config.buffered <= len(self.chosen)
-        return self._collected.left_out(self._expected, self.chosen, full=full)
+        return self.receipts.left_out(self.chosen)
 
     def silent(self) -> list[str]:
         """Name the announced holders that acknowledged nothing while others did."""
-        return self._collected.silent(self.announced)
+        return self.receipts.collected.silent(self.announced)
 
     def missing(self) -> tuple[str, ...]:
         """Name those whose silence may have cost the round its sum: who could help the next one."""
@@ -534,7 +458,7 @@ class Gathering:
             name for name in self._roster.holders if name not in self.announced or name in asked
         ]
         if self.step in (Step.COLLECTING, Step.CHECKING):
-            silent += self._collected.incomplete(self._collected.candidates(), at=self.need())
+            silent += self.receipts.unopenable()
         return tuple(silent)
 
     def progress(self, now_s: float) -> Progress:
@@ -546,7 +470,7 @@ class Gathering:
             step=self.step,
             receipts=received,
             expected=expected,
-            survivors=len(self.chosen) or self._collected.survivors(),
+            survivors=len(self.chosen) or self.receipts.collected.survivors(),
             waiting_for=self.waiting_for(),
             deadline_s=max(0.0, self._patience.deadline_s() - now_s),
             remark=self._remark,
@@ -557,9 +481,7 @@ class Gathering:
             case Step.OPENING:
                 return len(self.opened), len(self._known_holders())
             case Step.COLLECTING:
-                got, parts = self._collected.receipts(), len(self.announced)
-                parts += self.intake is not None
-                return got, max(got, len(self._awaited()) * parts)
+                return self.receipts.counts(holders=len(self.announced))
             case Step.CHECKING:
                 check = self.checking.now
                 return len(check.heard), check.need
@@ -587,8 +509,8 @@ class Gathering:
         if self.abandoned is not None:
             return []
         if self._roster.role(name) == "trainer":
-            self._collected.declined.pop(name, None)
-            asked = self.step is Step.COLLECTING and name in self._invited
+            self.receipts.collected.declined.pop(name, None)
+            asked = self.step is Step.COLLECTING and name in self.receipts.invited
             return self._resend([name]) if asked else []
         effects = self._open_again([name])
         if self.step is Step.CHECKING:
@@ -600,8 +522,8 @@ class Gathering:
     def leave(self, name: str, now_s: float) -> list[Effect]:
         """Wait no longer for an actor that goes; what it has done already counts."""
         self._gone[name] = None
-        self._expected.pop(name, None)
-        self._collected.accepted.pop(name, None)
+        self._expected_holders.discard(name)
+        self.receipts.leave(name)
         return [] if self._over() else self._go_on(now_s)
 
     def _on_opened(
@@ -621,140 +543,24 @@ class Gathering:
         if fault is not None:
             raise PeerViolation(sender, f"opened the round with {fault}")
 
-    def _on_pledged(self, sender: str, message: Pledged, _: bytes) -> list[Effect] | None:
-        if self.step not in (Step.OPENING, Step.COLLECTING):
-            return None
-        least = max(message.apart, self.config.minimum)
-        try:
-            apart = apart_of(message.sets, self._roster.trainers, least)
-        except ValueError as error:
-            raise PeerViolation(sender, f"is bound to what is {error}") from None
-        return [] if self._collected.pledged(sender, apart) else None
-
-    def _on_accepted(self, sender: str, _message: Accepted, _: bytes) -> list[Effect] | None:
-        return [] if self._collected.accept(sender) else None
-
-    def _on_declined(self, sender: str, message: Declined, _: bytes) -> list[Effect] | None:
-        new = self.step is Step.COLLECTING and self._collected.decline(sender, message.kind)
-        return [] if new else None
+    def _on_receipt(self, sender: str, message: Message, _: bytes) -> list[Effect] | None:
+        return self.receipts.receive(sender, message, self.step, self.announced)
 
     def _on_working(self, sender: str, _message: Working, _: bytes) -> list[Effect] | None:
-        return [] if sender in self.waiting_for() and not self._has_enough_of(sender) else None
-
-    def _has_enough_of(self, sender: str) -> bool:
-        """Return whether a trainer is in the set that could be opened now, at work or not.
-
-        What it still uploads is redundancy, perhaps for a holder that is dead: it must not
-        hold the round up as work that others are missing would.
-        """
-        if self.step is not Step.COLLECTING:
-            return False
-        if self._collected.incomplete([sender], at=self.need()):
-            return False
-        return sender in {contribution.trainer for contribution in self._collected.choose()}
-
-    def _on_have(self, sender: str, message: Have, _: bytes) -> list[Effect] | None:
-        if self.step is not Step.COLLECTING or sender not in self.announced:
+        if sender not in self.waiting_for():
             return None
-        names = [contribution.trainer for contribution in message.contributions]
-        if strangers := [n for n in names if self._roster.role(n) != "trainer"]:
-            raise PeerViolation(sender, f"has a contribution of {strangers[0]}, who is no trainer")
-        if others := [n for n in names if n not in self._asked_trainers]:
-            raise PeerViolation(sender, f"has a contribution of {others[0]}, who was not asked")
-        signatures = message.signatures or (b"",) * len(names)
-        if len(signatures) != len(names):
-            raise PeerViolation(sender, f"gave {len(signatures)} signatures for {len(names)}")
-        changed = [
-            self._claimed(sender, contribution, signature)
-            for contribution, signature in zip(message.contributions, signatures, strict=True)
-        ]
-        return [] if any(changed) else None
-
-    def _claimed(self, sender: str, contribution: Contribution, signature: bytes) -> bool:
-        """Take what a holder says that it has; say whether anything changed."""
-        trainer = contribution.trainer
-        dispute = self._claims.hear(sender, contribution, signature)
-        if dispute is None:
-            return self._collected.receive(sender, contribution)
-        if dispute.evidence is not None:
-            self.contradictions.add(dispute.evidence)
-            reason = "sent different contributions to different holders"
-            return self._collected.exclude(trainer, reason)
-        if sender in dispute.liars:
-            raise PeerViolation(sender, f"has a contribution that {trainer} did not sign")
-        for liar in dispute.liars:
-            self._collected.disbelieve(liar, trainer)
-        self._collected.receive(sender, contribution)
-        return True
-
-    def _on_excluded(self, sender: str, message: Excluded, _: bytes) -> list[Effect] | None:
-        if self._roster.role(message.trainer) != "trainer":
-            raise PeerViolation(sender, f"excluded {message.trainer}, who is no trainer")
-        reason, trainer = f"{sender}: {message.reason}", message.trainer
-        if self.step is not Step.COLLECTING:
-            return None
-        if not message.evidence:
-            return [] if self._collected.refuse(sender, trainer, reason) else None
-        try:
-            self.contradictions.add(self._claims.shown(trainer, message.evidence))
-        except (Untrusted, Undecodable) as error:
-            raise PeerViolation(sender, f"accused {trainer} with no evidence: {error}") from None
-        return [] if self._collected.exclude(trainer, reason) else None
-
-    def _on_bulk(self, sender: str, message: ShareChunk, _: bytes) -> list[Effect] | None:
-        intake = self.intake
-        if intake is None:
-            raise PeerViolation(sender, "sent bulk in a round that has none")
-        if sender in self._collected.excluded:
-            return self._refuse_bulk(sender, "excluded from the round")
-        intake.require_shape(sender, message)
-        if self.step is not Step.COLLECTING and sender not in intake.complete:
-            return self._refuse_bulk(sender, "the set of the round is fixed")
-        if not intake.contradicts(message):
-            return intake.receive(message)
-        if self.step is not Step.COLLECTING:
-            return self._refuse_bulk(sender, "another contribution is in the set")
-        evidence, reason = intake.evidence(message), "sent two different contributions"
-        if evidence is not None:
-            self.contradictions.add(evidence)
-        self._collected.exclude(sender, reason)
-        return [*intake.drop(sender), *self._refuse_bulk(sender, reason)]
-
-    def _refuse_bulk(self, trainer: str, reason: str) -> list[Effect]:
-        refused = Refusal(actor=self._roster.coordinator, peer=trainer, what="share", reason=reason)
-        return [Send(trainer, Refused(cid=self.cid, what="share", reason=reason)), Report(refused)]
+        enough = self.step is Step.COLLECTING and self.receipts.has_enough_of(sender)
+        return None if enough else []
 
     def bulk_checked(self, now_s: float, trainer: str, *, ok: bool) -> list[Effect]:
         """Take the result of a `CheckStream` of one trainer's bulk."""
-        intake = self.intake
-        if intake is None or self.step is not Step.COLLECTING:
+        if self.step is not Step.COLLECTING:
             return []
-        effects = intake.checked(trainer, ok=ok)
+        effects = self.receipts.bulk_checked(trainer, ok=ok)
         if effects is None:
             return []
-        if ok:
-            effects += self._arrived(intake, trainer)
-        else:
-            reason = "the bulk does not have the announced digest"
-            self._collected.exclude(trainer, reason)
-            effects += self._refuse_bulk(trainer, reason)
         self._patience.moved(now_s)
         return effects + self._go_on(now_s)
-
-    def _arrived(self, intake: Intake, trainer: str) -> list[Effect]:
-        """Count a contribution whose bulk is here, unless it is another than holders have."""
-        own, digest = self._roster.coordinator, intake.complete[trainer]
-        contribution = Contribution(trainer=trainer, digest=digest)
-        dispute = self._claims.hear(own, contribution, intake.signatures[trainer])
-        if dispute is not None and dispute.evidence is not None:
-            self.contradictions.add(dispute.evidence)
-            reason = "sent different contributions to different recipients"
-            self._collected.exclude(trainer, reason)
-            return [*intake.drop(trainer), *self._refuse_bulk(trainer, reason)]
-        for liar in () if dispute is None else dispute.liars:
-            self._collected.disbelieve(liar, trainer)
-        self._collected.arrived(trainer, digest)
-        return []
 
     def _on_refused(self, _sender: str, _message: Refused, _: bytes) -> list[Effect] | None:
         return None  # counted by the actor; the request is repeated until the step's end
@@ -788,9 +594,9 @@ class Gathering:
 
 _FROM_HOLDERS: dict[type[Message], str] = {
     RoundOpened: "_on_opened",
-    Pledged: "_on_pledged",
-    Have: "_on_have",
-    Excluded: "_on_excluded",
+    Pledged: "_on_receipt",
+    Have: "_on_receipt",
+    Excluded: "_on_receipt",
     Refused: "_on_refused",
     Frozen: "_on_check",
     CoinOpening: "_on_check",
@@ -801,10 +607,10 @@ _FROM_HOLDERS: dict[type[Message], str] = {
     AnswerChunk: "_on_answer",
 }
 _FROM_TRAINERS: dict[type[Message], str] = {
-    Accepted: "_on_accepted",
-    Declined: "_on_declined",
+    Accepted: "_on_receipt",
+    Declined: "_on_receipt",
     Working: "_on_working",
     Refused: "_on_refused",
-    ShareChunk: "_on_bulk",
+    ShareChunk: "_on_receipt",
 }
 _HANDLERS = {"holder": _FROM_HOLDERS, "trainer": _FROM_TRAINERS}

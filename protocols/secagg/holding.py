@@ -34,7 +34,6 @@ from protocols.messages import (
     Freeze,
     Goodbye,
     Grant,
-    Have,
     OpenRound,
     Propose,
     Refused,
@@ -63,6 +62,7 @@ from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import ENTROPY_BYTES, BoxKey, BoxSeed, suites
 from protocols.trust.signing import Verifier, require_said
 
+from .bundling import receipts
 from .chunks import answer_stream, header_fault, share_chunk_count, share_fault, share_stream
 from .claims import two_contributions
 from .coin import Values
@@ -236,9 +236,8 @@ class Holding:
             Send(coordinator, _excluded(held.cid, trainer, exclusion))
             for trainer, exclusion in held.excluded.items()
         ]
-        if held.complete:
-            effects.append(Send(coordinator, _have(held, held.complete)))
-        return effects
+        told = receipts(held.cid, held.complete, held.signatures)
+        return effects + [Send(coordinator, have) for have in told]
 
     def _mark_last(self, job: str, number: int, cid: bytes) -> Record:
         last = self._last[job] = LastRound(number=number, cid=cid)
@@ -362,7 +361,8 @@ class Holding:
         return [held.record(f"share/{trainer}", share), *self._receipts(held, trainer)]
 
     def _receipts(self, held: HeldRound, trainer: str) -> list[Effect]:
-        have = _have(held, {trainer: held.complete[trainer]})
+        mine = {trainer: held.complete[trainer]}
+        (have,) = receipts(held.cid, mine, held.signatures)
         return [Send(self._roster.coordinator, have), Send(trainer, have)]
 
     def _evidence(self, held: HeldRound, message: ShareChunk, known: bytes) -> bytes:
@@ -525,15 +525,6 @@ class Holding:
     def _refuse(self, to: str, cid: bytes, what: str, reason: str) -> list[Effect]:
         refused = Refusal(actor=self._name, peer=to, what=what, reason=reason)
         return [Send(to, Refused(cid=cid, what=what, reason=reason)), Report(refused)]
-
-
-def _have(held: HeldRound, complete: Mapping[str, bytes]) -> Have:
-    names = sorted(complete)
-    return Have(
-        cid=held.cid,
-        contributions=tuple(Contribution(trainer=name, digest=complete[name]) for name in names),
-        signatures=tuple(held.signatures.get(name, b"") for name in names),
-    )
 
 
 def _excluded(cid: bytes, trainer: str, exclusion: HeldExclusion) -> Excluded:

@@ -90,6 +90,7 @@ class Probe(Actor):
         self.on_message: Callable[[str, Wire], list[Effect]] = lambda _sender, _message: []
         self.heard: list[Wire] = []
         self.checked: list[tuple[str, bool]] = []
+        self.on_checked: list[Effect] = []
         self.work: dict[str, Callable[[], Any]] = {}
 
     async def restore(self, _records: dict[str, bytes]) -> list[Effect]:
@@ -112,7 +113,7 @@ class Probe(Actor):
 
     def stream_checked(self, stream: str, *, ok: bool) -> list[Effect]:
         self.checked.append((stream, ok))
-        return []
+        return self.on_checked
 
 
 class Scene:
@@ -722,6 +723,32 @@ async def test_chunks_that_came_in_messages_are_checked_without_reading_them_aga
 
         assert probe.checked == [(stream, True)]
         assert read == []
+
+
+async def test_what_a_check_decides_is_durable_before_it_is_told_and_takes_no_commit_more() -> None:
+    config, stream = config_of(), "s/share/ann"
+    chunks = [bytes(1024), b"\x07" * 8 * 72 + SALT]
+    digest = hashlib.sha256(b"".join(chunks)).digest()
+    scene = Scene()
+    probe = scene.build()
+    probe.on_message = lambda *_: [
+        Record("share", b"begun"),
+        *(StoreChunk(config, stream, index, chunk) for index, chunk in enumerate(chunks)),
+        CheckStream(config, stream, digest),
+    ]
+    probe.on_checked = [Record("share", b"whole"), Send("ann", WELCOME)]
+    scene.journal.gate.clear()
+
+    async with scene.playing(probe):
+        await scene.tell(HELLO)
+        await yield_turns(60)
+        before = list(scene.leaving)
+        scene.journal.gate.set()
+        await yield_turns(60)
+
+        assert before == []
+        assert scene.leaving == [("ann", WELCOME)]
+        assert scene.journal.commits == [writes(share=b"whole")]
 
 
 async def test_what_was_looked_through_of_an_erased_stream_counts_no_more() -> None:

@@ -13,6 +13,7 @@ from protocols.reports import Step
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.gathering import Gathering
 from protocols.secagg.holding import Holding
+from protocols.secagg.receipts import Receipts
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -53,7 +54,7 @@ def vote_leaves_before_it_is_written(patch: pytest.MonkeyPatch) -> None:
 
 def redundant_work_counts(patch: pytest.MonkeyPatch) -> None:
     """A coordinator waits for whoever works, though what they contributed can be opened."""
-    patch.setattr(Gathering, "_has_enough_of", lambda self, sender: False)
+    patch.setattr(Receipts, "has_enough_of", lambda self, trainer: False)
 
 
 def stuck_uploads_count(patch: pytest.MonkeyPatch) -> None:

@@ -278,7 +278,7 @@ def test_words_on_the_shares_are_waited_for() -> None:
 
 def test_a_round_that_earlier_sums_hold_back_says_who_can_help() -> None:
     now = Round()
-    now.gathering.keep_apart(Apart((frozenset(TRAINERS),), 3))
+    now.gathering.receipts.keep_apart(Apart((frozenset(TRAINERS),), 3))
     for name in HOLDERS:
         now.hear(name, Pledged(cid=CID, apart=3, sets=(bitmap(TRAINERS, TRAINERS),)))
     now.opened(*HOLDERS)

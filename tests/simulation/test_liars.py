@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from fakes.round_parts import config_of
 
 from infra.simulation.coordinator_checks import CoordinatorChecks
 from infra.simulation.faults import ANYBODY, Aim, Fault, Kind, Plan, Point, Size
@@ -13,6 +14,7 @@ from infra.simulation.ghost import Rule
 from infra.simulation.holder_checks import HolderChecks
 from infra.simulation.job import roster_of
 from infra.simulation.liars.moments import MOMENTS
+from infra.simulation.liars.rounds import altered
 from infra.simulation.liars.trainers import LyingTrainers
 from infra.simulation.runner import History, run
 from infra.simulation.story import printed, story
@@ -502,3 +504,14 @@ def test_a_story_tells_a_lie_with_who_heard_it() -> None:
     assert " * coordinator: lies to h" in lines[struck + 1]
     assert "proposes t01 t02" in lines[struck + 1]
     assert any("accuses coordinator (2 contributions are below" in line for line in lines)
+
+
+def test_another_round_that_a_liar_asks_for_is_one_that_may_be_with_packed_shares() -> None:
+    config = config_of(
+        **{"holders": 4, "threshold": 3, "quorum": 3, "suite": "packed", "packing": 2}
+    )
+
+    others = [altered(config, bits) for bits in range(4)]
+
+    assert all(other.threshold == 3 for other in others)
+    assert config not in others

@@ -59,7 +59,7 @@ class LiesAboutRounds(Lying):
         roster, config = self.tongue.roster, self._config()
         if config is None:
             return False
-        forged = _altered(config, self.tongue.bits(fault))
+        forged = altered(config, self.tongue.bits(fault))
         holders = self.tongue.some(fault, roster.holders)
         trainers = self.tongue.some(fault, roster.trainers)
         opening = _opening(forged, fault.target)
@@ -148,7 +148,7 @@ class LiesAboutRounds(Lying):
         forged = (
             msgspec.structs.replace(config, state=self.tongue.bytes(fault))
             if bits & 1
-            else _altered(config, bits >> 1)
+            else altered(config, bits >> 1)
         )
         opened = self.tongue.opened_by(forged, self.tongue.roster.holders)
         announce = Announce(config=forged, opened=opened)
@@ -187,9 +187,9 @@ def _opening(config: RoundConfig, name: str) -> OpenRound:
     return OpenRound(config=config, sealing_key=made_up_key(config, name))
 
 
-def _altered(config: RoundConfig, bits: int) -> RoundConfig:
+def altered(config: RoundConfig, bits: int) -> RoundConfig:
     """Return another round of the same number that could be run as well."""
-    least = max(2, config.faults + 1)
+    least = max(config.packing, 1) + max(config.faults, 1)
     match bits % 4:
         case 0 if config.minimum > 3:
             return msgspec.structs.replace(config, minimum=3)

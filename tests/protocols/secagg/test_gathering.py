@@ -381,7 +381,7 @@ def test_a_trainer_with_different_contributions_at_two_holders_is_out() -> None:
 
     assert table.round.chosen == set_of(CONFIG, *TRAINERS[:4])
     assert table.round.left_out() == {"eve": "sent different contributions to different holders"}
-    (evidence,) = table.round.contradictions.evidence()
+    (evidence,) = table.round.receipts.contradictions.evidence()
     assert (evidence.offender, evidence.type_name) == ("eve", "ContributionHeader")
 
 
@@ -407,7 +407,7 @@ def test_a_holder_that_makes_a_contribution_up_gets_nobody_out(
     table.have("holder-2", *TRAINERS)
 
     assert table.round.chosen == set_of(CONFIG, *TRAINERS)
-    assert table.round.contradictions.evidence() == ()
+    assert table.round.receipts.contradictions.evidence() == ()
 
 
 def evidence_against(trainer: str, config: RoundConfig = CONFIG) -> bytes:
@@ -433,7 +433,7 @@ def test_a_trainer_is_out_where_a_holder_shows_two_contributions_of_it() -> None
 
     assert "bob" not in [c.trainer for c in table.round.chosen]
     assert table.round.left_out() == {"bob": "holder-2: two"}
-    assert [one.offender for one in table.round.contradictions.evidence()] == ["bob"]
+    assert [one.offender for one in table.round.receipts.contradictions.evidence()] == ["bob"]
 
 
 @pytest.mark.parametrize(

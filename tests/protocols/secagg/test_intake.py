@@ -337,7 +337,7 @@ def test_a_second_contribution_at_the_coordinator_is_evidence_and_leaves_nothing
     effects = table.hear("ann", chunk_of("ann", 1, salt=1))
 
     assert only(effects, Erase) == [Erase(bulk_stream(CID, "ann"))]
-    assert [e.offender for e in table.round.contradictions.evidence()] == ["ann"]
+    assert [e.offender for e in table.round.receipts.contradictions.evidence()] == ["ann"]
     assert table.round.left_out()["ann"] == "sent two different contributions"
 
 

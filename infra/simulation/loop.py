@@ -226,9 +226,11 @@ class SimLoop(asyncio.AbstractEventLoop):
     def _pass_time(self) -> None:
         timers, ready = self._timers, self._ready
         when_s, _, handle = heappop(timers)
-        self.now_s = max(self.now_s, when_s)
+        now_s = self.now_s
+        if when_s > now_s:
+            self.now_s = now_s = when_s
         ready.append(handle)
-        while timers and timers[0][0] <= self.now_s:
+        while timers and timers[0][0] <= now_s:
             ready.append(heappop(timers)[2])
 
     def _push(self, when_s: float, handle: SimHandle) -> None:

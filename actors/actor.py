@@ -201,7 +201,8 @@ class Actor(ABC):
         since_s = self.ports.clock.now_s()
         for item in batch:
             effects += item.decide()
-            since_s = await self._shared_loop(since_s)
+            if self.ports.clock.now_s() - since_s >= _TURN_S:
+                since_s = await self._shared_loop()
         wake_s = self.next_wake_s()
         if wake_s is not None and self.ports.clock.now_s() >= wake_s:
             effects += self.advance()
@@ -210,18 +211,15 @@ class Actor(ABC):
             if item.delivery is not None:
                 await item.delivery.ack()
 
-    async def _shared_loop(self, since_s: float) -> float:
-        """Let others have their turn after a while; return since when the loop is ours."""
-        now_s = self.ports.clock.now_s()
-        if now_s - since_s < _TURN_S:
-            return since_s
+    async def _shared_loop(self) -> float:
+        """Let others have their turn; return since when the loop is ours again."""
         await asyncio.sleep(0)
         return self.ports.clock.now_s()
 
-    async def _next_batch(self) -> list[_Item]:
+    def _next_batch(self) -> Awaitable[list[_Item]]:
         wake_s = self.next_wake_s()
         delay_s = None if wake_s is None else max(0.0, wake_s - self.ports.clock.now_s())
-        return await self._inbox.take(_BATCH, within_s=delay_s)
+        return self._inbox.take(_BATCH, within_s=delay_s)
 
     async def _receive(self) -> None:
         async for delivery in self.ports.transport.deliveries():
@@ -247,13 +245,16 @@ class Actor(ABC):
     async def _perform_all(self, effects: Iterable[Effect]) -> None:
         """Store, then record, then the rest in order. Nothing leaves before it is durable."""
         todo = list(effects)
+        if not todo:
+            return
         await self._store([effect for effect in todo if isinstance(effect, StoreChunk)])
         todo = await self._checked(todo)
         await self._commit(todo)
         since_s = self.ports.clock.now_s()
         for effect in todo:
             await self._perform_one(effect)
-            since_s = await self._shared_loop(since_s)
+            if self.ports.clock.now_s() - since_s >= _TURN_S:
+                since_s = await self._shared_loop()
 
     async def _store(self, chunks: list[StoreChunk]) -> None:
         if chunks:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 
 from actors.ports import StorageFailed
@@ -207,6 +207,7 @@ class FileSpool:
             self._folders.pop(name, None)
 
 
+@lru_cache(maxsize=1024)  # each stream is written and read chunk by chunk
 def _is_name(name: str) -> bool:
     return len(name) <= MAX_NAME_LENGTH and _NAME.fullmatch(name) is not None
 

@@ -122,6 +122,7 @@ def _is_large(field: Any) -> bool:
     return isinstance(field, bytes) and len(field) >= _SPLICED_BYTES
 
 
+@lru_cache(maxsize=1024)
 def _bin_head(length: int) -> bytes:
     """Return what precedes so many bytes in msgpack."""
     if length < 2**8:

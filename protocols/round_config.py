@@ -61,7 +61,11 @@ class Roster(
             raise ValueError("every actor of a federation needs a name of its own")
 
     def digest(self) -> bytes:
-        """Return the SHA-256 of the canonical bytes."""
+        """Return the SHA-256 of the canonical bytes, which is computed once."""
+        return self._digest
+
+    @cached_property
+    def _digest(self) -> bytes:
         return hashlib.sha256(canonical(self)).digest()
 
     def role(self, name: str) -> Literal["coordinator", "holder", "trainer"] | None:

@@ -13,8 +13,8 @@ from itertools import chain
 
 from actors.ports import Lane
 
-from .draws import exponential, fraction
-from .network import Path, Session, hop
+from .draws import fraction, hop_s
+from .network import Path, Session
 from .queues import Parcel, SimQueue
 from .stage import Stage
 
@@ -67,9 +67,10 @@ class SimBroker:
         """Take a message in, if there is room."""
         if not self.up:
             return Taken.GONE
-        if to not in self._queues:
+        queues = self._queues.get(to)
+        if queues is None:
             return Taken.NOBODY
-        queue = self.queue(to, lane)
+        queue = queues[lane is Lane.BULK]
         if not queue.has_room():
             self._stage.fired["queue full"] += 1
             return Taken.NO_ROOM
@@ -79,7 +80,7 @@ class SimBroker:
         if twice and queue.has_room():
             self._stage.fired["doubled"] += 1
             queue.take_in(Parcel(parcel.sender, parcel.body, parcel.kind, parcel.safe_s))
-        self.dispatch(to, lane)
+        self._dispatch(queue)
         return Taken.YES
 
     def safe_s(self, waiting: float) -> float:
@@ -130,11 +131,13 @@ class SimBroker:
 
     def dispatch(self, name: str, lane: Lane) -> None:
         """Hand out what is ready, as far as the prefetch goes."""
-        session = self.sessions.get(name)
-        if session is None or not self._consuming[name]:
+        self._dispatch(self.queue(name, lane))
+
+    def _dispatch(self, queue: SimQueue) -> None:
+        session = self.sessions.get(queue.name)
+        if session is None or not self._consuming[queue.name]:
             return
-        queue = self.queue(name, lane)
-        ready, unacked = queue.ready, queue.unacked
+        ready, unacked, lane = queue.ready, queue.unacked, queue.lane
         while ready and len(unacked) < session.prefetch:
             parcel = ready.popleft()
             parcel.deliveries += 1
@@ -146,16 +149,16 @@ class SimBroker:
         name, rates = session.life.host, self._stage.rates
         self._deliveries += 1
         bits = self._stage.draw(f"deliver {name}", self._deliveries)
-        in_order = fraction(bits, 16) >= rates.overtaken
-        delay_s = hop(rates.hop_s, exponential(bits, 0))
-        self.paths[name].carry_back(delay_s, in_order, session.deliver, session, lane, tag, parcel)
+        in_order = not rates.overtaken or fraction(bits, 16) >= rates.overtaken
+        delay_s = hop_s(rates.hop_s, bits, 0)
+        path = self.paths[name]
+        path.carry(path.back, delay_s, in_order, session.deliver, session, lane, tag, parcel)
 
     def acked(self, session: Session, lane: Lane, tag: int) -> None:
         """Forget a message; of no effect for one that went back meanwhile."""
-        name = session.life.host
-        queue = self.queue(name, lane)
+        queue = self.queue(session.life.host, lane)
         if not session.ended and queue.unacked.pop(tag, None) is not None:
-            self.dispatch(name, lane)
+            self._dispatch(queue)
 
     def redeliver(self, session: Session, lane: Lane, tag: int) -> None:
         """Deliver a message again whose acknowledgement was lost."""

@@ -79,10 +79,11 @@ class Director:
 
     def _reached(self, life: Life, point: Point, what: str) -> None:
         for by in (life.host, ANYBODY):
-            self._meet(by, point, what)
+            if by in self._armed:
+                self._meet(by, point, what)
 
     def _meet(self, by: str, point: Point, what: str) -> None:
-        for armed in self._armed.get(by, ()):
+        for armed in self._armed[by]:
             if armed.meets(point, what):
                 self._armed[by].remove(armed)
                 if not self._armed[by]:

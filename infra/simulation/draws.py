@@ -11,6 +11,8 @@ _STEPS = 256
 _WORD = (1 << 64) - 1
 # Exponential with mean 1, in equally likely steps.
 _EXPONENTIAL = tuple(-log(1.0 - (step + 0.5) / _STEPS) for step in range(_STEPS))
+_LEAST = 0.2  # of a hop's mean time
+_HOP = tuple(_LEAST + waiting for waiting in _EXPONENTIAL)
 
 
 def mixed(seed: int, name: str, number: int = 0) -> int:
@@ -26,6 +28,11 @@ def stream(seed: int, name: str) -> Random:
 def fraction(bits: int, shift: int) -> float:
     """Return 16 of the bits as a number from 0 up to 1."""
     return ((bits >> shift) & 0xFFFF) / 65536
+
+
+def hop_s(mean_s: float, bits: int, shift: int) -> float:
+    """Return the time of one way of this mean, given 8 of the bits."""
+    return mean_s * _HOP[(bits >> shift) & 0xFF]
 
 
 def exponential(bits: int, shift: int) -> float:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct
-from struct import unpack_from as _unpack_from
 
 _WORD = Struct("Q")
 _BYTES = _WORD.size
@@ -48,8 +48,8 @@ class Lookout:
 
     def may_hold(self, text: bytes) -> bool:
         """Return False only where no secret is in a text. Time O(text), whatever there is."""
-        words = _unpack_from(f"{len(text) // _BYTES}Q", text)
-        if not self._words.isdisjoint(words):
+        words = _words(len(text) // _BYTES)
+        if not self._words.isdisjoint(words.unpack_from(text)):
             return True
         return any(text.find(secret) >= 0 for secret in self._short) if self._short else False
 
@@ -59,3 +59,8 @@ class Lookout:
         else:
             read = _WORD.unpack_from
             self._words.update([read(secret, start)[0] for start in range(_BYTES)])
+
+
+@lru_cache(maxsize=4096)  # the library's own forgets all when it knows a hundred
+def _words(count: int) -> Struct:
+    return Struct(f"{count}Q")

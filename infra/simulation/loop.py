@@ -167,13 +167,14 @@ class SimLoop(asyncio.AbstractEventLoop):
 
     def at(self, when_s: float, callback: Callable[..., object], *args: Any) -> None:
         """Call at a time of the world, outside all hosts."""
-        now_s = self.now_s
-        handle = SimHandle(callback, args, None, None)
-        self._push(when_s if when_s > now_s else now_s, handle)
+        now_s, handle = self.now_s, SimHandle(callback, args, None, None)
+        # No look at how many there are: of these none is ever cancelled.
+        self._sequence += 1
+        heappush(self._timers, (when_s if when_s > now_s else now_s, self._sequence, handle))
 
     def after(self, delay_s: float, callback: Callable[..., object], *args: Any) -> None:
         """Call after so many seconds of the world, outside all hosts."""
-        self._push(self.now_s + delay_s, SimHandle(callback, args, None, None))
+        self.at(self.now_s + delay_s, callback, *args)
 
     def adopt(self, life: Life) -> None:
         """Take a new life in."""
@@ -226,9 +227,11 @@ class SimLoop(asyncio.AbstractEventLoop):
     def _pass_time(self) -> None:
         timers, ready = self._timers, self._ready
         when_s, _, handle = heappop(timers)
-        self.now_s = max(self.now_s, when_s)
+        now_s = self.now_s
+        if when_s > now_s:
+            self.now_s = now_s = when_s
         ready.append(handle)
-        while timers and timers[0][0] <= self.now_s:
+        while timers and timers[0][0] <= now_s:
             ready.append(heappop(timers)[2])
 
     def _push(self, when_s: float, handle: SimHandle) -> None:

@@ -11,8 +11,6 @@ from actors.ports import Lane
 from .hosts import Life
 from .loop import SimLoop
 
-_LEAST = 0.2  # of a hop's mean time
-
 
 @dataclass(slots=True, eq=False)
 class Session:
@@ -31,7 +29,9 @@ class Session:
 
 
 @dataclass(slots=True)
-class _Direction:
+class Direction:
+    """One half of a way: what is `held` waits until it is neither `cut` nor `clogged`."""
+
     cut: bool = False
     clogged: bool = False
     last_s: float = 0.0
@@ -49,8 +49,8 @@ class Path:
     """
 
     def __init__(self, loop: SimLoop) -> None:
-        self.out = _Direction()
-        self.back = _Direction()
+        self.out = Direction()
+        self.back = Direction()
         self.muted = False
         self._loop = loop
 
@@ -59,19 +59,22 @@ class Path:
         """Whether both directions are open, so that a connection can be made."""
         return not (self.out.cut or self.back.cut)
 
-    def carry_out(
-        self, delay_s: float, in_order: bool, call: Callable[..., object], *args: Any
+    def carry(
+        self,
+        direction: Direction,
+        delay_s: float,
+        in_order: bool,
+        call: Callable[..., object],
+        *args: Any,
     ) -> None:
-        """Carry something to the broker."""
-        self._carry(self.out, delay_s, in_order, (call, args))
+        """Carry something to the broker, on the way `out`, or from it, on the way `back`."""
+        when_s = self._loop.now_s + delay_s
+        if in_order:
+            when_s = max(when_s, direction.last_s)
+            direction.last_s = when_s
+        self._loop.at(when_s, self._arrive, direction, (call, args))
 
-    def carry_back(
-        self, delay_s: float, in_order: bool, call: Callable[..., object], *args: Any
-    ) -> None:
-        """Carry something from the broker."""
-        self._carry(self.back, delay_s, in_order, (call, args))
-
-    def open_up(self, direction: _Direction) -> None:
+    def open_up(self, direction: Direction) -> None:
         """Let what was held go on if nothing holds it any more."""
         if direction.closed:
             return
@@ -85,28 +88,10 @@ class Path:
             if direction.cut:
                 direction.held.clear()
 
-    def _carry(
-        self,
-        direction: _Direction,
-        delay_s: float,
-        in_order: bool,
-        load: tuple[Callable[..., object], tuple[Any, ...]],
-    ) -> None:
-        when_s = self._loop.now_s + delay_s
-        if in_order:
-            when_s = max(when_s, direction.last_s)
-            direction.last_s = when_s
-        self._loop.at(when_s, self._arrive, direction, load)
-
     def _arrive(
-        self, direction: _Direction, load: tuple[Callable[..., object], tuple[Any, ...]]
+        self, direction: Direction, load: tuple[Callable[..., object], tuple[Any, ...]]
     ) -> None:
         if direction.cut or direction.clogged:
             direction.held.append(load)
         else:
             load[0](*load[1])
-
-
-def hop(mean_s: float, waiting: float) -> float:
-    """Return the time of one way, given an exponential draw with mean 1."""
-    return mean_s * (_LEAST + waiting)

@@ -118,14 +118,13 @@ class TrainerChecks:
         drawn = [seed for seed in self._drawn[host] if len(seed) == SEED_BYTES]
         salted = config.norm_bound and chunk.index == suite.chunks(config)
         looked_at = share[:SALT_BYTES] if salted else share
-        used = [
-            seed for seed in drawn if looked_at == self._made(config, to, chunk.index, values, seed)
-        ]
-        if not used:
+        made = (self._made(config, to, chunk.index, values, seed) for seed in drawn)
+        used = next((seed for seed, one in zip(drawn, made, strict=True) if one == looked_at), None)
+        if used is None:
             self._ghost.violated(Rule.SECRET, host, "a share is hidden by no entropy that it drew")
             return
         cid = chunk.header.cid
-        if self._hidden.setdefault((host, used[0]), cid) != cid:
+        if self._hidden.setdefault((host, used), cid) != cid:
             self._ghost.violated(Rule.SECRET, host, "one seed hides two contributions")
         while len(self._hidden) > _SEEDS * len(self._drawn):
             del self._hidden[next(iter(self._hidden))]

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from actors.ports import Delivery, Lane, LinkLost, PortError
 
 from .broker import SimBroker, Taken
-from .draws import exponential, fraction
+from .draws import exponential, fraction, hop_s
 from .faults import Point
 from .hosts import Life
-from .network import Session, hop
+from .network import Session
 from .queues import Parcel
 from .stage import Stage
 from .watch import Watch
@@ -87,7 +87,8 @@ class SimTransport:
 
     async def send(self, to: str, body: bytes, *, lane: Lane) -> None:
         """Return once the broker has confirmed the message."""
-        self._require_open()
+        if self._closed or self._broken:
+            raise self._lost()
         kind = self._watch.sending(self._life, to, body, lane)
         if self._stage.awaits(self._life.host):
             await self._stage.passed(self._life, Point.BEFORE_SEND, kind)
@@ -102,7 +103,8 @@ class SimTransport:
             await waiter
         finally:
             self._outstanding.pop(publish.number, None)
-        self._require_open()
+        if self.closed:  # meanwhile
+            raise self._lost()
 
     def stalled_s(self) -> float:
         """Return for how long there has been no connection; 0.0 while there is one."""
@@ -127,7 +129,8 @@ class SimTransport:
         while True:
             if self._closed:
                 raise StopAsyncIteration
-            self._require_open()
+            if self._broken:
+                raise self._lost()
             while self._incoming:
                 delivery = self._incoming.popleft()
                 if delivery.session is not self._session:
@@ -220,9 +223,8 @@ class SimTransport:
                 publish.waiter.set_result(None)
         self._wake()
 
-    def _require_open(self) -> None:
-        if self._closed or self._broken:
-            raise LinkLost(f"the link of {self._life.host!r} has ended")
+    def _lost(self) -> LinkLost:
+        return LinkLost(f"the link of {self._life.host!r} has ended")
 
     # --- publishing -------------------------------------------------------------------
 
@@ -235,12 +237,12 @@ class SimTransport:
         name = f"{life.host}>{publish.to}/{lane}/{life.number}"
         bits = self._stage.draw(name, publish.number + (publish.attempt << 32))
         publish.attempt += 1
-        delay_s = hop(rates.hop_s, exponential(bits, 0))
-        in_order = fraction(bits, 24) >= rates.overtaken
+        delay_s = hop_s(rates.hop_s, bits, 0)
+        in_order = not rates.overtaken or fraction(bits, 24) >= rates.overtaken
         if rates.delayed and fraction(bits, 40) < rates.delayed:
             self._stage.fired["delayed"] += 1
             delay_s += rates.delay_s * exponential(bits, 56)
-        self._path.carry_out(delay_s, in_order, self._arrive, session, publish, bits)
+        self._path.carry(self._path.out, delay_s, in_order, self._arrive, session, publish, bits)
 
     def _arrive(self, session: Session, publish: _Publish, bits: int) -> None:
         if session.severed:
@@ -263,8 +265,8 @@ class SimTransport:
             self._stage.fired["unconfirmed"] += 1
             self._stage.loop.after(_REPEAT_S, self._again, publish)
             return
-        delay_s = safe_s - self._stage.loop.now_s + hop(rates.hop_s, exponential(bits, 32))
-        self._path.carry_back(delay_s, False, self._answered, session, publish, taken)
+        delay_s = safe_s - self._stage.loop.now_s + hop_s(rates.hop_s, bits, 32)
+        self._path.carry(self._path.back, delay_s, False, self._answered, session, publish, taken)
 
     def _answered(self, session: Session, publish: _Publish, taken: Taken) -> None:
         if session.ended or publish.waiter.done():

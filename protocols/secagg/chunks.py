@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from protocols.messages import Contribution, ContributionHeader
 from protocols.round_config import RoundConfig
 
@@ -15,11 +17,13 @@ from .tails import tail_bytes, tail_chunk_bytes, tail_chunks
 _BULK, _SHARE = "bulk", "share"
 
 
+@lru_cache(maxsize=256)  # the same for all of a round, and asked with every chunk
 def chunk_count(config: RoundConfig) -> int:
     """Return the number of chunks of a vector: all of an answer, and of a share but its tail."""
     return SUITES[config.suite].chunks(config)
 
 
+@lru_cache(maxsize=256)
 def share_chunk_count(config: RoundConfig) -> int:
     """Return the number of chunks of a share; where there are checks, a tail ends it."""
     return chunk_count(config) + tail_chunks(config)

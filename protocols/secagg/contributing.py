@@ -82,8 +82,9 @@ class _Attempt:
         """
         if self.header is None:
             return self.declined is None
-        on_its_way = any(upload.busy and not upload.repeats for upload in self.uploads.values())
-        return self.moved and on_its_way
+        return self.moved and any(
+            upload.busy and not upload.repeats for upload in self.uploads.values()
+        )
 
     @property
     def missing(self) -> list[str]:

@@ -180,12 +180,13 @@ def witness(bound: NormBound, squared: int, sums: Sums) -> Residues | None:
     """
     if squared > bound.squared:
         raise Misuse("a vector that is too long has no witness")
-    shifted = [value + bound.offset for value in sums]
-    if any(not 0 <= value < 2 * bound.offset for value in shifted):
+    offset, test_bits = bound.offset, bound.test_bits
+    shifted = [value + offset for value in sums]
+    if any(not 0 <= value < 2 * offset for value in shifted):
         return None
     bits = [*_bits(squared, bound.norm_bits), *_bits(bound.squared - squared, bound.norm_bits)]
     for value in shifted:
-        bits += _bits(value, bound.test_bits)
+        bits += _bits(value, test_bits)
     return np.array(bits, dtype=bound.field.dtype)
 
 

@@ -49,8 +49,9 @@ class Relations:
         bound, p = self.bound, self.bound.field.modulus
         norm = [(rho[1] - rho[0]) << k for k in range(bound.norm_bits)]
         rest = [rho[1] << k for k in range(bound.norm_bits)]
-        tests = [-weight << k for weight in rho[2:] for k in range(bound.test_bits)]
-        own = (int(value) for value in drawn[len(rho) :])
+        places = range(bound.test_bits)
+        tests = [-weight << k for weight in rho[2:] for k in places]
+        own = drawn[len(rho) :].tolist()
         return [(a - b) % p for a, b in zip((*norm, *rest, *tests), own, strict=True)]
 
     def values(self, squares: int, sums: list[int], dealt: Residues) -> Values:
@@ -69,11 +70,11 @@ class Relations:
             raise Misuse(f"a witness {dealt.shape} for {bound.witness_length} residues of p61")
         linear = dot_products(field, self._of_bits, dealt)
         squared = dot_products(field, self._of_squared_bits, squares61(dealt))
+        offset = bound.offset
+        shifted = [total + offset for total in sums]
         told = []
         for k, rho in enumerate(self._of_relations):
-            tests = sum(
-                weight * (total + bound.offset) for weight, total in zip(rho[2:], sums, strict=True)
-            )
+            tests = sum([weight * one for weight, one in zip(rho[2:], shifted, strict=True)])
             total = rho[0] * squares - rho[1] * bound.squared + tests + linear[k] + squared[k]
             told.append(total % field.modulus)
         return tuple(told)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 from protocols.messages import AnswerChunk, ShareChunk
 from protocols.round_config import RoundConfig
 from protocols.trust.errors import Untrusted
 from protocols.trust.sealing import Binding, SealingKey
+
+Purpose = Literal["share", "answer"]
 
 
 def key_fault(config: RoundConfig, key: SealingKey) -> str | None:
@@ -25,13 +28,23 @@ def binding_of(
     federation: str, sender: str, recipient: str, chunk: ShareChunk | AnswerChunk
 ) -> bytes:
     """Return what the box of a chunk is bound to; sender and recipient both know all of it."""
-    purpose: Literal["share", "answer"] = "share" if isinstance(chunk, ShareChunk) else "answer"
+    purpose: Purpose = "share" if isinstance(chunk, ShareChunk) else "answer"
+    header = chunk.header
+    contents = purpose, header.cid, header.digest(), chunk.index
+    return _bound(federation, sender, recipient, contents)
+
+
+@lru_cache(maxsize=1024)  # whoever sends a chunk again, opens it or looks on asks for the same
+def _bound(
+    federation: str, sender: str, recipient: str, contents: tuple[Purpose, bytes, bytes, int]
+) -> bytes:
+    purpose, cid, header_digest, index = contents
     return Binding(
         purpose=purpose,
         federation=federation,
-        round_id=chunk.header.cid,
+        round_id=cid,
         sender=sender,
         recipient=recipient,
-        header_digest=chunk.header.digest(),
-        index=chunk.index,
+        header_digest=header_digest,
+        index=index,
     ).to_bytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from functools import reduce
+from functools import lru_cache, reduce
 from itertools import combinations, pairwise
 from math import comb
 from operator import and_, or_
@@ -23,6 +23,7 @@ def contribution_digest(header: ContributionHeader) -> bytes:
     return header.digest()
 
 
+@lru_cache(maxsize=256)  # every vote, certificate and answer of a round asks for the same
 def set_digest(cid: bytes, chosen: tuple[Contribution, ...]) -> bytes:
     """Return the SHA-256 that names a set of one round."""
     digest = hashlib.sha256(b"quorate set\x00" + cid)

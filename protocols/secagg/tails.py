@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from protocols.codec import Undecodable
 from protocols.messages import ContributionHeader
@@ -47,6 +48,7 @@ def bound_of(config: RoundConfig) -> NormBound | None:
     return NormBound(squared=config.norm_bound) if config.norm_bound else None
 
 
+@lru_cache(maxsize=256)  # the same for all of a round, and asked with every chunk
 def tail_bytes(config: RoundConfig) -> int:
     """Return the bytes of one holder's tail, 0 in a round without checks."""
     if not config.checks:

@@ -20,7 +20,8 @@ from functools import lru_cache
 from protocols.errors import Misuse
 
 _LENGTH = struct.Struct(">I")
-_SHORT = tuple(_LENGTH.pack(length) for length in range(256))
+_LONG = 256  # from here on a length is not written down beforehand
+_SHORT = tuple(_LENGTH.pack(length) for length in range(_LONG))
 
 
 def framed(domain: str, version: int, *fields: bytes) -> bytes:
@@ -32,7 +33,7 @@ def framed(domain: str, version: int, *fields: bytes) -> bytes:
     parts = [_head(domain, version, len(fields))]
     for field in fields:
         length = len(field)
-        parts += (_SHORT[length] if length < len(_SHORT) else _LENGTH.pack(length), field)
+        parts += (_SHORT[length] if length < _LONG else _LENGTH.pack(length), field)
     return b"".join(parts)
 
 

@@ -29,45 +29,24 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Protocol, assert_never
+from typing import Protocol
 
 from msgspec.structs import replace
 
 from protocols.codec import VERSION, digest_of
 from protocols.errors import Misuse
 from protocols.messages import (
-    Accepted,
     Announce,
     AnswerChunk,
     AnswerHeader,
-    Ask,
-    CheckValues,
-    CloseRound,
-    CoinOpening,
     ContributionHeader,
-    Declined,
-    Excluded,
-    Freeze,
-    Frozen,
     Goodbye,
-    Grant,
-    Have,
     Hello,
     OpenRound,
-    Pledged,
-    Propose,
-    Refused,
-    Release,
-    Reveal,
-    RoundOpened,
     ShareChunk,
-    Toss,
-    Tossed,
     Unsupported,
-    Vote,
     Welcome,
     Wire,
-    Working,
 )
 from protocols.round_config import NAME_PATTERN
 
@@ -209,10 +188,5 @@ def round_of(message: Wire) -> bytes:
             return header.cid
         case AnswerChunk(header=answer):
             return answer.cid
-        case (
-            RoundOpened() | Pledged() | Accepted() | Declined() | Working() | Grant() | Have()
-            | Excluded() | Refused() | Freeze() | Frozen() | Reveal() | CoinOpening() | Toss()
-            | Tossed() | Ask() | CheckValues() | Propose() | Vote() | Release() | CloseRound()
-        ):  # fmt: skip
+        case _:  # all others say it themselves
             return message.cid
-    assert_never(message)

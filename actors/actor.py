@@ -66,6 +66,7 @@ _RETRY_S = 0.5
 _TURN_S = 0.005  # of decisions and their effects, after which others get their turn
 
 Decide = Callable[[], list[Effect]]
+Acknowledge = Callable[[], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ class _Item:
     """Something to decide on, and what to acknowledge once the decision is durable."""
 
     decide: Decide
-    delivery: Delivery | None = None
+    ack: Acknowledge | None = None  # and not the delivery, whose body may have been read
 
 
 class Actor(ABC):
@@ -208,8 +209,8 @@ class Actor(ABC):
             effects += self.advance()
         await self._perform_all(effects)
         for item in batch:
-            if item.delivery is not None:
-                await item.delivery.ack()
+            if item.ack is not None:
+                await item.ack()
 
     async def _shared_loop(self) -> float:
         """Let others have their turn; return since when the loop is ours again."""
@@ -224,7 +225,7 @@ class Actor(ABC):
     async def _receive(self) -> None:
         async for delivery in self.ports.transport.deliveries():
             decide = self._reading.ahead(delivery)
-            self._inbox.put(_Item(decide or partial(self._read, delivery), delivery))
+            self._inbox.put(_Item(decide or partial(self._read, delivery), delivery.ack))
             if decide is not None:
                 await asyncio.sleep(0)  # it took time, and others wait for theirs
         if not self._stopping:

@@ -49,7 +49,10 @@ class Lane(StrEnum):
 
 
 class Delivery(Protocol):
-    """One message handed to an actor, held by the transport until it is acknowledged."""
+    """One message handed to an actor, held by the transport until it is acknowledged.
+
+    Who has read the body may keep `ack` alone: an adapter lets it hold no body where that is long.
+    """
 
     @property
     def body(self) -> bytes:

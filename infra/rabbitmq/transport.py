@@ -18,10 +18,15 @@ log = logging.getLogger(__name__)
 
 
 class RabbitDelivery:
-    """One message in an actor's hands."""
+    """One message in an actor's hands.
+
+    `ack` lets the broker forget the message, and is of no effect once its connection is gone. It
+    does not hold the body: who has read that can keep the one without the other.
+    """
 
     def __init__(self, incoming: Incoming, lane: Lane) -> None:
         self.lane = lane
+        self.ack = partial(incoming.intake.ack, incoming.tag)
         self._incoming = incoming
 
     @property
@@ -38,10 +43,6 @@ class RabbitDelivery:
     def sender(self) -> str | None:
         """Who sent it: the broker lets an account use its own name only."""
         return sender_of(self._incoming.key) or None
-
-    async def ack(self) -> None:
-        """Let the broker forget the message; of no effect once its connection is gone."""
-        await self._incoming.ack()
 
 
 class RabbitTransport:

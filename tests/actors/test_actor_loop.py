@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 from fakes.other_forms import in_another_form
@@ -25,7 +26,7 @@ from fakes.round_parts import opened as opened_by
 from fakes.signatures import IdealSignatures, signature_of, signed
 
 from actors.actor import Actor, Decide, Ports
-from actors.ports import Lane, LinkLost, StorageFailed
+from actors.ports import Delivery, Lane, LinkLost, StorageFailed, Transport
 from infra.memory_bus import MemoryBus
 from infra.memory_queue import Sent
 from protocols.codec import VERSION, opened, parse, seal
@@ -834,6 +835,51 @@ async def test_between_long_messages_others_get_their_turn() -> None:
 
     assert len(opened) == 4
     assert len(set(opened)) == 4, "opened several long messages in one turn"
+
+
+class Parted:
+    """A delivery that is acknowledged without it, as those of RabbitMQ are."""
+
+    redelivered = False
+
+    def __init__(self, whole: Delivery) -> None:
+        self.body, self.sender, self.ack = whole.body, whole.sender, whole.ack
+
+
+class PartingTransport:
+    """Hands out deliveries of this kind, and knows which of them are still held by somebody."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.held: WeakSet[Parted] = WeakSet()
+        self.send, self.stalled_s = transport.send, transport.stalled_s
+        self.close, self._whole = transport.close, transport.deliveries
+
+    async def deliveries(self) -> AsyncIterator[Delivery]:
+        async for whole in self._whole():
+            parted = Parted(whole)
+            self.held.add(parted)
+            yield parted
+
+
+async def test_a_long_message_that_was_read_is_let_go_of_before_it_is_acknowledged() -> None:
+    scene = Scene()
+    probe = scene.build()
+    transport = PartingTransport(probe.ports.transport)
+    probe.ports = replace(probe.ports, transport=transport)
+    probe.on_message = lambda *_: [Record("a", b"1")]
+    scene.journal.gate.clear()
+    long = ShareChunk(header=header_of(config_of(), "ann"), index=0, payload=bytes(2**16))
+
+    async with scene.playing(probe):
+        for _ in range(3):
+            await scene.tell(long)
+        await yield_turns(60)
+
+        assert (scene.journal.waiting, scene.depth()) == (1, 3)
+        assert len(transport.held) == 1, "only the last, while the next is waited for"
+        scene.journal.gate.set()
+        await yield_turns(60)
+        assert scene.depth() == 0
 
 
 class Toil:

@@ -1,17 +1,20 @@
 """The parts of a link that need no broker: window, backoff, and the watch for blocked notices."""
 
 import asyncio
+import sys
 from random import Random
 
 import pytest
 from aiormq.exceptions import ChannelClosed
 from fakes.ports import yield_turns
 
-from actors.ports import LinkLost
+from actors.ports import Lane, LinkLost
 from infra.rabbitmq.backoff import Backoff
+from infra.rabbitmq.consuming import Incoming, Intake, Subscription
 from infra.rabbitmq.errors import guarded
 from infra.rabbitmq.policy import LinkPolicy
 from infra.rabbitmq.pulse import Pulse
+from infra.rabbitmq.transport import RabbitDelivery
 from infra.rabbitmq.window import Window, WindowSize
 
 
@@ -226,3 +229,20 @@ async def test_pulse_waits_for_an_answer_as_long_as_bytes_leave_and_no_longer() 
 
     assert lost == ["the broker keeps the connection open and does nothing on it"]
     assert line.looks == [5]
+
+
+def test_what_acknowledges_a_message_does_not_hold_its_body() -> None:
+    intake = Intake(Subscription("q", lambda _: None, 1), lambda _: None)
+    body = bytes(range(256))
+    before = sys.getrefcount(body)
+
+    incoming = Incoming(
+        body=body, key="ann.holder-1.bulk", headers={}, redelivered=False, tag=1, intake=intake
+    )
+    delivery = RabbitDelivery(incoming, Lane.BULK)
+    assert delivery.body is body
+    kept = delivery.ack
+    del incoming, delivery
+
+    assert sys.getrefcount(body) == before
+    assert kept is not None

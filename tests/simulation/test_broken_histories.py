@@ -58,8 +58,8 @@ def test_an_actor_that_acknowledges_before_it_commits_is_noticed(
     async def hasty(self: Actor) -> None:
         batch = await self._next_batch()
         for item in batch:
-            if item.delivery is not None:
-                await item.delivery.ack()
+            if item.ack is not None:
+                await item.ack()
         effects = [effect for item in batch for effect in item.decide()]
         await self._perform_all(effects + self.advance())
 

@@ -278,7 +278,8 @@ class Actor(ABC):
                 others.append(effect)
             else:
                 decided += self.stream_checked(effect.stream, ok=ok)
-                since_s = await self._shared_loop(since_s)
+                if self.ports.clock.now_s() - since_s >= _TURN_S:
+                    since_s = await self._shared_loop()
         return others + decided
 
     async def _commit(self, effects: list[Effect]) -> None:

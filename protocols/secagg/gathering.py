@@ -294,6 +294,7 @@ class Gathering:
         chosen = receipts.collected.releasable(minimum)
         # Trainers that were not expected may yet accept; only time tells that they won't.
         if not chosen and not overdue and receipts.incomplete(holders=holders):
+            self._patience.in_vain(now_s)
             self._remark = receipts.collected.held_back(minimum) or ""
             return []
         if chosen := chosen or receipts.collected.releasable(minimum, recall=False):

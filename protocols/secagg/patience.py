@@ -89,6 +89,11 @@ class Patience:
         elif self._enough_s is None:
             self._enough_s = now_s
 
+    def in_vain(self, now_s: float) -> None:
+        """Take note that the step could not go on after all: it is looked at a grace later."""
+        if self._enough_s is not None:
+            self._enough_s = now_s
+
     @property
     def knows_enough(self) -> bool:
         """Return whether the step could go on with what it has."""

@@ -366,6 +366,21 @@ def test_a_round_that_waits_for_members_of_an_earlier_set_says_so() -> None:
     assert events(effects, Progress)[-1].step is Step.VOTING
 
 
+def test_who_waits_for_members_of_an_earlier_set_looks_at_the_time_later_and_not_at_once() -> None:
+    head = Cautious()
+    head.opened(*HOLDERS)
+    head.hear("eve", Goodbye())
+    head.have("ann", "bob", "cat", "dan", holders=HOLDERS[:-1])
+    bound(head, "abcde")  # a word that came late
+
+    head.at(GRACE_S)
+
+    wake_s = head.machine.next_wake_s()
+    assert head.run.number == 1
+    assert wake_s is not None
+    assert wake_s > GRACE_S
+
+
 def test_where_the_members_are_here_and_sets_exclude_each_other_no_trainer_can_help() -> None:
     head = Cautious()
     bound(head, "abcde", "abcd")

@@ -108,11 +108,12 @@ class Soak:
         if not await self._healthy(after=-1):
             self.findings.unhealed.append("no round had everybody, before any blow")
             return self.findings
-        self._began_s = self._now_s()
+        self._began_s, until_s = self._now_s(), self._pace.total_s - self._pace.calm_s
         watching = asyncio.create_task(self._watch(tell), name="census")
         try:
             await self._calm()
-            while self._at_s() < self._pace.total_s - self._pace.calm_s:
+            # One blow at least, however long a busy machine took to count what is open.
+            while not self.findings.strikes or self._at_s() < until_s:
                 await self._strike(next(blows))
                 if self.findings.unhealed or self._ledger.ended is not None:
                     return self.findings

@@ -273,7 +273,9 @@ class LivingStage:
         self.timed.append((f"{what} {name}", asyncio.get_running_loop().time()))
 
 
-def soaked(*, enduring: int = 10**6, leak: int = 0) -> tuple[Findings, LivingStage, list[Progress]]:
+def soaked(
+    *, enduring: int = 10**6, leak: int = 0, counting_s: float = 0.0
+) -> tuple[Findings, LivingStage, list[Progress]]:
     """Soak for ten minutes; `leak` connections stay behind at each strike."""
 
     async def run() -> tuple[Findings, LivingStage, list[Progress]]:
@@ -287,6 +289,7 @@ def soaked(*, enduring: int = 10**6, leak: int = 0) -> tuple[Findings, LivingSta
             return [seen], broker(at_s, waiting=len(stage.did) % 7)
 
         async def count() -> OpenThings:
+            await asyncio.sleep(counting_s)
             return OpenThings(20 + leak * len(stage.did), channels=30, consumers=15)
 
         living = asyncio.create_task(stage.live())
@@ -311,6 +314,14 @@ def test_soak_strikes_until_its_time_is_over_and_ends_in_a_calm() -> None:
     assert told[-1].rounds["complete"] >= 595
     assert findings.deepest["coordinator.control"] == 6
     assert len(findings.calm) == 2
+
+
+def test_a_soak_hurts_somebody_even_where_counting_takes_all_of_its_time() -> None:
+    findings, stage, _ = soaked(counting_s=600)
+
+    assert len(stage.did) == findings.strikes.total() >= 1
+    assert len(findings.recoveries_s) == 1
+    assert findings.problems(PACE, Limits()) == []
 
 
 def test_soak_stops_at_the_blow_that_the_federation_does_not_get_over() -> None:

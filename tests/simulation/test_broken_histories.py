@@ -13,6 +13,7 @@ from fakes.simulated_scene import (
 )
 
 from actors.actor import Actor
+from actors.letter import Letter
 from actors.outbox import Outbox
 from actors.ports import WorkFailed
 from actors.trainer import Trainer
@@ -26,6 +27,7 @@ from infra.simulation.spool import SimSpool
 from infra.simulation.worker import SimWorker
 from infra.simulation.world import World
 from protocols.effects import Effect
+from protocols.messages import Vote
 from protocols.round_config import RoundConfig
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.shamir_suite import ShamirSuite
@@ -158,9 +160,9 @@ def test_a_control_message_that_is_dropped_on_the_way_out_is_noticed(
 ) -> None:
     honest = Outbox.post
 
-    def forgetful(self: Outbox, to: str, body: bytes) -> None:
-        if b"Vote" not in body:
-            honest(self, to, body)
+    def forgetful(self: Outbox, to: str, letter: Letter) -> None:
+        if not isinstance(letter.message, Vote):
+            honest(self, to, letter)
 
     monkeypatch.setattr(Outbox, "post", forgetful)
 

@@ -67,9 +67,10 @@ def _stream_file(data: bytes) -> None:
         os.write(descriptor, data)
         file = StreamFile.opened(STREAM, descriptor)
         for index in sorted(file.indices()):
-            assert file.has(index)
-            file.read(descriptor, index)
-        file.has(0)
+            entry = file.entry(index)
+            assert entry is not None
+            file.read(descriptor, index, entry)
+        file.entry(0)
     finally:
         os.close(descriptor)
 

@@ -175,8 +175,7 @@ class _Run:
     def _run_until(self, over: Callable[[], bool], *, limit_s: float) -> bool:
         if not self.ends_when_broken:
             return self.loop.run_until(over, limit_s=limit_s)
-        broken = self.ghost.violations
-        return self.loop.run_until(lambda: bool(broken) or over(), limit_s=limit_s)
+        return self.loop.run_until(lambda: self._broken() or over(), limit_s=limit_s)
 
     def _broken(self) -> bool:
         return self.ends_when_broken and bool(self.ghost.violations)

@@ -37,9 +37,8 @@ from .suspects import Invited
 class Receipts:
     """The contributions of one round at its coordinator; the round says until when they count.
 
-    `trainers` are those whom the round asks, `invited`
-    those of them whom a search for a garbler does not leave out; `expected` of them are waited
-    for even before they accept.
+    `trainers` are those whom the round asks, `invited` those of them whom a search for a garbler
+    does not leave out; `expected` of them are waited for even before they accept.
     """
 
     def __init__(

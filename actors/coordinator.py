@@ -15,6 +15,7 @@ from protocols.errors import Misuse
 from protocols.learning.job import Algorithm, JobFailed, Opened
 from protocols.learning.state import State
 from protocols.messages import AnswerChunk, ShareChunk, Wire
+from protocols.pieces import Pieces
 from protocols.reports import JobEnded
 from protocols.round_config import Roster
 from protocols.secagg.chunks import chunk_count
@@ -104,7 +105,7 @@ class Coordinator(Actor):
             return self._machine.start(now_s, await self._keep(self.state, completed=0))
         data = await self._checkpoints.load(run.state)
         self.state = await self.ports.offload.run(State.from_bytes, data)
-        await self._blobs.publish(data)
+        await self._blobs.publish(Pieces.of(data))
         return self._machine.start(now_s, None)
 
     def unboxed(self, sender: str, message: Wire) -> Wire | None:
@@ -151,7 +152,7 @@ class Coordinator(Actor):
 
     async def _publish_again(self) -> Decide:
         """Publish what a broker that stood still may have lost: trainers would wait for it."""
-        await self._blobs.publish(await self.ports.offload.run(self.state.to_bytes))
+        await self._blobs.publish(await self.ports.offload.run(self.state.to_pieces))
         return list
 
     def finished(self) -> bool:
@@ -227,9 +228,10 @@ class Coordinator(Actor):
 
     async def _keep(self, state: State, *, completed: int) -> JobStep:
         """Make a state durable, then public, and say where the job stands with it."""
-        data = await self.ports.offload.run(state.to_bytes)
+        data = await self.ports.offload.run(state.to_pieces)
         digest = await self._checkpoints.save(completed, data)
-        await self._blobs.publish(data)
+        if await self._blobs.publish(data) != digest:
+            raise Misuse("an algorithm wrote to a state that it had returned")
         await self._blobs.retain([digest])
         verdict = self._algorithm.verdict(state)
         return JobStep(

@@ -13,6 +13,7 @@ from typing import Any, ParamSpec, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from protocols.pieces import Pieces
 from protocols.trust.evidence import Evidence
 from protocols.trust.sealing import BoxKey, SealingKey
 from protocols.trust.transcript import Transcript
@@ -114,7 +115,7 @@ class Transport(Protocol):
 class Blobs(Protocol):
     """Public, content-addressed bytes: model states on their way to the trainers."""
 
-    async def publish(self, data: bytes) -> bytes:
+    async def publish(self, data: Pieces) -> bytes:
         """Make `data` available to all; return its SHA-256."""
         ...
 
@@ -256,7 +257,7 @@ class Worker(Protocol):
 class Checkpoints(Protocol):
     """The coordinator's model states, durable and readable without us."""
 
-    async def save(self, completed: int, state: bytes) -> bytes:
+    async def save(self, completed: int, state: Pieces) -> bytes:
         """Return the SHA-256 of `state` once it is durable as the result of that many rounds."""
         ...
 

@@ -46,6 +46,7 @@ from infra.rabbitmq.declare import declare
 from infra.rabbitmq.link import RabbitLink
 from infra.rabbitmq.private_node import PrivateNode
 from infra.rabbitmq.topology import Sizes, Topology
+from protocols.pieces import Pieces
 from protocols.round_config import Roster
 
 ALLOWED_MIB = 64
@@ -125,7 +126,7 @@ async def measured(run: Run) -> Figures:
 
         server_cpu = cpu_s(place.server)
         start = time.monotonic()
-        await place.blobs.publish(blob)
+        await place.blobs.publish(Pieces.of(blob))
         publish_s = time.monotonic() - start
         ends = [json.loads(await child.stdout.readline()) for child in children if child.stdout]
         server_cpu = cpu_s(place.server) - server_cpu

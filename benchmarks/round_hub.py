@@ -8,7 +8,6 @@ the memory bus does, as long as both ends live.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ import msgspec
 from actors.ports import Delivery, Lane, LinkLost, Transport
 from infra.memory_bus import MemoryBus
 from infra.memory_queue import Sent
+from protocols.pieces import Pieces
 
 _STREAM_BYTES = 2**18
 _PIECE_BYTES = 2**20  # of a model state, as over a broker
@@ -102,8 +102,8 @@ class _Peer:
                 part, last = rest
                 self._published.extend(part)
                 if last:
-                    data, self._published = bytes(self._published), bytearray()
-                    await self._bus.blobs(name).publish(data)
+                    published, self._published = self._published, bytearray()
+                    await self._bus.blobs(name).publish(Pieces.of(published))
             case "fetch":
                 data = await self._bus.blobs(name).fetch(rest[1])
                 await self._writer.write("blob", rest[0], data)
@@ -218,12 +218,12 @@ class WireLink:
     async def close(self) -> None:
         self._inbox.put_nowait(None)
 
-    async def publish(self, data: bytes) -> bytes:
-        starts, whole = range(0, len(data), _PIECE_BYTES), memoryview(data)
+    async def publish(self, data: Pieces) -> bytes:
+        starts = range(0, len(data), _PIECE_BYTES)
         for start in starts:
-            piece = whole[start : start + _PIECE_BYTES]
+            piece = data.between(start, start + _PIECE_BYTES)
             await self._wire.write("publish", self._name, piece, start == starts[-1])
-        return await asyncio.to_thread(lambda: hashlib.sha256(data).digest())
+        return await asyncio.to_thread(data.sha256)
 
     async def fetch(self, digest: bytes) -> bytes:
         return await self._wire.fetch(self._name, digest)

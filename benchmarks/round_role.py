@@ -55,7 +55,6 @@ HOLDERS = 5
 CHUNK_BYTES = 256 * 1024  # what a job file says that says nothing
 LARGEST = 8000  # of a value; fits three slots for 1000 trainers
 WARM_VALUES = 20_000
-OBSERVED = 3  # trainers that have a process each
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +66,7 @@ class Case:
     values: int
     rounds: int = 1
     blame: bool = False
+    apart: int = 3  # trainers that have a process each
 
     @property
     def threshold(self) -> int:
@@ -84,7 +84,7 @@ class Case:
 
     def observed(self) -> tuple[str, ...]:
         """Name the trainers whose processor time is taken, each in a process of its own."""
-        return self.roster().trainers[:OBSERVED]
+        return self.roster().trainers[: self.apart]
 
     def shape(self) -> dict[str, Any]:
         """Return what plan and configuration of a round share."""
@@ -271,7 +271,7 @@ class Role:
     ) -> list[Actor]:
         spool, made = FileSpool(self.folder / "spool"), list[Actor]()
         stack.push_async_callback(spool.close)
-        for name in self.roster.trainers[OBSERVED:]:
+        for name in self.roster.trainers[self.case.apart :]:
             link = await wire.open(name)
             ports = self._ports(name, link, Below(spool, name), threads, MemoryJournal())
             made.append(self._trainer(name, link, ports))

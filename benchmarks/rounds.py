@@ -25,11 +25,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import shutil
 import statistics
 import sys
 import tempfile
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -47,17 +49,40 @@ _CASE = ("suite", "trainers", "values")
 _LINE_BYTES = 2**24
 
 
+class Turns:
+    """Lets one trainer begin at a time, when none has said anything for a while."""
+
+    def __init__(self, quiet_s: float) -> None:
+        self._quiet_s, self._said, self._free = quiet_s, asyncio.Event(), asyncio.Lock()
+
+    def heard(self) -> None:
+        """Take note that somebody said something."""
+        self._said.set()
+
+    async def next(self) -> None:
+        """Wait until it is quiet; who waits longest is next."""
+        async with self._free:
+            with suppress(TimeoutError):
+                while True:
+                    self._said.clear()
+                    await asyncio.wait_for(self._said.wait(), self._quiet_s)
+            await asyncio.to_thread(os.sync)  # what is written later costs whoever runs then
+
+
 @dataclass
 class Traffic:
     """Bytes and messages, by role."""
 
     roles: dict[str, str]
+    turns: Turns | None
     sent_bytes: Counter[str] = field(default_factory=Counter)
     received_bytes: Counter[str] = field(default_factory=Counter)
     messages: Counter[str] = field(default_factory=Counter)
 
     def take(self, sent: Sent) -> None:
         """Take note of a message; model states, which go to `*`, are no part of a round's."""
+        if self.turns is not None:
+            self.turns.heard()
         if sent.recipient != "*":
             role = self.roles[sent.sender]
             self.sent_bytes[role] += len(sent.body)
@@ -65,11 +90,14 @@ class Traffic:
             self.received_bytes[self.roles[sent.recipient]] += len(sent.body)
 
 
-async def measured(case: Case, folder: Path) -> dict[str, Any]:
-    """Run one federation and return what was measured, by process."""
+async def measured(case: Case, folder: Path, turns: Turns | None = None) -> dict[str, Any]:
+    """Run one federation and return what was measured, by process.
+
+    With `turns` the trainers that have a process of their own begin in turn, after all others.
+    """
     roster = case.roster()
     everybody = (roster.coordinator, *roster.holders, *roster.trainers)
-    traffic = Traffic({name: roster.role(name) or "" for name in everybody})
+    traffic = Traffic({name: roster.role(name) or "" for name in everybody}, turns)
     hub, socket = Hub(everybody, traffic.take), folder / "hub"
     (folder / "right").write_text(right_digest(case))
     server = await hub.serve(socket)
@@ -77,8 +105,10 @@ async def measured(case: Case, folder: Path) -> dict[str, Any]:
     started = await asyncio.gather(*(_started(case, name, socket, folder) for name in names))
     processes = dict(zip(names, started, strict=True))
     try:
-        for process in processes.values():
-            await _line(process, b"begin\n")
+        for name in sorted(names, key=lambda name: name in case.observed()):
+            if turns is not None and name in case.observed():
+                await turns.next()
+            await _line(processes[name], b"begin\n")
         told = {roster.coordinator: await _told(processes[roster.coordinator])}
         hub.gone.add(roster.coordinator)
         for name in names[:-1]:
@@ -134,11 +164,11 @@ async def _told(process: asyncio.subprocess.Process) -> dict[str, Any]:
     return told
 
 
-def ran(case: Case) -> dict[str, Any]:
+async def ran(case: Case, turns: Turns | None = None) -> dict[str, Any]:
     """Run one federation in a folder that is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="rounds-"))
     try:
-        return asyncio.run(measured(case, folder))
+        return await measured(case, folder, turns)
     finally:
         shutil.rmtree(folder)
 
@@ -272,7 +302,7 @@ def main() -> None:
     options = options_of()
     machine, rows = description(), []
     for case in cases_of(options):
-        runs = [ran(case) for _ in range(options.repeats)]
+        runs = [asyncio.run(ran(case)) for _ in range(options.repeats)]
         rows.append(merged([row_of(run) for run in runs]) | {"machine": machine})
         print(f"  {case.suite} {case.trainers} x {case.values:,}: done", file=sys.stderr)
         if options.blame:

@@ -49,6 +49,7 @@ from protocols.learning.job import Algorithm, Opened, Verdict
 from protocols.learning.layout import Layout
 from protocols.learning.state import State
 from protocols.messages import Message, RoundOpened, Vote
+from protocols.pieces import Pieces
 from protocols.reports import JobEnded, PeerFault, RoundAbandoned, RoundComplete
 from protocols.round_config import Roster, majority
 from protocols.secagg import contributing, gathering, holding
@@ -122,9 +123,9 @@ class Kept:
         self._key = key
         self._states: dict[bytes, bytes] = {}
 
-    async def save(self, completed: int, state: bytes) -> bytes:
-        digest = hashlib.sha256(state).digest()
-        self._states[digest] = state
+    async def save(self, completed: int, state: Pieces) -> bytes:
+        digest = state.sha256()
+        self._states[digest] = bytes(state)
         return digest
 
     async def load(self, digest: bytes) -> bytes:

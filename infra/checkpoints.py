@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+from hashlib import sha256
 from pathlib import Path
 
 from actors.ports import StorageFailed
+from protocols.pieces import Pieces
 
 from .durable_files import make_folder, replace_file
 from .system import ThreadOffload
@@ -26,7 +27,7 @@ class FileCheckpoints:
         self._offload = offload
         self._keep = keep
 
-    async def save(self, completed: int, state: bytes) -> bytes:
+    async def save(self, completed: int, state: Pieces) -> bytes:
         """Write a state and return its digest; older ones than the last few are deleted."""
         return await self._offload.run_to_end(self._save, completed, state)
 
@@ -48,17 +49,17 @@ class FileCheckpoints:
             f"or begin the run anew"
         )
 
-    def _save(self, completed: int, state: bytes) -> bytes:
-        digest = hashlib.sha256(state)
-        target = self._folder / f"state-{completed:06}-{digest.hexdigest()}.safetensors"
+    def _save(self, completed: int, state: Pieces) -> bytes:
+        digest = state.sha256()
+        target = self._folder / f"state-{completed:06}-{digest.hex()}.safetensors"
         try:
             make_folder(self._folder)
-            replace_file(target, state, incoming=self._folder / "incoming")
+            replace_file(target, *state.spans, incoming=self._folder / "incoming")
             for _, old in self._files()[: -self._keep]:
                 old.unlink()
         except OSError as error:
             raise StorageFailed(f"writing {target}: {error.strerror}") from error
-        return digest.digest()
+        return digest
 
     def _load(self, digest: bytes) -> bytes:
         return _read(self.path(digest), digest)
@@ -93,6 +94,6 @@ def _read(path: Path, digest: bytes) -> bytes:
         state = path.read_bytes()
     except OSError as error:
         raise StorageFailed(f"reading {path}: {error.strerror}") from error
-    if hashlib.sha256(state).digest() != digest:
+    if sha256(state).digest() != digest:
         raise StorageFailed(f"{path} is damaged: its bytes are not those it is named for")
     return state

@@ -15,14 +15,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def replace_file(target: Path, content: bytes, *, incoming: Path | None = None) -> None:
+def replace_file(target: Path, *content: bytes | memoryview, incoming: Path | None = None) -> None:
     """Give a file a new content; a power cut leaves the old one or the new one, whole.
 
-    `incoming` is the file that the content is written to first, beside the target.
+    The parts of `content` are written one after the other, first to `incoming` beside the target.
     """
     incoming = incoming or target.with_name(target.name + ".incoming")
     with incoming.open("wb") as file:
-        file.write(content)
+        for part in content:
+            file.write(part)
         file.flush()
         os.fsync(file.fileno())
     incoming.rename(target)

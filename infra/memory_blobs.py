@@ -8,6 +8,7 @@ from hashlib import sha256
 
 from actors.ports import Lane, PortError
 from infra.memory_queue import Sent
+from protocols.pieces import Pieces
 
 DIGEST_BYTES = 32
 
@@ -76,7 +77,7 @@ class MemoryBlobs:
         self._name = name
         self._store = store
 
-    async def publish(self, data: bytes) -> bytes:
+    async def publish(self, data: Pieces) -> bytes:
         """Make `data` available to all; return its SHA-256. Raises `BlobsFull`."""
         return self._store.publish(self._name, bytes(data))
 

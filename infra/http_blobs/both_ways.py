@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Sequence
 
 from actors.ports import Blobs
+from protocols.pieces import Pieces
 
 
 class BothWays:
@@ -15,7 +16,7 @@ class BothWays:
         self._first = first
         self._second = second
 
-    async def publish(self, data: bytes) -> bytes:
+    async def publish(self, data: Pieces) -> bytes:
         """Return the SHA-256 of `data` once both ways have it. Raises what they raise."""
         digest = await self._first.publish(data)
         await self._second.publish(data)

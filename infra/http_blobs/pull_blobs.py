@@ -10,6 +10,7 @@ from actors.ports import LinkLost, PortError
 from infra.rabbitmq.backoff import Backoff
 from infra.shared_fetches import SharedFetches
 from infra.system import ThreadOffload
+from protocols.pieces import Pieces
 
 from .attempt import Terms
 from .places import Pulling
@@ -73,7 +74,7 @@ class PullBlobs:
         self._fetches = SharedFetches(name, self._obtain)
         self._closed = False
 
-    async def publish(self, data: bytes) -> bytes:
+    async def publish(self, data: Pieces) -> bytes:
         """Return the SHA-256 of `data` once it is durable in the served folder.
 
         Raises `StorageFailed`, and `PortError` where nothing is served.

@@ -6,12 +6,13 @@ import os
 import re
 from collections.abc import Collection
 from contextlib import suppress
-from hashlib import file_digest, sha256
+from hashlib import file_digest
 from pathlib import Path
 from stat import S_ISREG
 from typing import BinaryIO
 
 from infra.durable_files import make_folder, replace_file, sync_folder
+from protocols.pieces import Pieces
 
 _NAME = re.compile(r"[0-9a-f]{64}")
 _INCOMING = ".incoming"
@@ -26,15 +27,15 @@ class ServedFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
 
-    def keep(self, blob: bytes) -> bytes:
+    def keep(self, blob: Pieces) -> bytes:
         """Return the digest of a blob once it is durable here; one that is here is not rewritten.
 
         Whoever reads meanwhile sees all of it or nothing.
         """
-        digest = sha256(blob).digest()
+        digest = blob.sha256()
         if not self._is_whole(digest):
             make_folder(self.path)
-            replace_file(self._file(digest), blob)
+            replace_file(self._file(digest), *blob.spans)
         return digest
 
     def retain(self, digests: Collection[bytes]) -> None:

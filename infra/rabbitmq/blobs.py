@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 
 from actors.ports import PortError
 from infra.shared_fetches import SharedFetches
 from infra.system import ThreadOffload
+from protocols.pieces import Pieces
 
 from .link import RabbitLink
 from .model_download import Download, Source
@@ -83,7 +83,7 @@ class RabbitBlobs:
         self._published: Publication | None = None
         self._fetches = SharedFetches(name, self._obtain)
 
-    async def publish(self, data: bytes) -> bytes:
+    async def publish(self, data: Pieces) -> bytes:
         """Make `data` available to all; return its SHA-256 once the broker has all of it.
 
         The blob that this object published last is sent again only where the stream has lost
@@ -91,7 +91,7 @@ class RabbitBlobs:
         """
         if len(data) > MAX_BLOB_BYTES:
             raise BlobTooLarge(len(data))
-        digest = await self._disk.run(_digest, data)
+        digest = await self._disk.run(data.sha256)
         async with self._writing:
             if not await self._is_current(digest):
                 self._published = None
@@ -141,7 +141,3 @@ class RabbitBlobs:
             blob = await Download(digest, source).run()
             await source.on_disk(keep_only, source.folder, self._fetches.wanted)
         return blob
-
-
-def _digest(data: bytes) -> bytes:
-    return sha256(data).digest()

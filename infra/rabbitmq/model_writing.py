@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import msgspec
 
 from actors.ports import Lane, PortError
+from protocols.pieces import Pieces
 
 from .link import RabbitLink
 from .publication import MARK, TAG_BYTES, ChunkHead, Publication, cut
@@ -51,7 +52,7 @@ class ModelWriter:
         self._chunk_bytes = chunk_bytes
         self._window = window
 
-    async def write(self, digest: bytes, blob: bytes) -> Publication:
+    async def write(self, digest: bytes, blob: Pieces) -> Publication:
         """Write chunks and index entry; return once the broker has confirmed all.
 
         Raises `StreamTooSmall`, and what the link raises.
@@ -72,7 +73,7 @@ class ModelWriter:
         newest = await self._mark(f"{publication.tag.hex()} look")
         return await self._oldest() <= publication.begin and publication.end < newest
 
-    async def _write_chunks(self, digest: bytes, blob: bytes) -> Publication:
+    async def _write_chunks(self, digest: bytes, blob: Pieces) -> Publication:
         tag = secrets.token_bytes(TAG_BYTES)
         begin = await self._mark(f"{tag.hex()} begin")
         draft = Publication(

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from protocols.codec import Undecodable, canonical, parse
+from protocols.pieces import Pieces
 
 MAX_CHUNK_BYTES = 4 * 2**20  # with room to spare below what RabbitMQ 4 takes as one message
 MAX_BLOB_BYTES = 4 * 2**30
@@ -97,10 +98,9 @@ class ChunkHead(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def cut(publication: Publication, blob: bytes) -> Iterator[tuple[ChunkHead, bytes]]:
+def cut(publication: Publication, blob: Pieces) -> Iterator[tuple[ChunkHead, bytes]]:
     """Yield a blob's chunks in order, each copied only when it is asked for."""
-    view, step = memoryview(blob), publication.chunk_bytes
-    digest, count = publication.digest.hex(), publication.count
+    digest, count, step = publication.digest.hex(), publication.count, publication.chunk_bytes
     for index in range(count):
         head = ChunkHead(digest=digest, index=index, count=count, size=publication.size)
-        yield head, bytes(view[index * step : (index + 1) * step])
+        yield head, blob.between(index * step, (index + 1) * step)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hashlib import sha256
 
 from actors.ports import PortError
+from protocols.pieces import Pieces
 
 from .draws import exponential
 from .stage import Stage
@@ -40,10 +41,11 @@ class SimBlobs:
         self._host = host
         self._shelf = shelf
 
-    async def publish(self, data: bytes) -> bytes:
+    async def publish(self, data: Pieces) -> bytes:
         """Make `data` available to all."""
-        digest = sha256(data).digest()
-        self._shelf.published.setdefault(self._host, {})[digest] = bytes(data)
+        blob = bytes(data)
+        digest = sha256(blob).digest()
+        self._shelf.published.setdefault(self._host, {})[digest] = blob
         self._shelf.news.set()
         await asyncio.sleep(0)
         return digest

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from actors.ports import StorageFailed
+from protocols.pieces import Pieces
 from protocols.reports import Event
 
 from .hosts import Life
@@ -64,12 +65,12 @@ class SimCheckpoints:
     def __init__(self) -> None:
         self._kept: dict[bytes, bytes] = {}
 
-    async def save(self, completed: int, state: bytes) -> bytes:
+    async def save(self, completed: int, state: Pieces) -> bytes:
         """Keep a state."""
         await asyncio.sleep(0)
-        digest = hashlib.sha256(state).digest()
+        digest = state.sha256()
         self._kept.pop(digest, None)
-        self._kept[digest] = state
+        self._kept[digest] = bytes(state)
         while len(self._kept) > _KEPT:
             del self._kept[next(iter(self._kept))]
         return digest

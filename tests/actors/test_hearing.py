@@ -12,6 +12,7 @@ from actors.hearing import Hearing
 from actors.ports import Blobs, Transport
 from protocols.effects import Effect, Report
 from protocols.messages import Announce
+from protocols.pieces import Pieces
 from protocols.reports import Progress, RoundAbandoned, Step
 
 
@@ -55,8 +56,8 @@ class Noting:
         self._inner = inner
         self.fetch, self.retain = inner.fetch, inner.retain
 
-    async def publish(self, data: bytes) -> bytes:
-        self.published.append(data)
+    async def publish(self, data: Pieces) -> bytes:
+        self.published.append(bytes(data))
         return await self._inner.publish(data)
 
 

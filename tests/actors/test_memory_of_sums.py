@@ -17,6 +17,7 @@ from protocols.effects import OpenSum
 from protocols.learning.job import Opened
 from protocols.learning.state import State
 from protocols.messages import Contribution
+from protocols.pieces import Pieces
 from protocols.secagg.chunks import answer_stream, chunk_count
 from protocols.secagg.fixed_point import FixedPoint
 from protocols.secagg.suites import SUITES
@@ -76,7 +77,7 @@ class Looking(MemoryCheckpoints):
         self._algorithm = algorithm
         self.alive: list[int] = []
 
-    async def save(self, completed: int, state: bytes) -> bytes:
+    async def save(self, completed: int, state: Pieces) -> bytes:
         self.alive.append(sum(one() is not None for one in self._algorithm.gone))
         return await super().save(completed, state)
 
@@ -110,4 +111,4 @@ def test_what_is_as_long_as_the_model_is_done_away_from_the_event_loop(monkeypat
 
     in_virtual_time(Stage(rounds=1).run())
 
-    assert {"to_bytes", "decode_in_place", "update"} <= set(offload.names)
+    assert {"to_pieces", "decode_in_place", "update"} <= set(offload.names)

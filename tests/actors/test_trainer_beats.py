@@ -15,6 +15,7 @@ from actors.ports import Delivery, Lane, Transport
 from actors.trainer import Trainer, TrainerPorts
 from infra.memory_bus import MemoryBus
 from protocols.messages import Announce, Grant, Message, ShareChunk, Welcome, Working, read
+from protocols.pieces import Pieces
 from protocols.round_config import RoundConfig
 
 CHUNKS = 21
@@ -77,7 +78,7 @@ class Scene:
         await self.links[sender].send("ann", signed("test", sender, message), lane=Lane.CONTROL)
 
     async def announced(self) -> RoundConfig:
-        state = await self.bus.blobs(COORDINATOR).publish(b"a state")
+        state = await self.bus.blobs(COORDINATOR).publish(Pieces.of(b"a state"))
         config = config_of(dimension=128 * CHUNKS, state=state)
         await self.say(COORDINATOR, Welcome(job=config.job, number=config.number))
         await self.say(COORDINATOR, Announce(config=config, opened=opened(*HOLDERS, config=config)))

@@ -35,6 +35,7 @@ from protocols import messages as m
 from protocols.codec import canonical, parse
 from protocols.learning.job import Opened, Verdict
 from protocols.learning.state import State
+from protocols.pieces import Pieces
 from protocols.records import (
     CheckRecord,
     Contributed,
@@ -197,10 +198,10 @@ class MemoryCheckpoints:
     def __init__(self) -> None:
         self.saved: dict[bytes, bytes] = {}
 
-    async def save(self, _completed: int, state: bytes) -> bytes:
+    async def save(self, _completed: int, state: Pieces) -> bytes:
         await yield_turns(3)
-        digest = sha256(state).digest()
-        self.saved[digest] = state
+        digest = state.sha256()
+        self.saved[digest] = bytes(state)
         return digest
 
     async def load(self, digest: bytes) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 from actors.ports import StorageFailed
 from infra.checkpoints import FileCheckpoints
 from infra.system import ThreadOffload
+from protocols.pieces import Pieces
 
 STATE = b"a model " * 100
 
@@ -38,19 +39,19 @@ async def test_a_state_is_synced_before_it_has_its_name_and_the_name_before_it_i
 
     monkeypatch.setattr(os, "fsync", watched)
 
-    await checkpoints.save(1, STATE)
+    await checkpoints.save(1, Pieces.of(STATE))
 
     assert synced == [(f"file of {len(STATE)} bytes", 0), ("folder", 1)]
 
 
 async def test_a_state_comes_back_as_it_was(checkpoints: FileCheckpoints) -> None:
-    digest = await checkpoints.save(1, STATE)
+    digest = await checkpoints.save(1, Pieces.of(STATE))
 
     assert await checkpoints.load(digest) == STATE
 
 
 async def test_a_state_that_has_changed_on_the_disk_is_damage(checkpoints: FileCheckpoints) -> None:
-    digest = await checkpoints.save(1, STATE)
+    digest = await checkpoints.save(1, Pieces.of(STATE))
     checkpoints.path(digest).write_bytes(STATE[:-1] + b"!")
 
     with pytest.raises(StorageFailed, match="is damaged"):
@@ -58,7 +59,8 @@ async def test_a_state_that_has_changed_on_the_disk_is_damage(checkpoints: FileC
 
 
 async def test_only_the_last_three_states_are_kept(checkpoints: FileCheckpoints) -> None:
-    digests = [await checkpoints.save(number, STATE + bytes([number])) for number in range(4)]
+    states = [Pieces.of(STATE, bytes([number])) for number in range(4)]
+    digests = [await checkpoints.save(number, state) for number, state in enumerate(states)]
 
     with pytest.raises(StorageFailed, match="has no state"):
         await checkpoints.load(digests[0])

@@ -57,7 +57,7 @@ async def keep_states(job: Path, folder: Path, *, rounds: int) -> None:
             break
         vector = algorithm.local(state, Table({"x": X, "y": Y}))
         state = algorithm.update(state, Opened(total=vector, survivors=("a", "b", "c")))
-        await FileCheckpoints(folder, offload).save(completed, state.to_bytes())
+        await FileCheckpoints(folder, offload).save(completed, state.to_pieces())
     await offload.close()
 
 

@@ -26,6 +26,7 @@ from infra.http_blobs import (
 )
 from infra.rabbitmq.address import Tls
 from infra.tls_material import TlsFolder
+from protocols.pieces import Pieces
 
 BLOB = Random(1).randbytes(MIB + 77)
 NAME = sha256(BLOB).hexdigest()
@@ -35,7 +36,7 @@ PATH = f"/blobs/{NAME}"
 @pytest.fixture
 def folder(tmp_path: Path) -> ServedFolder:
     made = ServedFolder(tmp_path / "served")
-    made.keep(BLOB)
+    made.keep(Pieces.of(BLOB))
     return made
 
 
@@ -187,7 +188,7 @@ def test_a_client_that_does_not_ask_is_hung_up_on(folder: ServedFolder) -> None:
 
 def test_a_client_that_does_not_take_is_hung_up_on(tmp_path: Path) -> None:
     folder = ServedFolder(tmp_path)
-    name = folder.keep(bytes(64 * MIB)).hex()
+    name = folder.keep(Pieces.of(bytes(64 * MIB))).hex()
     server = serving(folder, piece_s=0.3, clients=1)
     assert server.url is not None
     with connected(server.url) as slow:
@@ -286,7 +287,7 @@ def test_a_port_that_is_taken_is_named(folder: ServedFolder, url: str) -> None:
 
 
 def test_only_what_is_retained_stays_and_other_files_are_left_alone(folder: ServedFolder) -> None:
-    other = folder.keep(b"other")
+    other = folder.keep(Pieces.of(b"other"))
     (folder.path / "README").write_bytes(b"")
     (folder.path / f"{NAME}.incoming").write_bytes(b"torn")
 
@@ -298,11 +299,11 @@ def test_only_what_is_retained_stays_and_other_files_are_left_alone(folder: Serv
 def test_a_blob_that_rotted_is_written_again_and_a_good_one_is_not(folder: ServedFolder) -> None:
     file = folder.path / NAME
     before = file.stat().st_ino
-    folder.keep(BLOB)
+    folder.keep(Pieces.of(BLOB))
     assert file.stat().st_ino == before
 
     file.write_bytes(b"rot")
-    folder.keep(BLOB)
+    folder.keep(Pieces.of(BLOB))
 
     assert file.read_bytes() == BLOB
 

@@ -27,6 +27,7 @@ from infra.http_blobs import (
 )
 from infra.rabbitmq.address import Tls
 from infra.tls_material import TlsFolder
+from protocols.pieces import Pieces
 
 BLOB = Random(2).randbytes(MIB + 99)
 DIGEST = sha256(BLOB).digest()
@@ -383,7 +384,7 @@ async def test_after_closing_nothing_is_fetched_or_published(tmp_path: Path) -> 
     blobs = PullBlobs("ann", tmp_path, pulling(), policy(), served=served)
     await blobs.close()
 
-    for use in (blobs.fetch(DIGEST), blobs.publish(BLOB), blobs.retain([])):
+    for use in (blobs.fetch(DIGEST), blobs.publish(Pieces.of(BLOB)), blobs.retain([])):
         with pytest.raises(LinkLost):
             await use
 
@@ -392,7 +393,7 @@ async def test_one_who_only_pulls_says_that_it_can_not_publish(tmp_path: Path) -
     blobs = puller(tmp_path, "http://127.0.0.1:1")
 
     with pytest.raises(PortError, match="no folder to serve"):
-        await blobs.publish(BLOB)
+        await blobs.publish(Pieces.of(BLOB))
 
     await blobs.close()
 
@@ -420,7 +421,7 @@ def material(tmp_path: Path) -> Path:
 @pytest.fixture
 def encrypted(tmp_path: Path, material: Path) -> Iterator[str]:
     folder = ServedFolder(tmp_path / "served")
-    folder.keep(BLOB)
+    folder.keep(Pieces.of(BLOB))
     tls = Tls(material / "ca.pem", material / "server.pem", material / "server.key")
     server = BlobServer(folder, Serving.parse("127.0.0.1:0", token=TOKEN, tls=tls))
     server.start()

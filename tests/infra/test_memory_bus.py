@@ -10,6 +10,7 @@ from actors.ports import Delivery, Lane, LinkLost, PortError, Transport
 from infra.memory_blobs import BlobsFull
 from infra.memory_bus import AlreadyConnected, MemoryBus, MessageTooLarge, UnknownRecipient
 from infra.memory_queue import BusLimits, SendersCrowded, Sent
+from protocols.pieces import Pieces
 
 
 def bus_of(*names: str, bus: MemoryBus | None = None) -> MemoryBus:
@@ -327,7 +328,7 @@ async def test_observer_sees_each_message_once_when_it_is_accepted() -> None:
 async def test_observer_sees_published_blobs_as_sent_to_all() -> None:
     seen: list[Sent] = []
 
-    await MemoryBus(observer=seen.append).blobs("ann").publish(b"state")
+    await MemoryBus(observer=seen.append).blobs("ann").publish(Pieces.of(b"state"))
 
     assert seen == [Sent(sender="ann", recipient="*", lane=Lane.BULK, body=b"state")]
 
@@ -426,15 +427,15 @@ async def test_breaking_an_absent_link_is_fine() -> None:
 async def test_blobs_are_bounded_per_publisher() -> None:
     bus = MemoryBus(BusLimits(blob_bytes=10))
     ann = bus.blobs("ann")
-    await ann.publish(bytes(6))
-    await bus.blobs("bob").publish(bytes(10))
+    await ann.publish(Pieces.of(bytes(6)))
+    await bus.blobs("bob").publish(Pieces.of(bytes(10)))
 
     with pytest.raises(BlobsFull, match="retain"):
-        await ann.publish(bytes(5))
+        await ann.publish(Pieces.of(bytes(5)))
 
-    await ann.publish(bytes(6))
+    await ann.publish(Pieces.of(bytes(6)))
     await ann.retain([])
-    await ann.publish(bytes(5))
+    await ann.publish(Pieces.of(bytes(5)))
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from infra.rabbitmq.model_writing import StreamTooSmall
 from infra.rabbitmq.private_node import PrivateNode
 from infra.rabbitmq.publication import Publication
 from infra.rabbitmq.topology import MODEL_INDEX, MODEL_STREAM, Sizes, Topology
+from protocols.pieces import Pieces
 from protocols.round_config import Roster
 
 MIB = 2**20
@@ -106,7 +107,7 @@ async def soon(fetch: asyncio.Task[bytes]) -> bytes:
 
 async def test_late_joiner_reads_the_chunks_that_it_needs_and_no_others(rig: BlobRig) -> None:
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    digests = [await ann.publish(random_blob(seed)) for seed in range(4)]
+    digests = [await ann.publish(Pieces.of(random_blob(seed))) for seed in range(4)]
     bob = await rig.open("bob", flow=SMALL_CHUNKS)
 
     blob = await bob.fetch(digests[2])
@@ -127,7 +128,7 @@ async def test_late_joiner_reads_the_tail_of_a_long_index(rig: BlobRig) -> None:
     ]
     for entry in old:
         await rig.taps["ann"].publish(f"ann.{MODEL_INDEX}", entry.to_bytes(), lane=Lane.BULK)
-    digest = await ann.publish(random_blob(1))
+    digest = await ann.publish(Pieces.of(random_blob(1)))
     bob = await rig.open("bob", flow=SMALL_CHUNKS)
 
     assert await bob.fetch(digest) == random_blob(1)
@@ -137,19 +138,19 @@ async def test_late_joiner_reads_the_tail_of_a_long_index(rig: BlobRig) -> None:
 
 async def test_publishing_the_current_blob_again_sends_no_chunk(rig: BlobRig) -> None:
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    await ann.publish(random_blob(1))
+    await ann.publish(Pieces.of(random_blob(1)))
 
-    await ann.publish(random_blob(1))
+    await ann.publish(Pieces.of(random_blob(1)))
 
     assert rig.taps["ann"].chunks_sent() == CHUNKS
 
 
 async def test_blob_that_was_not_retained_is_sent_in_full_again(rig: BlobRig) -> None:
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    await ann.publish(random_blob(1))
+    await ann.publish(Pieces.of(random_blob(1)))
     await ann.retain([])
 
-    await ann.publish(random_blob(1))
+    await ann.publish(Pieces.of(random_blob(1)))
 
     assert rig.taps["ann"].chunks_sent() == 2 * CHUNKS
 
@@ -158,7 +159,7 @@ async def test_fetches_at_the_same_time_share_one_download(rig: BlobRig) -> None
     ann, bob = await rig.open("ann", flow=SMALL_CHUNKS), await rig.open("bob", flow=SMALL_CHUNKS)
     digest = sha256(random_blob(1)).digest()
     fetches = [asyncio.create_task(bob.fetch(digest)) for _ in range(3)]
-    await ann.publish(random_blob(1))
+    await ann.publish(Pieces.of(random_blob(1)))
 
     first, *others = await asyncio.gather(*fetches)
 
@@ -169,7 +170,7 @@ async def test_fetches_at_the_same_time_share_one_download(rig: BlobRig) -> None
 
 async def test_two_blobs_are_fetched_at_the_same_time(rig: BlobRig) -> None:
     ann, bob = await rig.open("ann", flow=SMALL_CHUNKS), await rig.open("bob", flow=SMALL_CHUNKS)
-    digests = [await ann.publish(random_blob(seed)) for seed in range(2)]
+    digests = [await ann.publish(Pieces.of(random_blob(seed))) for seed in range(2)]
 
     assert await asyncio.gather(*map(bob.fetch, digests)) == [random_blob(0), random_blob(1)]
 
@@ -178,7 +179,7 @@ async def test_an_empty_blob_and_one_chunk_to_the_byte(rig: BlobRig) -> None:
     ann, bob = await rig.open("ann", flow=SMALL_CHUNKS), await rig.open("bob", flow=SMALL_CHUNKS)
 
     for blob in (b"", b"x" * SMALL_CHUNKS.chunk_bytes):
-        assert await bob.fetch(await ann.publish(blob)) == blob
+        assert await bob.fetch(await ann.publish(Pieces.of(blob))) == blob
 
 
 @pytest.mark.slow
@@ -188,7 +189,7 @@ async def test_64_mib_reach_eight_fetchers(rig: BlobRig) -> None:
     blob = os.urandom(64 * MIB)
     fetches = [asyncio.create_task(bob.fetch(sha256(blob).digest())) for bob in fetchers]
 
-    await ann.publish(blob)
+    await ann.publish(Pieces.of(blob))
 
     assert all(fetched == blob for fetched in await asyncio.gather(*fetches))
     for n in range(8):
@@ -217,7 +218,7 @@ def assert_resumed(chunks: list[int], at: int) -> None:
 
 async def test_cancelled_download_goes_on_where_it_stopped(rig: BlobRig) -> None:
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    digest = await ann.publish(random_blob(1))
+    digest = await ann.publish(Pieces.of(random_blob(1)))
     fetch = await begun(rig, digest, after=15)
 
     fetch.cancel()
@@ -230,7 +231,7 @@ async def test_cancelled_download_goes_on_where_it_stopped(rig: BlobRig) -> None
 
 async def test_killed_process_leaves_a_download_that_goes_on(rig: BlobRig) -> None:
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    digest = await ann.publish(random_blob(1))
+    digest = await ann.publish(Pieces.of(random_blob(1)))
     fetch = await begun(rig, digest, after=15)
     shutil.copytree(rig.folder("bob"), rig.folder("next bob"))  # as a kill -9 leaves it
     log = next(rig.folder("next bob").glob("*.seen"))
@@ -245,7 +246,7 @@ async def test_killed_process_leaves_a_download_that_goes_on(rig: BlobRig) -> No
 
 async def test_lost_connection_costs_no_chunk_that_was_written(rig: BlobRig) -> None:
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    digest = await ann.publish(random_blob(1))
+    digest = await ann.publish(Pieces.of(random_blob(1)))
     fetch = await begun(rig, digest, after=15)
 
     await rig.cut("bob")
@@ -257,7 +258,7 @@ async def test_lost_connection_costs_no_chunk_that_was_written(rig: BlobRig) -> 
 
 async def test_cancelled_fetch_leaves_the_download_to_the_others(rig: BlobRig) -> None:
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    digest = await ann.publish(random_blob(1))
+    digest = await ann.publish(Pieces.of(random_blob(1)))
     bob = await rig.open("bob", flow=SMALL_CHUNKS)
     fetches = [asyncio.create_task(bob.fetch(digest)) for _ in range(2)]
     await rig.taps["bob"].until(lambda: len(rig.taps["bob"].chunks()) >= 3)
@@ -270,7 +271,7 @@ async def test_cancelled_fetch_leaves_the_download_to_the_others(rig: BlobRig) -
 
 async def test_fetch_right_after_the_last_one_was_cancelled(rig: BlobRig) -> None:
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    digest = await ann.publish(random_blob(1))
+    digest = await ann.publish(Pieces.of(random_blob(1)))
     fetch = await begun(rig, digest, after=15)
     bob = rig.opened["bob"]
     rig.taps["bob"].hold_after = None
@@ -287,7 +288,7 @@ async def test_broker_that_is_killed_and_restarted_during_a_download(
     alone: BlobRig, own_broker: PrivateNode
 ) -> None:
     ann = await alone.open("ann", flow=SMALL_CHUNKS)
-    digest = await ann.publish(random_blob(1))
+    digest = await ann.publish(Pieces.of(random_blob(1)))
     fetch = await begun(alone, digest, after=15)
 
     await own_broker.settle()
@@ -320,14 +321,14 @@ async def test_publisher_that_died_in_the_middle_is_followed_by_one_that_does_no
     blob, bob = random_blob(1), await rig.open("bob", flow=SMALL_CHUNKS)
     fetch = asyncio.create_task(bob.fetch(sha256(blob).digest()))
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    dying = asyncio.create_task(ann.publish(blob))
+    dying = asyncio.create_task(ann.publish(Pieces.of(blob)))
     await rig.taps["ann"].until(lambda: rig.taps["ann"].chunks_sent() >= 20)
     dying.cancel()
     await asyncio.wait([dying])
     assert not fetch.done()
 
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    await ann.publish(blob)
+    await ann.publish(Pieces.of(blob))
 
     assert await soon(fetch) == blob
     assert rig.taps["bob"].chunks() == list(range(CHUNKS))
@@ -335,11 +336,11 @@ async def test_publisher_that_died_in_the_middle_is_followed_by_one_that_does_no
 
 async def test_publisher_that_restarts_has_nothing_read_twice(rig: BlobRig) -> None:
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    digest = await ann.publish(random_blob(1))
+    digest = await ann.publish(Pieces.of(random_blob(1)))
     fetch = await begun(rig, digest, after=15)
     for _ in range(2):
         ann = await rig.open("ann", flow=SMALL_CHUNKS)
-        await ann.publish(random_blob(1))
+        await ann.publish(Pieces.of(random_blob(1)))
     await rig.taps["bob"].until(lambda: len(rig.taps["bob"].seen[MODEL_INDEX]) >= 2 + 2)
 
     rig.taps["bob"].release()
@@ -358,21 +359,21 @@ async def test_wrong_bytes_are_thrown_away_and_another_publication_is_waited_for
         return bytes(len(body)) if headers.get("index") == 3 else body
 
     rig.taps["ann"].spoil = spoiled
-    digest = await ann.publish(random_blob(1))
+    digest = await ann.publish(Pieces.of(random_blob(1)))
     fetch = asyncio.create_task(bob.fetch(digest))
     await warnings.say("other bytes")
     assert not fetch.done()
     assert list(rig.folder("bob").iterdir()) == []
 
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    await ann.publish(random_blob(1))
+    await ann.publish(Pieces.of(random_blob(1)))
 
     assert await soon(fetch) == random_blob(1)
 
 
 async def test_remains_that_rotted_on_disk_are_read_again(rig: BlobRig) -> None:
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    digest = await ann.publish(random_blob(1))
+    digest = await ann.publish(Pieces.of(random_blob(1)))
     fetch = await begun(rig, digest, after=15)
     fetch.cancel()
     await asyncio.wait([fetch])
@@ -387,12 +388,12 @@ async def test_remains_that_rotted_on_disk_are_read_again(rig: BlobRig) -> None:
 async def test_chunk_of_a_wrong_length_is_passed_over(rig: BlobRig, warnings: Warnings) -> None:
     ann, bob = await rig.open("ann", flow=SMALL_CHUNKS), await rig.open("bob", flow=SMALL_CHUNKS)
     rig.taps["ann"].spoil = lambda headers, body: body + b"!" if headers.get("index") == 3 else body
-    digest = await ann.publish(random_blob(1))
+    digest = await ann.publish(Pieces.of(random_blob(1)))
     fetch = asyncio.create_task(bob.fetch(digest))
     await warnings.say("lacks 1 of its")
 
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
-    await ann.publish(random_blob(1))
+    await ann.publish(Pieces.of(random_blob(1)))
 
     assert await soon(fetch) == random_blob(1)
 
@@ -418,7 +419,7 @@ async def test_what_is_malformed_on_the_streams_is_passed_over_with_one_warning_
 
     tap.strays = odd
 
-    await ann.publish(blob)
+    await ann.publish(Pieces.of(blob))
 
     assert await soon(fetch) == blob
     warned = [text for text in warnings.texts if "passed over" in text]
@@ -434,15 +435,15 @@ async def test_blob_that_retention_dropped_is_waited_for(
 ) -> None:
     ann = await tight.open("ann")
     blobs = [os.urandom(2 * MIB) for _ in range(12)]
-    digest = await ann.publish(blobs[0])
+    digest = await ann.publish(Pieces.of(blobs[0]))
     for blob in blobs[1:]:
-        await ann.publish(blob)
+        await ann.publish(Pieces.of(blob))
     bob = await tight.open("bob")
     fetch = asyncio.create_task(bob.fetch(digest))
     await warnings.say("lacks")
     assert not fetch.done()
 
-    await ann.publish(blobs[0])
+    await ann.publish(Pieces.of(blobs[0]))
 
     assert await soon(fetch) == blobs[0]
 
@@ -453,13 +454,13 @@ async def test_blob_that_the_stream_cannot_hold_is_an_error_of_the_publisher(
     ann = await tight.open("ann")
 
     with pytest.raises(StreamTooSmall, match="provision it for larger"):
-        await ann.publish(os.urandom(32 * MIB))
+        await ann.publish(Pieces.of(os.urandom(32 * MIB)))
 
 
 async def test_streams_that_were_made_anew_during_a_download(rig: BlobRig) -> None:
     ann = await rig.open("ann", flow=SMALL_CHUNKS)
     for seed in range(3):
-        await ann.publish(random_blob(seed))
+        await ann.publish(Pieces.of(random_blob(seed)))
     digest = sha256(random_blob(2)).digest()
     fetch = await begun(rig, digest, after=15)
     roster = Roster(federation="test", coordinator="nobody", holders=(), trainers=())
@@ -467,7 +468,7 @@ async def test_streams_that_were_made_anew_during_a_download(rig: BlobRig) -> No
     await remove(rig.address, Topology(roster))
     await rig.declare()
     rig.taps["bob"].release()
-    await ann.publish(random_blob(2))
+    await ann.publish(Pieces.of(random_blob(2)))
 
     assert await soon(fetch) == random_blob(2)
 
@@ -477,7 +478,7 @@ async def test_streams_that_were_made_anew_during_a_download(rig: BlobRig) -> No
 
 async def test_only_the_newest_blob_stays_on_disk_and_is_not_read_again(rig: BlobRig) -> None:
     ann, bob = await rig.open("ann", flow=SMALL_CHUNKS), await rig.open("bob", flow=SMALL_CHUNKS)
-    digests = [await ann.publish(random_blob(seed)) for seed in range(3)]
+    digests = [await ann.publish(Pieces.of(random_blob(seed))) for seed in range(3)]
     interrupted = await begun(rig, digests[0])
     interrupted.cancel()
     await asyncio.wait([interrupted])
@@ -494,7 +495,7 @@ async def test_only_the_newest_blob_stays_on_disk_and_is_not_read_again(rig: Blo
 
 async def test_kept_blob_that_rotted_is_read_from_the_stream_again(rig: BlobRig) -> None:
     ann, bob = await rig.open("ann", flow=SMALL_CHUNKS), await rig.open("bob", flow=SMALL_CHUNKS)
-    digest = await ann.publish(random_blob(1))
+    digest = await ann.publish(Pieces.of(random_blob(1)))
     await bob.fetch(digest)
     kept = next(rig.folder("bob").iterdir())
     kept.write_bytes(b"!" + kept.read_bytes()[1:])
@@ -504,7 +505,7 @@ async def test_kept_blob_that_rotted_is_read_from_the_stream_again(rig: BlobRig)
 
 async def test_disk_that_fails_is_named(rig: BlobRig) -> None:
     ann, bob = await rig.open("ann", flow=SMALL_CHUNKS), await rig.open("bob", flow=SMALL_CHUNKS)
-    digest = await ann.publish(random_blob(1))
+    digest = await ann.publish(Pieces.of(random_blob(1)))
     rig.folder("bob").write_bytes(b"a file where the folder should be")
 
     with pytest.raises(StorageFailed, match="check the disk"):

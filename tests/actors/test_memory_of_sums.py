@@ -8,11 +8,13 @@ from typing import Any
 from weakref import ref
 
 import numpy as np
+import pytest
 from fakes.actor_rig import MemoryCheckpoints, Stage, Sums, in_virtual_time
 from fakes.ports import FakeSpool, InlineOffload
 from fakes.round_parts import config_of
 
 from actors.opening import Opening
+from actors.supervision import GaveUp
 from protocols.effects import OpenSum
 from protocols.learning.job import Opened
 from protocols.learning.state import State
@@ -91,6 +93,38 @@ def test_the_sum_and_the_state_before_are_gone_when_the_next_state_is_made_durab
 
     assert len(algorithm.gone) == 3  # of the last round: the sum, its memory, the state before
     assert looking.alive == [0, 0, 0, 0]
+
+
+class Keeping(Sums):
+    """Sums, and an algorithm that goes on writing to what it has returned."""
+
+    def update(self, state: State, opened: Opened) -> State:
+        made = super().update(state, opened)
+        self.kept = made.arrays["total"]
+        return made
+
+
+class Written(MemoryCheckpoints):
+    """Checkpoints during which the algorithm writes to the state."""
+
+    def __init__(self, algorithm: Keeping) -> None:
+        super().__init__()
+        self._algorithm = algorithm
+
+    async def save(self, completed: int, state: Pieces) -> bytes:
+        digest = await super().save(completed, state)
+        if completed:
+            self._algorithm.kept += 1
+        return digest
+
+
+def test_a_state_that_is_written_to_on_its_way_out_ends_the_job() -> None:
+    stage, algorithm = Stage(rounds=3), Keeping(3)
+    object.__setattr__(stage.assignment, "algorithm", algorithm)
+    stage.checkpoints = Written(algorithm)
+
+    with pytest.raises(GaveUp, match="wrote to a state that it had returned"):
+        in_virtual_time(stage.run())
 
 
 class Counting(InlineOffload):

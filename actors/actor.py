@@ -280,6 +280,8 @@ class Actor(ABC):
                 decided += self.stream_checked(effect.stream, ok=ok)
                 if self.ports.clock.now_s() - since_s >= _TURN_S:
                     since_s = await self._shared_loop()
+        if any(isinstance(effect, StoreChunk) for effect in decided):
+            raise Misuse("chunks are stored before streams are checked, and never after")
         return others + decided
 
     async def _commit(self, effects: list[Effect]) -> None:

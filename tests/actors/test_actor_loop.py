@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakSet
 
 import pytest
@@ -155,6 +155,16 @@ class Scene:
     async def tell_bytes(self, body: bytes, sender: str = "ann") -> None:
         await self.links[sender].send("holder-1", body, lane=Lane.CONTROL)
 
+    async def before_it_is_durable(self, look: Callable[[], T]) -> T:
+        """Say hello, look while the journal still writes, and return what was seen, later."""
+        self.journal.gate.clear()
+        await self.tell(HELLO)
+        await yield_turns(60)
+        seen = look()
+        self.journal.gate.set()
+        await yield_turns(60)
+        return seen
+
     def depth(self) -> int:
         return self.bus.depth("holder-1", Lane.CONTROL)
 
@@ -177,7 +187,7 @@ class Scene:
             await probe.ports.transport.close()
 
 
-WELCOME = Welcome(job="sum", number=1)
+T = TypeVar("T")
 HELLO = Hello(role="trainer", software="", suites=(), fields=(), sealing=())
 WELCOME = Welcome(job="sum", number=1)
 
@@ -190,14 +200,11 @@ async def test_a_message_is_acknowledged_only_once_its_decision_is_durable() -> 
     scene = Scene()
     probe = scene.build()
     probe.on_message = lambda *_: [Send("ann", WELCOME), Record("vote", b"1")]
-    scene.journal.gate.clear()
 
     async with scene.playing(probe):
-        await scene.tell(HELLO)
-        await yield_turns(60)
-        during = scene.journal.waiting, scene.depth(), list(scene.leaving)
-        scene.journal.gate.set()
-        await yield_turns(60)
+        during = await scene.before_it_is_durable(
+            lambda: (scene.journal.waiting, scene.depth(), list(scene.leaving))
+        )
 
         assert during == (1, 1, [])
         assert scene.depth() == 0
@@ -225,14 +232,9 @@ async def test_streams_are_erased_only_after_the_records_are_durable() -> None:
     scene.spool.chunks = {"s/share/ann": {0: b"x"}}
     probe = scene.build()
     probe.on_message = lambda *_: [Erase("s"), Record("share", None)]
-    scene.journal.gate.clear()
 
     async with scene.playing(probe):
-        await scene.tell(HELLO)
-        await yield_turns(60)
-        during = dict(scene.spool.chunks)
-        scene.journal.gate.set()
-        await yield_turns(60)
+        during = await scene.before_it_is_durable(lambda: dict(scene.spool.chunks))
 
         assert during
         assert scene.spool.chunks == {}
@@ -738,18 +740,31 @@ async def test_what_a_check_decides_is_durable_before_it_is_told_and_takes_no_co
         CheckStream(config, stream, digest),
     ]
     probe.on_checked = [Record("share", b"whole"), Send("ann", WELCOME)]
-    scene.journal.gate.clear()
 
     async with scene.playing(probe):
-        await scene.tell(HELLO)
-        await yield_turns(60)
-        before = list(scene.leaving)
-        scene.journal.gate.set()
-        await yield_turns(60)
+        before = await scene.before_it_is_durable(lambda: list(scene.leaving))
 
         assert before == []
         assert scene.leaving == [("ann", WELCOME)]
         assert scene.journal.commits == [writes(share=b"whole")]
+
+
+async def test_a_check_that_would_have_a_chunk_stored_is_our_own_mistake() -> None:
+    config, stream = config_of(), "s/share/ann"
+    chunks = [bytes(1024), b"\x07" * 8 * 72 + SALT]
+    store = [StoreChunk(config, stream, index, chunk) for index, chunk in enumerate(chunks)]
+    scene = Scene()
+    probe = scene.build()
+    digest = hashlib.sha256(b"".join(chunks)).digest()
+    probe.on_message = lambda *_: [*store, CheckStream(config, stream, digest)]
+    probe.on_checked = [StoreChunk(config, "s/other", 0, b"x")]
+
+    async with scene.playing(probe) as task:
+        await scene.tell(HELLO)
+        await yield_turns(60)
+
+        assert isinstance(task.exception(), Misuse)
+        assert "s/other" not in scene.spool.chunks
 
 
 async def test_what_was_looked_through_of_an_erased_stream_counts_no_more() -> None:
@@ -797,14 +812,9 @@ async def test_reports_reach_the_monitor_after_the_records() -> None:
     scene = Scene()
     probe = scene.build()
     probe.on_message = lambda *_: [Report("an event"), Record("a", b"1")]
-    scene.journal.gate.clear()
 
     async with scene.playing(probe):
-        await scene.tell(HELLO)
-        await yield_turns(60)
-        during = list(scene.events)
-        scene.journal.gate.set()
-        await yield_turns(60)
+        during = await scene.before_it_is_durable(lambda: list(scene.events))
 
         assert during == []
         assert scene.events == ["an event"]

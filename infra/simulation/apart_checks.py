@@ -51,10 +51,8 @@ class ApartChecks:
         known[host, cid, names] = config.minimum
         key = f"pledged/{config.job}/{config.state.hex()}"
         record = ghost.durable(host, key, TrainerSets)
-        # A host that was started with another roster writes in the bits of that one.
-        ours = record is not None and record.roster == ghost.roster.digest()
-        bits = bitmap(names, ghost.roster.trainers)
-        if record is None or (ours and bits not in record.sets):
+        bits, roster = bitmap(names, ghost.roster.trainers), ghost.roster.digest()
+        if record is None or record.roster != roster or bits not in record.sets:
             ghost.violated(Rule.DURABLE, host, f"{did} for a set that it will not remember")
         while len(self._agreed) > _STATES:
             del self._agreed[next(iter(self._agreed))]

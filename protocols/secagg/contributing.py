@@ -254,6 +254,7 @@ class Contributing:
         config = announce.config
         known = self._waiting.get(config.job)
         if known is None or known.config.number < config.number:
+            self._require_usable(announce)  # later, what the welcome decides would be lost
             self._waiting[config.job] = announce
             return []
         return self._greet() if known.config.number == config.number else []

@@ -481,6 +481,9 @@ class Holding:
         self, sender: str, held: HeldRound, chosen: tuple[Contribution, ...]
     ) -> str | None:
         """Say why this holder can't go along with a set now; raise if nobody ever should."""
+        if held.config.roster != self._roster_digest:
+            # What it goes along with is kept in the bits of its own roster, which others lack.
+            return "this holder has another roster than the round"
         fault = set_fault(held.config, self._roster, chosen)
         if fault is not None:
             raise PeerViolation(sender, fault)

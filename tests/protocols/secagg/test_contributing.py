@@ -174,6 +174,20 @@ def test_a_welcome_to_a_newer_round_forgets_the_one_that_waited() -> None:
     assert only(owner.announce(config_of(number=3)), Prepare)
 
 
+def test_an_announcement_that_waits_for_the_welcome_is_one_that_holders_signed() -> None:
+    owner = uploading()
+    owner.crash()
+    later = config_of(number=2)
+    one, *others = opened(*HOLDERS, config=later)
+
+    with pytest.raises(PeerViolation, match="did not sign"):
+        owner.hear(Announce(config=later, opened=(replace(one, signature=b""), *others)))
+
+    effects = owner.hear(Welcome(job="sum", number=2))
+    assert Erase(CID.hex()) in effects
+    assert owner.machine.live_rounds() == ()
+
+
 def test_a_welcome_for_another_job_does_not_count() -> None:
     owner = Owner(welcomed=False)
     owner.announce()

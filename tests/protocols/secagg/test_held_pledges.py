@@ -41,6 +41,12 @@ from protocols.secagg.pledges import HeldPledges
 ALL = ("ann", "bob", "cat", "dan", "eve")
 ALL_BUT_EVE = ALL[:4]
 VOTERS = ("holder-1", "holder-2", "holder-3")
+LARGER_ROSTER = Roster(
+    federation="test",
+    coordinator=COORDINATOR,
+    holders=ROSTER.holders,
+    trainers=(*ROSTER.trainers, "fay"),
+)
 KEY = f"pledged/sum/{bytes(32).hex()}"
 
 
@@ -245,12 +251,8 @@ def test_a_coordinator_is_told_what_a_holder_is_bound_to_before_it_is_open() -> 
 
 def test_sums_under_another_roster_can_not_be_compared_and_so_none_is_given() -> None:
     desk = desk_after(*ALL)
-    names = (*ROSTER.trainers, "fay")
-    roster = Roster(
-        federation="test", coordinator=COORDINATOR, holders=ROSTER.holders, trainers=names
-    )
-    desk.crash(roster)
-    changed = {"roster": roster.digest(), "trainers": len(names)}
+    desk.crash(LARGER_ROSTER)
+    changed = {"roster": LARGER_ROSTER.digest(), "trainers": len(LARGER_ROSTER.trainers)}
 
     refused = desk.hear(opening(config_of(number=2, **changed)))
     later = desk.hear(opening(config_of(number=2, state=b"s" * 32, **changed)))
@@ -261,6 +263,23 @@ def test_sums_under_another_roster_can_not_be_compared_and_so_none_is_given() ->
     )
     assert refusals(refused) == [reason]
     assert len(messages_of(later, RoundOpened)) == 1
+
+
+@pytest.mark.parametrize("asked", ["vote", "answer"])
+def test_one_with_another_roster_goes_along_with_no_set_of_an_older_round(asked: str) -> None:
+    desk, (one, two) = Desk(), rounds()
+    desk.open(one)
+    desk.crash(LARGER_ROSTER)
+
+    ask = desk.propose if asked == "vote" else desk.release
+    refused = ask(one, *ALL)
+    desk.crash()
+    desk.close(one)
+
+    assert refusals(refused) == ["this holder has another roster than the round"]
+    assert KEY not in desk.disk.journal
+    assert messages_of(desk.open(two), RoundOpened)
+    assert messages_of(desk.propose(two, *ALL), Vote)
 
 
 def test_a_set_of_another_roster_is_refused_wherever_it_is_asked_for() -> None:

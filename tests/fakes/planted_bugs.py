@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import pytest
 
 from actors.actor import Actor
 from protocols.effects import Effect, Send
-from protocols.messages import Vote
+from protocols.messages import Announce, Vote
 from protocols.reports import Step
 from protocols.secagg.contributing import Contributing
 from protocols.secagg.gathering import Gathering
@@ -91,6 +92,31 @@ def everybody_is_named_as_voter(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Gathering, "_resend", resend)
 
 
+def sets_of_any_roster_are_kept(patch: pytest.MonkeyPatch) -> None:
+    """A holder goes along with sets of a round whose roster it has no more."""
+    whole = Holding._refusal
+
+    def refusal(self: Holding, sender: str, held: Any, chosen: Any) -> str | None:
+        own, self._roster_digest = self._roster_digest, held.config.roster
+        try:
+            return whole(self, sender, held, chosen)
+        finally:
+            self._roster_digest = own
+
+    patch.setattr(Holding, "_refusal", refusal)
+
+
+def unsigned_announcements_wait(patch: pytest.MonkeyPatch) -> None:
+    """A trainer looks at signatures of an announcement only once it is welcome."""
+    whole = Contributing._require_usable
+
+    def require_usable(self: Contributing, announce: Announce) -> None:
+        if announce.config.job in self._welcomed:
+            whole(self, announce)
+
+    patch.setattr(Contributing, "_require_usable", require_usable)
+
+
 # The file in `simulation/reproductions` that each of them led to.
 KEPT: dict[str, Plant] = {
     "trainer-contributes-again": trainer_forgets_its_contribution,
@@ -98,4 +124,6 @@ KEPT: dict[str, Plant] = {
     "work-for-a-dead-holder": work_that_helps_nobody_counts,
     "upload-to-a-full-queue": stuck_uploads_count,
     "upload-to-a-full-queue-after-a-blackout": stuck_uploads_count,
+    "vote-under-another-roster": sets_of_any_roster_are_kept,
+    "unsigned-announcement-waits": unsigned_announcements_wait,
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import structs
 
@@ -12,7 +12,7 @@ from protocols.records import RunRecord, TrainerSets
 from protocols.round_config import RoundConfig
 from protocols.secagg.collected import Collected
 from protocols.secagg.differencing import Apart, bitmap, choose_releasable, members
-from protocols.secagg.suspects import Search
+from protocols.secagg.suspects import Invited, Search
 
 from .faults import Size
 from .ghost import Ghost, Rule
@@ -104,28 +104,33 @@ def held_back(ghost: Ghost, size: Size, alive: Iterable[str]) -> bool:
                 record = ghost.parsed(data, TrainerSets)
                 sets = tuple(members(bits, trainers) or frozenset[str]() for bits in record.sets)
                 bound[holder] = Apart(sets, max(size.minimum, record.apart))
+    garbled = None if run.suspicion is None else structs.replace(run.suspicion, groups=())
+    invited = Search(ghost.roster, size.minimum).invited(garbled, run.completed)
     if size.batches:
-        return not any(_may_be_summed(ghost, size, here, bound, n) for n in range(size.batches))
+        asked = (_asked(ghost, size, number) for number in range(size.batches))
+        return not any(_may_be_summed(size, one, invited, everything, bound) for one in asked)
     have = dict.fromkeys(bound, everything)
     least = {"need": size.needed, "minimum": size.minimum}
     chosen = _names(choose_releasable(have, bound, **least))
-    invited = Search(ghost.roster, size.minimum).invited(
-        None if run.suspicion is None else structs.replace(run.suspicion, groups=()), run.completed
-    )
     return len(invited.settled(chosen)) < size.minimum and bool(
         choose_releasable(have, {}, **least)
     )
 
 
-def _may_be_summed(
-    ghost: Ghost, size: Size, here: Container[str], bound: Mapping[str, Apart], number: int
-) -> bool:
-    """Return whether some set of those whom the round of a number asks may be summed."""
+def _asked(ghost: Ghost, size: Size, number: int) -> Asked:
+    """Return whom the round of a number asks."""
     batches = split(ghost.roster, size.batches)
     turn = turn_of(number, batches=size.batches, drawn=size.drawn)
-    asked = Asked(tuple(batches[place] for place in turn), size.minimum)
-    trainers = asked.among(name for name in ghost.roster.trainers if name in here)
+    return Asked(tuple(batches[place] for place in turn), size.minimum)
+
+
+def _may_be_summed(
+    size: Size, asked: Asked, invited: Invited, here: Iterable[str], bound: Mapping[str, Apart]
+) -> bool:
+    """Return whether some set of the trainers here that a round asks may be summed."""
+    trainers = asked.among(here)
     collected = Collected(trainers, need=size.needed, asked=asked)
+    collected.invite(invited)
     for holder, apart in bound.items():
         collected.pledged(holder, apart)
         for name in trainers:

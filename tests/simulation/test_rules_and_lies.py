@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 
 import msgspec
 import pytest
@@ -36,9 +37,17 @@ from protocols.messages import (
     ShareChunk,
     Vote,
 )
-from protocols.records import Contributed, HeldAnswer, HeldExclusion, HeldProposal, HeldShare
+from protocols.records import (
+    Contributed,
+    HeldAnswer,
+    HeldExclusion,
+    HeldProposal,
+    HeldShare,
+    Suspicion,
+)
 from protocols.reports import EvidenceKept, PeerFault
 from protocols.round_config import RoundConfig
+from protocols.secagg.differencing import bitmap
 from protocols.secagg.sets import contribution_digest, set_digest
 from protocols.trust.evidence import Said, contradiction
 from protocols.trust.signing import Statement
@@ -436,3 +445,15 @@ def test_a_core_is_held_back_only_where_no_set_of_it_may_be_summed(alive: tuple[
 
     missing = alive != ROSTER.trainers
     assert held_back(scene.ghost, SIZE, (*ROSTER.holders, *alive)) == missing
+
+
+@pytest.mark.parametrize("batches", [0, 1])
+def test_a_core_is_held_back_by_a_garbled_sum_of_the_coordinator_too(batches: int) -> None:
+    scene = Scene()
+    everybody = bitmap(ROSTER.trainers, ROSTER.trainers)
+    garbled = Suspicion(roster=ROSTER.digest(), groups=(), sums=(everybody,))
+    scene.write("coordinator", "run", msgspec.structs.replace(RUN, suspicion=garbled))
+    size = replace(SIZE, batches=batches, drawn=batches)
+
+    assert not held_back(scene.ghost, size, (*ROSTER.holders, *ROSTER.trainers))
+    assert held_back(scene.ghost, size, (*ROSTER.holders, *ROSTER.trainers[:3]))

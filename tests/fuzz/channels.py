@@ -30,6 +30,7 @@ from infra.rabbitmq.dead_letters import _death
 from infra.rabbitmq.publication import ChunkHead, Malformed, Publication
 from infra.worker_frames import FrameReader, Parcel, Reply, Request
 from protocols.codec import Undecodable, canonical, parse
+from protocols.pieces import Pieces
 
 from .target import Target, chosen, cut, in_a_folder
 
@@ -206,7 +207,7 @@ def _blobs() -> ServedFolder:
     folder = tempfile.TemporaryDirectory(prefix="quorate-fuzz-")
     atexit.register(folder.cleanup)
     served = ServedFolder(Path(folder.name) / "blobs")
-    served.keep(BLOB)
+    served.keep(Pieces.of(BLOB))
     return served
 
 

@@ -28,7 +28,7 @@ class BlobFlow:
     A process holds about twice `prefetch` chunks besides the blob itself.
     """
 
-    chunk_bytes: int = 2**20
+    chunk_bytes: int = 2**19
     window: int = 8
     prefetch: int = 8
 

@@ -193,7 +193,7 @@ async def test_64_mib_reach_eight_fetchers(rig: BlobRig) -> None:
 
     assert all(fetched == blob for fetched in await asyncio.gather(*fetches))
     for n in range(8):
-        assert rig.taps[f"bob-{n}"].chunks() == list(range(64))
+        assert rig.taps[f"bob-{n}"].chunks() == list(range(64 * MIB // BlobFlow().chunk_bytes))
 
 
 # --- interruptions ------------------------------------------------------------------

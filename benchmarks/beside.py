@@ -102,9 +102,8 @@ def main() -> None:
     many, few = (f"N = {count}" for count in found["trainers"])
     print(f"{options.suite}, d = {options.values:,}: one trainer's contribution")
     print(f"{'':8}{many:>12}{few:>12}{'ratio':>8}")
-    for label, kind in (("CPU ms", "cpu"), ("kB", "kb")):
-        values = found["cpu_ms" if kind == "cpu" else kind]
-        print(f"{label:8}{values[0]:12.1f}{values[1]:12.1f}{found[f'{kind}_ratio']:8.3f}")
+    for label, values, ratio in (("CPU ms", "cpu_ms", "cpu_ratio"), ("kB", "kb", "kb_ratio")):
+        print(f"{label:8}{found[values][0]:12.1f}{found[values][1]:12.1f}{found[ratio]:8.3f}")
     low, high = found["cpu_ratio_range"]
     print(f"the ratio of CPU ms is from {low:.3f} to {high:.3f}, with 95 % confidence")
     for name, one in zip((many, few), found["cpu_ms_of_each"], strict=True):

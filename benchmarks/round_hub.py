@@ -22,7 +22,7 @@ from infra.memory_queue import Sent
 from protocols.pieces import Pieces
 
 _STREAM_BYTES = 2**18
-_PIECE_BYTES = 2**20  # of a model state, as over a broker
+_PIECE_BYTES = 2**19  # of a model state, as over a broker
 
 
 async def _frames(reader: asyncio.StreamReader) -> AsyncIterator[list[Any]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from hashlib import sha256
 
 from actors.ports import PortError
 from protocols.pieces import Pieces
@@ -43,9 +42,8 @@ class SimBlobs:
 
     async def publish(self, data: Pieces) -> bytes:
         """Make `data` available to all."""
-        blob = bytes(data)
-        digest = sha256(blob).digest()
-        self._shelf.published.setdefault(self._host, {})[digest] = blob
+        digest = data.sha256()
+        self._shelf.published.setdefault(self._host, {})[digest] = bytes(data)
         self._shelf.news.set()
         await asyncio.sleep(0)
         return digest
